@@ -1,0 +1,47 @@
+# `make demo` and `make test` need Python 3.11 or newer and make, nothing else.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+OUT    ?= demo-out
+
+.PHONY: demo test lint types bench fuzz faults vectors clean
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/rsc-share demo --out $(OUT)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python bench/core.py
+
+# Ten minutes for every parser by default; FUZZ_SECONDS=20 is what the short version in the suite uses.
+FUZZ_SECONDS ?= 600
+fuzz: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+
+faults: $(STAMP)
+	$(BIN)/python -m pytest -m slow --override-ini addopts="-q --strict-markers"
+
+# Writes docs/vectors and docs/schemas again from the code.
+vectors: $(STAMP)
+	$(BIN)/python -m rsc_share.testing.vectors docs/vectors
+	$(BIN)/python -m rsc_share.messages.schemas docs/schemas
+
+clean:
+	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache

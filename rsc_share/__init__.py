@@ -1,0 +1,1 @@
+"""Signed, end-to-end encrypted channels between states that do not trust each other."""

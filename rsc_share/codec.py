@@ -1,0 +1,127 @@
+"""Strict msgpack: one spelling for every value, bounded before anything is allocated.
+
+What is signed here is bytes, so two spellings of one value would be two messages. Rules on top of
+https://github.com/msgpack/msgpack/blob/master/spec.md:
+
+- shortest form for every integer, string, binary, list and map header;
+- map keys are strings, unique, in UTF-8 byte order; strings are valid UTF-8; no extension types;
+- floats are 64 bit, finite and never negative zero; integers lie in -2^63 .. 2^63 - 1;
+- nesting and list lengths are bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgpack
+
+from rsc_share.errors import LocalError, RemoteError
+
+MAX_DEPTH = 16
+MAX_ITEMS = 1024
+"""Default bound on one list or map. msgpack allocates what a header *claims*, once per nesting level."""
+INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
+
+Value = Any
+"""None, bool, int, float, str, bytes, list[Value] or dict[str, Value]."""
+
+
+def pack(value: Value) -> bytes:
+    """The one spelling of `value`. Raises `LocalError` for what the format cannot hold."""
+    return _dump(_ordered(value, MAX_DEPTH))
+
+
+def unpack(data: bytes, *, max_size: int, max_items: int = MAX_ITEMS, max_depth: int = MAX_DEPTH) -> Value:
+    """The value whose one spelling is `data`. Raises `RemoteError` (`malformed`) for anything else."""
+    if len(data) > max_size:
+        raise RemoteError(f"{len(data)} bytes where at most {max_size} are allowed", limit=max_size)
+    try:
+        value = msgpack.unpackb(
+            data,
+            raw=False,
+            use_list=True,
+            strict_map_key=True,
+            object_pairs_hook=_sorted_map,
+            ext_hook=_no_extensions,
+            max_array_len=max_items,
+            max_map_len=max_items,
+            max_ext_len=0,
+        )
+    except RemoteError:
+        raise
+    except (ValueError, msgpack.UnpackException) as error:  # msgpack's own errors and bad UTF-8 are ValueErrors
+        raise RemoteError(f"not msgpack: {error}") from None
+    _check(value, max_depth)
+    if _dump(value) != data:
+        raise RemoteError("not the one spelling of its value (a longer form of a number, string or length)")
+    return value
+
+
+def _dump(value: Value) -> bytes:
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    return packed
+
+
+def _ordered(value: Value, depth: int) -> Value:
+    """`value` with sorted maps, or `LocalError`: what we write we must be able to read."""
+    kind = type(value)
+    if value is None or kind in (bool, str, bytes):
+        return value
+    if kind is int:
+        if not INT_MIN <= value <= INT_MAX:
+            raise LocalError(f"integer {value} is outside 64 bits")
+        return value
+    if kind is float:
+        if not _plain_float(value):
+            raise LocalError(f"float {value!r} has no one spelling")
+        return value
+    if depth == 0:
+        raise LocalError(f"nested deeper than {MAX_DEPTH}")
+    if kind in (list, tuple):
+        return [_ordered(item, depth - 1) for item in value]
+    if kind is dict:
+        if not all(type(key) is str for key in value):
+            raise LocalError("map keys must be strings")
+        return {key: _ordered(value[key], depth - 1) for key in sorted(value)}
+    raise LocalError(f"{kind.__name__} cannot be encoded")
+
+
+def _check(value: Value, depth: int) -> None:
+    """Bounds that msgpack does not know; containers only, so that scalars in long lists cost nothing twice."""
+    kind = type(value)
+    if kind is list or kind is dict:
+        if depth == 0:
+            raise RemoteError("nested too deep")
+        for item in value if kind is list else value.values():
+            inner = type(item)
+            if inner is list or inner is dict or inner is int or inner is float:
+                _check(item, depth - 1)
+    elif kind is int:
+        if not INT_MIN <= value <= INT_MAX:
+            raise RemoteError("integer outside 64 bits")
+    elif kind is float:
+        if not _plain_float(value):
+            raise RemoteError("float that has no one spelling")
+    elif kind not in (str, bytes, bool, type(None)):
+        raise RemoteError(f"{kind.__name__} is not allowed")
+
+
+def _plain_float(value: float) -> bool:
+    return math.isfinite(value) and not (value == 0 and math.copysign(1.0, value) < 0)
+
+
+def _sorted_map(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    # Python compares strings by code point, which for valid UTF-8 is the order of the bytes.
+    last: str | None = None
+    for key, _ in pairs:
+        if type(key) is not str:
+            raise RemoteError("map key is not a string")
+        if last is not None and key <= last:
+            raise RemoteError(f"map keys are not sorted and unique at {key[:40]!r}")
+        last = key
+    return dict(pairs)
+
+
+def _no_extensions(code: int, data: bytes) -> Any:
+    raise RemoteError(f"extension type {code} is not allowed")
