@@ -1,0 +1,117 @@
+"""A whole tree in memory, for auditors, tests and proofs on demand: 64 bytes a leaf, any earlier size at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+
+from rsc_share.errors import LocalError
+from rsc_share.log.merkle import HASH_SIZE, fold
+
+
+class MemoryTree:
+    """Append-only RFC 6962 tree over leaf hashes.
+
+    Level L holds, end to end in one bytearray, the roots of all *complete* subtrees of 2^L leaves; these never change,
+    so every earlier root and proof can be computed. Asking outside the tree raises `LocalError`.
+    """
+
+    __slots__ = ("_levels", "_size")
+
+    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+        self._levels: list[bytearray] = [bytearray()]
+        self._size = 0
+        self.extend(leaves)
+
+    @property
+    def size(self) -> int:
+        """Number of leaves."""
+        return self._size
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf hash (32 bytes)."""
+        if len(leaf) != HASH_SIZE:
+            raise LocalError(f"a leaf hash is 32 bytes, not {len(leaf)}")
+        levels = self._levels
+        levels[0] += leaf
+        level, size = 0, self._size
+        self._size = size + 1
+        while size & 1:
+            parent = sha256(b"\x01" + levels[level][-64:]).digest()
+            level += 1
+            size >>= 1
+            if level == len(levels):
+                levels.append(bytearray())
+            levels[level] += parent
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add leaf hashes in order."""
+        for leaf in leaves:
+            self.append(leaf)
+
+    def node(self, level: int, index: int) -> bytes:
+        """Root of the complete subtree of leaves [index * 2^level, (index + 1) * 2^level)."""
+        if not 0 <= level < len(self._levels) or not 0 <= index < len(self._levels[level]) // HASH_SIZE:
+            raise LocalError(f"no complete node ({level}, {index}) in a tree of size {self._size}")
+        return bytes(self._levels[level][index * HASH_SIZE : (index + 1) * HASH_SIZE])
+
+    def leaf(self, index: int) -> bytes:
+        """Leaf hash at `index`."""
+        return self.node(0, index)
+
+    def root(self, size: int | None = None) -> bytes:
+        """Root of the first `size` leaves (default: all); `EMPTY_ROOT` for none."""
+        return self._fold(0, self._size_or_all(size))
+
+    def edge(self, size: int | None = None) -> tuple[bytes, ...]:
+        """Complete subtrees of the first `size` leaves, largest first: what `CompactRange.from_edge` takes."""
+        return tuple(self._nodes(0, self._size_or_all(size)))
+
+    def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
+        """Proof that leaf `index` is in the tree of `size`, for `proofs.verify_inclusion`."""
+        end = self._size_or_all(size)
+        if not 0 <= index < end:
+            raise LocalError(f"no leaf {index} in a tree of size {end}")
+        return self._path(0, index, end)
+
+    def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+        """Proof that the tree of `new` extends that of `old`, for `proofs.verify_extension`; empty from 0."""
+        end = self._size_or_all(new)
+        if not 0 <= old <= end:
+            raise LocalError(f"no consistency proof from size {old} to size {end}")
+        if old in (0, end):
+            return []
+        # The last complete node that ends exactly at `old`; the verifier knows it already where it is the whole tree.
+        level = (old & -old).bit_length() - 1
+        index = (old >> level) - 1
+        start = [self.node(level, index)] if index else []
+        return start + self._path(level, index, end)
+
+    def _size_or_all(self, size: int | None) -> int:
+        if size is None:
+            return self._size
+        if not 0 <= size <= self._size:
+            raise LocalError(f"a tree of {self._size} leaves has no size {size}")
+        return size
+
+    def _path(self, level: int, index: int, end: int) -> list[bytes]:
+        """Siblings from node (level, index) up to the root of the first `end` leaves."""
+        found = []
+        last = (end - 1) >> level
+        while last:
+            if index & 1:
+                found.append(self.node(level, index - 1))
+            elif index < last:
+                found.append(self._fold((index + 1) << level, min((index + 2) << level, end)))
+            level, index, last = level + 1, index >> 1, last >> 1
+        return found
+
+    def _fold(self, start: int, end: int) -> bytes:
+        return fold(self._nodes(start, end))
+
+    def _nodes(self, start: int, end: int) -> Iterator[bytes]:
+        """Complete subtrees of leaves [start, end), where `start` is a multiple of a power of two >= the length."""
+        while start < end:
+            level = (end - start).bit_length() - 1
+            yield self.node(level, start >> level)
+            start += 1 << level
