@@ -1,0 +1,114 @@
+"""Entries as they stand in a log, before anybody has judged them.
+
+`Signed` is what a sender submits: header and signature block. A relay adds the stamp and gets an entry; its leaf is
+SHA-256(0x00 || entry). Both types say *unverified*: only the rulebook turns one into something to act on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rsc_share import codec, shape
+from rsc_share.envelope.header import Header, header_hash
+from rsc_share.envelope.signature import SignatureBlock
+from rsc_share.log.merkle import leaf_hash
+
+VERSION = 1
+MAX_ENTRY = 65_535
+"""Bytes: an entry bundle has a 16-bit length in front of every entry (C2SP tlog-tiles)."""
+MAX_STAMP = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """The relay's word: when it logged the entry (ms UTC) and under which directory size it judged it."""
+
+    logged_at: int
+    directory: int
+
+    def pack(self) -> bytes:
+        return codec.pack([self.logged_at, self.directory])
+
+    @classmethod
+    def parse(cls, data: bytes) -> Stamp:
+        logged_at, directory = shape.row(codec.unpack(data, max_size=MAX_STAMP), "stamp", 2)
+        return cls(shape.integer(logged_at, "stamp.logged_at"), shape.integer(directory, "stamp.directory"))
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A parsed, unverified header with its parsed, unverified signature block, and the bytes of both."""
+
+    header: Header
+    block: SignatureBlock
+    header_bytes: bytes
+    block_bytes: bytes
+    header_hash: bytes
+
+    @classmethod
+    def parse(cls, header: bytes, block: bytes) -> Signed:
+        return cls(Header.parse(header), SignatureBlock.parse(block), header, block, header_hash(header))
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedEntry:
+    """An entry of a channel log: canonical and well formed, and nothing more."""
+
+    signed: Signed
+    stamp: Stamp
+    raw: bytes
+    leaf: bytes
+
+    @property
+    def header(self) -> Header:
+        return self.signed.header
+
+    @classmethod
+    def parse(cls, raw: bytes) -> UnverifiedEntry:
+        """Raises `RemoteError` (`malformed`). What parses packs to the same bytes."""
+        header, block, stamp = split_entry(raw)
+        return cls(Signed.parse(header, block), Stamp.parse(stamp), raw, leaf_hash(raw))
+
+    @classmethod
+    def stamped(cls, signed: Signed, stamp: Stamp) -> UnverifiedEntry:
+        raw = join_entry(signed.header_bytes, signed.block_bytes, stamp.pack())
+        return cls(signed, stamp, raw, leaf_hash(raw))
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryEntry:
+    """An entry of the directory log: an object that proves itself, and a stamp. It has no signature of a node."""
+
+    object: bytes
+    stamp: Stamp
+    raw: bytes
+    leaf: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes) -> DirectoryEntry:
+        found, block, stamp = split_entry(raw)
+        if block:
+            raise shape.wrong("signature", "a directory entry has none")
+        return cls(shape.blob(found, "object", low=1), Stamp.parse(stamp), raw, leaf_hash(raw))
+
+    @classmethod
+    def stamped(cls, found: bytes, stamp: Stamp) -> DirectoryEntry:
+        raw = join_entry(found, b"", stamp.pack())
+        return cls(found, stamp, raw, leaf_hash(raw))
+
+
+def split_entry(raw: bytes) -> tuple[bytes, bytes, bytes]:
+    """Header or object, signature block, stamp: the three byte strings of an entry."""
+    version, *three = shape.row(codec.unpack(raw, max_size=MAX_ENTRY, max_items=4), "entry", 4)
+    if version != VERSION or type(version) is not int:
+        raise shape.wrong("entry version", f"is not {VERSION}: a newer release may read it")
+    header, block, stamp = (shape.blob(item, "entry") for item in three)
+    return header, block, stamp
+
+
+def join_entry(header: bytes, block: bytes, stamp: bytes) -> bytes:
+    raw = codec.pack([VERSION, header, block, stamp])
+    if len(raw) > MAX_ENTRY:
+        raise shape.wrong("entry", f"is {len(raw)} bytes long; the log takes {MAX_ENTRY}")
+    return raw
+

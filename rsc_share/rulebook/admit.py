@@ -1,0 +1,93 @@
+"""`admit`: the verdict on one entry. Pure: the same case gives the same answer at relay, node and auditor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rsc_share.envelope.entry import Signed, Stamp
+from rsc_share.errors import Refused
+from rsc_share.rulebook.facts import Fact, Key, count_key, count_of, effects_of
+from rsc_share.rulebook.in_log import confirmed
+from rsc_share.rulebook.order import continues, kept_back
+from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, RULES, Check, Rules
+from rsc_share.rulebook.view import Case, Party
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An entry that passed every row this party applies. `effects` are the facts it changes.
+
+    `kept_back`: how many earlier entries to this node its sender counted and the relay never delivered.
+    `unconfirmed`: row 15 could not be judged for good yet.
+    """
+
+    signed: Signed
+    stamp: Stamp
+    index: int
+    effects: Mapping[Key, Fact]
+    unconfirmed: bool = False
+    kept_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """An entry in the tree that fails a row: never shown, a finding, reading goes on."""
+
+    signed: Signed
+    stamp: Stamp
+    index: int
+    refused: Refused
+    effects: Mapping[Key, Fact]
+
+
+def admit(case: Case) -> Admitted:
+    """Raises `Refused` with the code and row of the first check that fails."""
+    for check in _checks(case):
+        check.run(case)
+    return Admitted(
+        case.signed, case.stamp, case.index, _effects(case), unconfirmed=not confirmed(case), kept_back=kept_back(case)
+    )
+
+
+def judge(case: Case) -> Admitted | Void:
+    """The verdict on an entry that already stands in a tree."""
+    failed_at = 0
+    try:
+        for check in _checks(case):
+            failed_at = check.row
+            check.run(case)
+    except Refused as refused:
+        advances = failed_at > LAST_IDENTITY_ROW and continues(case)
+        return Void(case.signed, case.stamp, case.index, refused, _effects(case) if advances else {})
+    return Admitted(
+        case.signed, case.stamp, case.index, _effects(case), unconfirmed=not confirmed(case), kept_back=kept_back(case)
+    )
+
+
+def _rules(case: Case) -> Rules:
+    version = case.at.charter.rules
+    if version not in RULES:
+        raise Refused("malformed", f"rulebook {version} is not known to this release", row=1, advice="upgrade")
+    return RULES[version]
+
+
+def _checks(case: Case) -> tuple[Check, ...]:
+    if not 0 < case.stamp.directory <= case.view.directory.size:
+        raise Refused("directory-ahead", "the stamp names a directory that is not held here", row=5)
+    if not 0 < case.header.directory.size <= case.view.directory.size:
+        raise Refused("directory-ahead", "acted on a directory that is not held here", row=5)
+    party = case.view.party
+    return tuple(check for check in _rules(case).checks if party in check.who)
+
+
+def _effects(case: Case) -> dict[Key, Fact]:
+    changed = effects_of(case.view.facts, case.signed, case.index, case.now)
+    if case.view.party is not Party.NODE:
+        return changed
+    # A node counts only for itself, and from its true opening: one gap must not raise an alarm for ever.
+    mine = count_key(case.header.sender, case.view.me)
+    kept = {key: fact for key, fact in changed.items() if key[0] != "count"}
+    if mine in changed:
+        kept[mine] = count_of(case.view.facts, case.header.sender, case.view.me) + 1 + kept_back(case)
+    return kept

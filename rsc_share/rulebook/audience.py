@@ -1,0 +1,100 @@
+"""Who may be in `to`, and who must be: one answer per kind of entry.
+
+`may` is asked under the stamped directory (removals and revocations bite at once). `must` is asked under the directory
+the sender acted on, for nodes that were active and permitted 2 LAG before logging (a new node may wait).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rsc_share import names
+from rsc_share.charter.view import DirectoryView
+from rsc_share.envelope.contents import ReleaseContent
+from rsc_share.labels.label import Label
+from rsc_share.policy.decide import Decision
+from rsc_share.rulebook.view import Case, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Withholding:
+    """One (node, label) pair that policy withholds, with the step and the row that says so."""
+
+    node: str
+    code: str
+    rule: str | None
+
+
+def decision(case: Case, view: DirectoryView, node: str, label: Label, time: int) -> Decision:
+    """May `node` receive `label` here, under `view` at `time`."""
+    facets = case.facets if view is case.at and time == case.now else case.facets_under(
+        view.channel_facts(case.header.log, time), time
+    )
+    return case.view.decide(view.bundle(time), label, view.subject(node, time), "receive", facets)
+
+
+def active_nodes(case: Case, view: DirectoryView, time: int) -> tuple[str, ...]:
+    """The active nodes of this channel other than the sending one."""
+    return tuple(node for node in view.active_nodes(case.header.log, time) if node != case.header.sender)
+
+
+def withheld(case: Case) -> list[Withholding]:
+    """Every node in a message's `to` that policy does not permit under the stamped directory."""
+    label = case.header.label
+    found = []
+    for node in case.header.nodes if label is not None else ():
+        outcome = decision(case, case.at, node, label, case.now)
+        if not outcome.permitted:
+            found.append(Withholding(node, outcome.code, outcome.row))
+    return found
+
+
+def may_receive(case: Case) -> frozenset[str]:
+    """Kinds other than message and grant have a fixed circle."""
+    return _circle(case, case.at, case.now)
+
+
+def must_receive(case: Case) -> frozenset[str]:
+    """Every node that the entry owed itself to."""
+    h = case.header
+    if h.kind == "grant":
+        return frozenset()
+    if h.kind != "message" or h.label is None:
+        return _circle(case, case.then, case.settled)
+    listed = set(h.nodes)
+    return frozenset(
+        node
+        for node in active_nodes(case, case.then, case.settled)
+        # A node that is listed is not missing: asking policy again would only cost time.
+        if node in listed or _owed(case, node, h.label)
+    )
+
+
+def _owed(case: Case, node: str, label: Label) -> bool:
+    if case.then.prekey(node, case.now) is None:
+        return False  # without a prekey younger than PREKEY_MAX nobody can seal to it (I11)
+    # Gone or no longer permitted meanwhile: then leaving it out was right.
+    if not case.at.is_active(node, case.now) or not decision(case, case.at, node, label, case.now).permitted:
+        return False
+    return decision(case, case.then, node, label, case.settled).permitted
+
+
+def _circle(case: Case, view: DirectoryView, time: int) -> frozenset[str]:
+    h = case.header
+    nodes = active_nodes(case, view, time)
+    if h.kind in ("heartbeat", "erasure", "grant"):
+        return frozenset(nodes)
+    target = target_of(case)
+    if target is None:
+        return frozenset()
+    if h.kind == "recall":
+        return frozenset(target.nodes) & frozenset(nodes)
+    members = {names.member_of(target.sender)}
+    if isinstance(h.content, ReleaseContent):
+        members.update(h.content.members)
+    return frozenset(node for node in nodes if names.member_of(node) in members)
+
+
+def target_of(case: Case) -> Source | None:
+    ref = case.header.refs.target
+    return None if ref is None else case.view.known(ref)

@@ -1,0 +1,105 @@
+"""Rows 6 to 8: nothing twice, nothing out of order, nothing out of time."""
+
+from __future__ import annotations
+
+from rsc_share import names
+from rsc_share.crypto.bodies import to_commitment
+from rsc_share.envelope.parts import Opening
+from rsc_share.errors import Refused
+from rsc_share.rulebook.facts import IdFact, count_of, head_of, id_key
+from rsc_share.rulebook.view import Case, Party
+
+
+def id_is_new(case: Case) -> None:
+    """Row 6. Ids of other senders never collide with ours: the key holds the sender."""
+    h = case.header
+    if case.view.party is Party.NODE and not case.is_own:
+        return
+    used = case.view.facts.get(id_key(h.sender, h.id))
+    if isinstance(used, IdFact):
+        raise Refused("duplicate-id", "the sender used this id before", row=6, index=used.index)
+
+
+def continues_sender(case: Case) -> None:
+    """Row 7: `seq` and `prev` continue this sender in this log.
+
+    A node that was sent only some of the entries sees seq rise, and checks prev where it holds the one before.
+    """
+    head = head_of(case.view.facts, case.header.sender)
+    if not continues(case):
+        raise Refused(
+            "stale-head",
+            f"number {case.header.seq} does not continue {head.seq}",
+            row=7,
+            seq=head.seq,
+            header_hash=head.header_hash,
+            index=head.index,
+        )
+
+
+def continues(case: Case) -> bool:
+    """Whether the entry advances its sender: decides, too, what a void entry changes (I5)."""
+    h = case.header
+    head = head_of(case.view.facts, h.sender)
+    if case.view.party is Party.NODE and not case.is_own and h.seq != head.seq + 1:
+        return h.seq > head.seq
+    if case.view.party is Party.NODE and head.seq == 0 and not case.is_own:
+        return True  # the first one this node is shown need not be the sender's first
+    return h.seq == head.seq + 1 and h.prev == head.header_hash
+
+
+def counters_continue(case: Case) -> None:
+    """Row 7: every true opening is one more than the last that advanced.
+
+    The count comes from entries, never from openings: a false opening is no opening and no verdict (I6). A node sees
+    a gap in its own counter when something was kept from it; that is the relay's fault, not this entry's, and is
+    reported by `kept_back`.
+    """
+    for node, commitment in case.header.to:
+        opening = case.openings.get(node)
+        if opening is None or not opens(case, node, commitment, opening):
+            continue
+        expected = count_of(case.view.facts, case.header.sender, node) + 1
+        if opening.n != expected and not (case.view.party is Party.NODE and opening.n > expected):
+            raise Refused(
+                "stale-head", f"counter {opening.n} for {node} where {expected} follows", row=7, node=node, n=opening.n
+            )
+
+
+def openings_true(case: Case) -> None:
+    """Row 1, relay only: every recipient's opening is there and opens. Elsewhere a false one is asked for again."""
+    for node, commitment in case.header.to:
+        opening = case.openings.get(node)
+        if opening is None or not opens(case, node, commitment, opening):
+            raise Refused("malformed", f"no opening for {node} that opens its counter", row=1, node=node)
+
+
+def opens(case: Case, node: str, commitment: bytes, opening: Opening) -> bool:
+    h = case.header
+    return to_commitment(log=h.log, sender=h.sender, node=node, n=opening.n, salt=opening.salt) == commitment
+
+
+def kept_back(case: Case) -> int:
+    """How many entries of this sender to this node never arrived, by this entry's true opening (0: none known)."""
+    me, h = case.view.me, case.header
+    opening = case.openings.get(me)
+    for node, commitment in h.to:
+        if node == me and opening is not None and opens(case, node, commitment, opening):
+            return max(0, opening.n - count_of(case.view.facts, h.sender, me) - 1)
+    return 0
+
+
+def composed_in_time(case: Case) -> None:
+    """Row 8: composed not after logging (plus SKEW) and not before OUTBOX_AGE."""
+    composed, parameters = names.id_time(case.header.id), case.parameters
+    if composed > case.now + parameters.skew:
+        raise Refused("clock", "composed in the future of the relay's clock", row=8, composed=composed, now=case.now)
+    if composed < case.now - parameters.outbox_age:
+        raise Refused("clock", "composed longer ago than OUTBOX_AGE", row=8, composed=composed, now=case.now)
+
+
+def not_expired(case: Case) -> None:
+    """Row 8: an entry is not logged after its own expiry."""
+    expires = case.header.expires_at
+    if expires is not None and expires <= case.now:
+        raise Refused("clock", "expired before it was logged", row=8, expires_at=expires, now=case.now)

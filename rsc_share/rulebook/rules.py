@@ -1,0 +1,84 @@
+"""The admission table as data: every named check, its row, its code, and who applies it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rsc_share.rulebook import identity, in_log, order, sharing, third_party
+from rsc_share.rulebook.view import Case, Party
+
+ALL, AUDITOR, RELAY = Party.ALL, Party.AUDITOR, Party.RELAY
+LAST_IDENTITY_ROW = 4
+"""What passes up to here and continues its sender advances, even when it is void (I5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One named check of one row. `run` raises `Refused` or returns."""
+
+    name: str
+    row: int
+    who: Party
+    run: Callable[[Case], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One version of the rulebook. Old versions ship for ever: an old log is judged by the rules it was written under."""
+
+    version: int
+    checks: tuple[Check, ...]
+
+    def without(self, *names: str) -> Rules:
+        """For proving that a check matters: the same rules with the named checks switched off."""
+        unknown = set(names) - {check.name for check in self.checks}
+        if unknown:
+            raise KeyError(f"no such check: {', '.join(sorted(unknown))}")
+        return Rules(self.version, tuple(check for check in self.checks if check.name not in names))
+
+
+def _check(row: int, run: Callable[[Case], None], who: Party = ALL) -> Check:
+    return Check(run.__name__.replace("_", "-"), row, who, run)
+
+
+VERSION_1 = Rules(
+    1,
+    (
+        _check(1, order.openings_true, RELAY),
+        _check(2, identity.right_log),
+        _check(2, identity.heads_signed),
+        _check(3, identity.certified_sender),
+        _check(3, identity.sender_may_send_here),
+        _check(4, identity.signed_by_sender),
+        _check(5, identity.directory_not_ahead),
+        _check(5, identity.directory_same),
+        _check(5, identity.directory_not_stale),
+        _check(6, order.id_is_new),
+        _check(7, order.continues_sender),
+        _check(7, order.counters_continue),
+        _check(8, order.composed_in_time),
+        _check(8, order.not_expired),
+        _check(9, sharing.label_valid),
+        _check(9, sharing.family_allowed),
+        _check(9, sharing.sender_may_originate),
+        _check(10, sharing.recipients_active),
+        _check(10, sharing.policy_permits),
+        _check(10, sharing.circle_kept),
+        _check(11, sharing.grant_known),
+        _check(11, sharing.grant_lives),
+        _check(11, sharing.grant_fits),
+        _check(11, sharing.grant_rows_fit),
+        _check(11, sharing.nobody_left_out),
+        _check(12, third_party.sources_kept),
+        _check(12, third_party.approvals_verify),
+        _check(12, third_party.approvals_present),
+        _check(13, in_log.seen_is_prefix),
+        _check(14, in_log.bodies_here, RELAY | AUDITOR),
+        _check(15, in_log.stamp_never_decreases),
+        _check(15, in_log.revocations_bite),
+    ),
+)
+
+RULES: dict[int, Rules] = {1: VERSION_1}
+"""By the number the charter names."""

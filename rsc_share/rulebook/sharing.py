@@ -1,0 +1,149 @@
+"""Rows 9 to 11: the label is sound, policy permits every recipient, and keys went to exactly those."""
+
+from __future__ import annotations
+
+from rsc_share import names
+from rsc_share.envelope.contents import GrantContent
+from rsc_share.errors import LocalError, Refused
+from rsc_share.labels.validity import validate
+from rsc_share.rulebook.audience import may_receive, must_receive, target_of, withheld
+from rsc_share.rulebook.facts import GrantFact, grant_key
+from rsc_share.rulebook.view import Case, Party
+
+NO_CLAIM_TO_SEND = frozenset({"epoch", "valid", "scheme", "level", "restrict", "need", "realm"})
+"""Steps of `decide` at which even an originator's own node may not handle a label."""
+
+
+def label_valid(case: Case) -> None:
+    """Row 9: valid in its scheme, for writing, under the bundle in force."""
+    label = case.header.label
+    if label is None:
+        return
+    try:
+        validate(label, case.at.bundle(case.now).schemes, case.now, writing=True)
+    except LocalError as error:
+        raise Refused("label", error.what, row=9, scheme=label.scheme, level=label.level) from None
+
+
+def family_allowed(case: Case) -> None:
+    """Row 9: the channel carries this family of messages."""
+    if case.header.type is None:
+        return
+    family = names.family_of(case.header.type)
+    if family != "control" and family not in case.channel.families:
+        raise Refused("label", f"family {family} is not carried in this channel", row=9, family=family)
+
+
+def sender_may_originate(case: Case) -> None:
+    """Row 9: the sender is an originator of what it labels, and its own node may hold that label here."""
+    label, h = case.header.label, case.header
+    if label is None:
+        return
+    if h.member not in label.originators:
+        raise Refused("label", f"{h.member} is not among the originators it names", row=9, originators=label.originators)
+    outcome = case.view.decide(
+        case.at.bundle(case.now), label, case.at.subject(h.sender, case.now), "receive", case.facets
+    )
+    if not outcome.permitted and outcome.code in NO_CLAIM_TO_SEND:
+        raise Refused("label", f"{h.sender} may not hold this label here", row=9, step=outcome.code)
+
+
+def recipients_active(case: Case) -> None:
+    """Row 10: nobody who is revoked, suspended or gone is addressed."""
+    idle = [node for node in case.header.nodes if not case.at.is_active(node, case.now)]
+    if idle:
+        raise Refused("policy-denied", f"not active: {', '.join(idle)}", row=10, pairs=[(n, "inactive", None) for n in idle])
+
+
+def policy_permits(case: Case) -> None:
+    """Row 10: for a message, `decide` permits every node; the refusal names each pair and rule."""
+    pairs = withheld(case)
+    if pairs:
+        raise Refused(
+            "policy-denied",
+            f"policy withholds this label from {', '.join(pair.node for pair in pairs)}",
+            row=10,
+            pairs=[(pair.node, pair.code, pair.rule) for pair in pairs],
+        )
+
+
+def circle_kept(case: Case) -> None:
+    """Row 10: other kinds go to their fixed circle and nobody else; a recall comes from the originator."""
+    h = case.header
+    if h.kind == "message":
+        return
+    if h.refs.target is not None and case.view.known(h.refs.target) is None:
+        if case.view.party is Party.NODE:
+            return  # not shown to this node, so not this node's to check
+        raise Refused("source-unknown", "the entry it refers to is not in this log", row=10)
+    target = target_of(case)
+    if h.kind == "recall" and target is not None and names.member_of(target.sender) != h.member:
+        raise Refused("policy-denied", f"only {names.member_of(target.sender)} can recall this", row=10)
+    outside = set(h.nodes) - may_receive(case)
+    if outside:
+        raise Refused(
+            "policy-denied",
+            f"a {h.kind} is not for {', '.join(sorted(outside))}",
+            row=10,
+            pairs=[(node, "audience", None) for node in sorted(outside)],
+        )
+
+
+def grant_lives(case: Case) -> None:
+    """Row 11: the grant a message names is this sender's, logged, and younger than GRANT_LIFE."""
+    if case.header.kind != "message" or _grant(case) is None:
+        return
+    grant = _grant(case)
+    if grant is not None and case.now >= grant.logged_at + case.parameters.grant_life:
+        raise Refused("dead-grant", "the grant is older than GRANT_LIFE", row=11, logged_at=grant.logged_at)
+
+
+def grant_known(case: Case) -> None:
+    """Row 11. A node sees only grants it is in; what it does not hold it cannot judge."""
+    if case.header.kind == "message" and _grant(case) is None and case.view.party is not Party.NODE:
+        raise Refused("dead-grant", "no grant of this sender has that id", row=11)
+
+
+def grant_fits(case: Case) -> None:
+    """Row 11: the key is held by exactly the audience: in a message, `to` equals its grant's nodes."""
+    grant = _grant(case)
+    if grant is None:
+        return
+    listed, granted = set(case.header.nodes), set(grant.nodes)
+    if granted - listed:
+        wider = sorted(granted - listed)
+        raise Refused("over-granted", f"the key went to {', '.join(wider)} outside the audience", row=11, nodes=wider)
+    if listed - granted:
+        without = sorted(listed - granted)
+        raise Refused("under-granted", f"addressed without a key: {', '.join(without)}", row=11, nodes=without)
+
+
+def nobody_left_out(case: Case) -> None:
+    """Row 11: every node that was due the entry is in `to`."""
+    if case.view.party is Party.NODE and case.header.refs.target is not None and target_of(case) is None:
+        return
+    missing = sorted(must_receive(case) - set(case.header.nodes))
+    if missing:
+        raise Refused("under-granted", f"entitled and left out: {', '.join(missing)}", row=11, nodes=missing)
+
+
+def grant_rows_fit(case: Case) -> None:
+    """Row 11, for a grant: its rows are its `to`, each sealed to that node's newest prekey the sender knew."""
+    content = case.header.content
+    if not isinstance(content, GrantContent):
+        return
+    rows = {node for node, _, _ in content.nodes}
+    if rows - set(case.header.nodes):
+        raise Refused("over-granted", "hands the key to nodes it is not addressed to", row=11)
+    if rows != set(case.header.nodes):
+        raise Refused("under-granted", "addressed to nodes it hands no key", row=11)
+    for node, prekey_id, _ in content.nodes:
+        newest = case.then.prekey(node, case.now)
+        if newest is None or newest.id != prekey_id:
+            raise Refused("dead-grant", f"not sealed to the newest prekey of {node}", row=11, node=node)
+
+
+def _grant(case: Case) -> GrantFact | None:
+    h = case.header
+    found = case.view.facts.get(grant_key(h.sender, h.grant)) if h.grant is not None else None
+    return found if isinstance(found, GrantFact) else None

@@ -1,0 +1,134 @@
+"""Row 12: what came from others stays under their control, and what needs a person's signature has one."""
+
+from __future__ import annotations
+
+from rsc_share import names
+from rsc_share.charter.objects import OfficerCertificate
+from rsc_share.envelope.approval import approval_bytes, approval_digest, release_digest
+from rsc_share.envelope.contents import AcknowledgementContent, ReleaseContent
+from rsc_share.envelope.parts import Ref
+from rsc_share.errors import LocalError, Refused, RemoteError
+from rsc_share.labels.order import dominates, join
+from rsc_share.policy.decide import required_releases
+from rsc_share.rulebook.audience import decision
+from rsc_share.rulebook.view import Case, Party, Source
+
+MACHINE_STATEMENTS = frozenset({"node-erased"})
+
+
+def sources_kept(case: Case) -> None:
+    """Derived from others: not below the join of the sources, not to a wider audience, or released by each originator.
+
+    A source that is not at hand: the relay refuses (`source-unknown`), a node says "not mine to check".
+    """
+    h = case.header
+    if not h.refs.derived_from or h.label is None:
+        return
+    sources = _resolve(case, h.refs.derived_from)
+    if sources is None or (_label_holds(case, sources) and not _new_readers(case, sources)):
+        return
+    for source in sources:
+        for originator in _originators(source) - {h.member}:
+            if not _released(case, source, originator):
+                raise Refused(
+                    "third-party",
+                    f"derived from {originator}'s material, wider than its label and without its release",
+                    row=12,
+                    originator=originator,
+                    source=[source.ref.log, source.ref.index],
+                )
+
+
+def _resolve(case: Case, refs: tuple[Ref, ...]) -> list[Source] | None:
+    found = [case.view.known(ref) for ref in refs]
+    missing = [ref for ref, source in zip(refs, found, strict=True) if source is None]
+    if missing and case.view.party is Party.NODE:
+        return None
+    if missing:
+        raise Refused("source-unknown", "a source is not held here", row=12, source=[missing[0].log, missing[0].index])
+    return [source for source in found if source is not None]
+
+
+def _label_holds(case: Case, sources: list[Source]) -> bool:
+    label, schemes = case.header.label, case.at.bundle(case.now).schemes
+    labels = [source.label for source in sources if source.label is not None]
+    if label is None or not labels:
+        return False
+    try:
+        joined = labels[0]
+        for other in labels[1:]:
+            joined = join(joined, other, schemes, case.now)
+        return dominates(label, joined, schemes, case.now)
+    except LocalError:
+        return False  # labels that cannot be compared do not hold
+
+
+def _new_readers(case: Case, sources: list[Source]) -> list[str]:
+    """Recipients whom policy would not give a source itself."""
+    return [
+        node
+        for node in case.header.nodes
+        for source in sources
+        if source.label is None or not decision(case, case.at, node, source.label, case.now).permitted
+    ]
+
+
+def _originators(source: Source) -> set[str]:
+    label = source.label
+    return {names.member_of(source.sender), *(label.originators if label is not None else ())}
+
+
+def _released(case: Case, source: Source, originator: str) -> bool:
+    """A release entry of `originator` for this source that covers every recipient and has not run out."""
+    readers = {names.member_of(node) for node in case.header.nodes}
+    for ref in case.header.refs.releases:
+        release = case.view.known(ref)
+        if release is None or not isinstance(release.content, ReleaseContent) or release.target != source.ref:
+            continue
+        content = release.content
+        if names.member_of(release.sender) != originator or source.label is None:
+            continue
+        in_time = content.until is None or case.now < content.until
+        same = content.digest == release_digest(source.label, source.nodes, source.commits)
+        if in_time and same and readers <= {originator, *content.members}:
+            return True
+    return False
+
+
+def approvals_verify(case: Case) -> None:
+    """Every approval that is there is an active officer's and verifies: a decoration that lies is refused."""
+    h = case.header
+    if not h.approvals:
+        return
+    signed = approval_bytes(case.at.framework_id, approval_digest(h))
+    for key_id, signature in h.approvals:
+        officer = _officer(case, key_id)
+        try:
+            case.view.signatures.verify(officer.signing, signed, signature)
+        except RemoteError:
+            raise Refused("third-party", f"the approval of {officer.name} does not verify", row=12) from None
+
+
+def approvals_present(case: Case) -> None:
+    """Four eyes where a row says require-release; a person behind every acknowledgement, release and erasure."""
+    h = case.header
+    approvers = {names.member_of(_officer(case, key_id).name) for key_id, _ in h.approvals}
+    if h.kind in ("acknowledgement", "release", "erasure") and h.member not in approvers and not _by_machine(case):
+        raise Refused("third-party", f"a {h.kind} needs an officer of {h.member}", row=12, kind=h.kind)
+    if h.label is None:
+        return
+    rows = required_releases(case.at.bundle(case.now), h.label, case.facets)
+    if rows and h.member not in approvers:
+        raise Refused("third-party", f"row {rows[0]} asks for an officer's release", row=12, rule=rows[0])
+
+
+def _by_machine(case: Case) -> bool:
+    content = case.header.content
+    return isinstance(content, AcknowledgementContent) and content.statement in MACHINE_STATEMENTS
+
+
+def _officer(case: Case, key_id: bytes) -> OfficerCertificate:
+    try:
+        return case.at.officer(key_id, case.now)
+    except Refused as error:
+        raise Refused("third-party", error.what, row=12) from None

@@ -1,0 +1,165 @@
+"""What a party knows when it judges an entry, and the entry with everything around it that the rows look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from functools import cached_property
+
+from rsc_share import names
+from rsc_share.charter.directory import Directory
+from rsc_share.charter.parameters import Parameters
+from rsc_share.charter.view import DirectoryView
+from rsc_share.crypto.signing import VerifyCache
+from rsc_share.envelope.contents import Content
+from rsc_share.envelope.entry import Signed, Stamp
+from rsc_share.envelope.header import Header
+from rsc_share.envelope.parts import Openings, Ref
+from rsc_share.labels.label import Label
+from rsc_share.policy.bundle import Bundle
+from rsc_share.policy.decide import Decision, decide
+from rsc_share.policy.subject import ChannelFacts, Facets, Subject
+from rsc_share.rulebook.facts import Facts
+
+
+class Party(Flag):
+    """Who judges: the relay before logging, a reading node, an auditor with the whole log."""
+
+    RELAY = auto()
+    NODE = auto()
+    AUDITOR = auto()
+    ALL = RELAY | NODE | AUDITOR
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an admitted entry that another one refers to said."""
+
+    ref: Ref
+    kind: str
+    sender: str
+    type: str | None
+    label: Label | None
+    nodes: tuple[str, ...]
+    commits: tuple[bytes, ...]
+    content: Content | None
+    target: Ref | None
+
+    @classmethod
+    def of(cls, index: int, signed: Signed) -> Source:
+        h = signed.header
+        return cls(
+            ref=Ref(h.log, index, signed.header_hash),
+            kind=h.kind,
+            sender=h.sender,
+            type=h.type,
+            label=h.label,
+            nodes=h.nodes,
+            commits=tuple(part.commit for part in h.parts),
+            content=h.content,
+            target=h.refs.target,
+        )
+
+
+Decide = Callable[[Bundle, Label, Subject, str, Facets], Decision]
+Known = Callable[[Ref], Source | None]
+RootAt = Callable[[int], bytes | None]
+
+
+def nothing_known(ref: Ref) -> Source | None:
+    return None
+
+
+@dataclass(frozen=True)
+class View:
+    """One party's knowledge of one log up to `size` entries, under the directory it holds.
+
+    `witnessed`: the directory size that k members cosigned; nobody may act on more (I4). `confirmed_at`: for a node,
+    the time (ms) of the newest k-cosigned directory checkpoint it holds, after which row 15 can be judged.
+    """
+
+    party: Party
+    log: str
+    directory: Directory
+    directory_root: RootAt
+    witnessed: int
+    facts: Facts
+    size: int
+    last: Stamp | None
+    root_at: RootAt
+    signatures: VerifyCache
+    known: Known = nothing_known
+    me: str = ""
+    confirmed_at: int | None = None
+    decide: Decide = decide
+    """The policy decision: a relay may put a cache in front, an auditor a second opinion behind."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An entry about to be judged, with what came beside it."""
+
+    view: View
+    signed: Signed
+    stamp: Stamp
+    openings: Openings = field(default_factory=dict)
+    bodies: Mapping[bytes, int] | None = None
+    """Sizes of the bodies at hand by digest; None where bodies are not this party's to check."""
+
+    @property
+    def header(self) -> Header:
+        return self.signed.header
+
+    @property
+    def index(self) -> int:
+        return self.view.size
+
+    @property
+    def now(self) -> int:
+        """`now` in every rule is the relay's `logged_at`; local clocks decide nothing here."""
+        return self.stamp.logged_at
+
+    @cached_property
+    def at(self) -> DirectoryView:
+        """Trust as stamped: what is forbidden here is forbidden."""
+        return self.view.directory.at(self.stamp.directory)
+
+    @cached_property
+    def then(self) -> DirectoryView:
+        """Trust as the sender saw it: what was due there must have been done."""
+        return self.view.directory.at(self.header.directory.size)
+
+    @cached_property
+    def settled(self) -> int:
+        """The instant by which every sender must have known of a change: `logged_at` - 2 LAG."""
+        return max(0, self.now - 2 * self.parameters.lag)
+
+    @property
+    def parameters(self) -> Parameters:
+        return self.at.charter.parameters
+
+    @cached_property
+    def channel(self) -> ChannelFacts:
+        return self.at.channel_facts(self.header.log, self.now)
+
+    @cached_property
+    def facets(self) -> Facets:
+        return self.facets_under(self.channel, self.now)
+
+    def facets_under(self, channel: ChannelFacts, time: int) -> Facets:
+        h = self.header
+        message_type = h.type or ""
+        return Facets(
+            time=time,
+            channel=channel,
+            originator=h.member,
+            family=names.family_of(message_type),
+            type=message_type,
+            purpose=h.purpose,
+            releases=frozenset(),
+        )
+
+    @property
+    def is_own(self) -> bool:
+        return self.header.sender == self.view.me

@@ -1,0 +1,47 @@
+"""What a node can ask of a relay. In memory a function call, over the network a frame: the node cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from rsc_share.session.frames import Offer, Outcome, Submission, Tail
+
+
+class RelayPort(Protocol):
+    """One authenticated session of one node with one relay.
+
+    Every method may raise `Unavailable` (cut off, draining, overloaded). Nothing a port returns has been verified.
+    """
+
+    async def logs(self) -> Mapping[str, int]:
+        """Origin -> size of every log this node reads or witnesses."""
+        ...
+
+    async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+        """One outcome for each entry, in order. After the first refusal the rest of this sender's run is `not-tried`."""
+        ...
+
+    async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
+        """Log a self-proving object in the directory; its index there. Raises `Refused`."""
+        ...
+
+    async def read(self, log: str, start: int, limit: int) -> Tail | None:
+        """Entries from `start` as this node may see them, at most `limit`; None where nothing is new since `start`."""
+        ...
+
+    async def bodies(self, log: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Bodies this node is entitled to. A digest that is not in the answer is erased, or kept back."""
+        ...
+
+    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+        """Checkpoints to cosign, one per log, with consistency proofs from the witness heads given (0: none)."""
+        ...
+
+    async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:
+        """Hand in cosignature lines (C2SP signed note lines) for the checkpoint of `size`."""
+        ...
+
+    async def changed(self, known: Mapping[str, int]) -> None:
+        """Return when some log is larger, better witnessed or due for cosigning again, compared with `known` sizes."""
+        ...
