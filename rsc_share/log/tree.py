@@ -55,6 +55,13 @@ class MemoryTree:
             raise LocalError(f"no complete node ({level}, {index}) in a tree of size {self._size}")
         return bytes(self._levels[level][index * HASH_SIZE : (index + 1) * HASH_SIZE])
 
+    def row(self, level: int, start: int, count: int) -> bytes:
+        """`count` complete nodes of a level from index `start`, end to end: the content of a tile."""
+        have = len(self._levels[level]) // HASH_SIZE if 0 <= level < len(self._levels) else 0
+        if start < 0 or count < 0 or start + count > have:
+            raise LocalError(f"no complete nodes {start} to {start + count} at level {level}, size {self._size}")
+        return bytes(self._levels[level][start * HASH_SIZE : (start + count) * HASH_SIZE]) if count else b""
+
     def leaf(self, index: int) -> bytes:
         """Leaf hash at `index`."""
         return self.node(0, index)
