@@ -1,0 +1,203 @@
+"""The store protocol: nine methods, nine promises. The relay's core never knows which store it has.
+
+1. `append` is all or nothing and returns only when entries, bodies, facts and head would survive the loss of power of
+   everything the store tolerates losing.
+2. `append` succeeds only if the head is `writer.head` and no later `acquire` succeeded. Entries get the indices from
+   `head.size` on, without a gap; they never change, move or disappear.
+3. `acquire` returns only when every earlier append is decided and durable: what was `Unknown` is in `writer.head` or
+   never will be. It begins with a durable write, because reading a file syncs nothing (a process that was killed
+   inside its sync leaves rows that the next one can read and a power cut still takes).
+4. `logs`, `lookup`, `read`, `wait` and `bodies` show decided entries only, always a prefix, and what this process was
+   told is written. `lookup` is as of the newest head. An iterator holds no transaction between two items.
+5. `wait` is level triggered: it returns at once if the log is larger already. No wake-up is lost.
+6. `erase` removes bodies only, can be repeated, and returns when the bytes are out of reach of every read and of the
+   store's own files.
+7. `keep_note` keeps the first note of a size, merges cosignature lines into it (the newest of each key), and raises
+   `Broken` for a root that is not the tree's at that size, or a size never appended. The caller verifies every line
+   before. A note is signed only after `append` returned, and shown only after `keep_note` returned.
+8. No method holds the loop for more than 5 ms; all may be cancelled. Cancelling `append` leaves `Unknown`.
+9. The store never repairs: where entries, edge and root do not fit together it raises `Broken`, and answers nothing
+   more for that log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rsc_share.envelope.entry import Stamp
+from rsc_share.envelope.parts import Opening
+from rsc_share.errors import StorageError
+from rsc_share.log.merkle import EMPTY_ROOT, CompactRange, leaf_hash
+from rsc_share.log.note import NoteSignature
+from rsc_share.rulebook.facts import Fact, Key
+from rsc_share.session.frames import Statement
+
+
+class Fenced(StorageError):
+    """Somebody acquired this log later. Nothing was written; stop writing."""
+
+    default_code = "fenced"
+
+
+class Conflict(StorageError):
+    """The head is not the one the batch was made for. Nothing was written; acquire again."""
+
+    default_code = "conflict"
+
+
+class Full(StorageError):
+    """No space. Nothing was written, and the store is sound: go on with what fits."""
+
+    default_code = "full"
+
+
+class Unknown(StorageError):
+    """The append may or may not be written. Acquire again: only then is it decided."""
+
+    default_code = "unknown"
+
+
+class Broken(StorageError):
+    """What is stored contradicts itself or what was signed. Stop the process; sign nothing."""
+
+    default_code = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a log: its tree's size, 32-byte root and right edge, and the stamp of its last entry."""
+
+    size: int = 0
+    root: bytes = EMPTY_ROOT
+    edge: tuple[bytes, ...] = ()
+    last: Stamp | None = None
+
+    def grown(self, entries: Sequence[bytes], last: Stamp) -> Head:
+        """The head after appending `entries` (packed, as they stand in the log)."""
+        tree = CompactRange.from_edge(self.size, self.edge)
+        for entry in entries:
+            tree.append(leaf_hash(entry))
+        return Head(tree.size, tree.root(), tree.edge, last)
+
+
+EMPTY = Head()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry and what came beside it: the openings by node of `to`, a heartbeat's statements in their order.
+
+    Openings and statements are kept for ever: an auditor needs them, and they say nothing that the body says.
+    """
+
+    entry: bytes
+    openings: Mapping[str, Opening] = field(default_factory=dict)
+    statements: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A ciphertext or sealed key, and the index of the entry that brought it (the newest, if several did)."""
+
+    index: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """A body that was here and is not any more."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one append writes: entries, bodies by SHA-256, changed facts, and the head they lead to.
+
+    Ids composed before `ids_since` (ms) will never be asked for again: a store may forget those facts.
+    """
+
+    entries: tuple[Stored, ...]
+    bodies: Mapping[bytes, Body]
+    facts: Mapping[Key, Fact]
+    after: Head
+    ids_since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A fencing token, not a lock: whoever acquires later wins. `head` is what the next batch continues."""
+
+    log: str
+    epoch: int
+    head: Head
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """The signature lines a log's checkpoint of `size` has. No lines at all asks for what is kept."""
+
+    size: int
+    root: bytes
+    lines: tuple[NoteSignature, ...] = ()
+
+    def merged(self, others: Sequence[NoteSignature]) -> Note:
+        """With `others` added: the log's own first line stays, of a cosigner's lines the newest of each key."""
+        kept = {(line.name, line.key_id): line for line in self.lines}
+        for line in others:
+            before = kept.get((line.name, line.key_id))
+            if before is None or _time(before) < _time(line):
+                kept[line.name, line.key_id] = line
+        return Note(self.size, self.root, tuple(kept.values()))
+
+
+def _time(line: NoteSignature) -> int:
+    """A cosignature's POSIX seconds; 0 for a plain 64-byte Ed25519 signature, which has no time and never changes."""
+    return int.from_bytes(line.blob[:8], "big") if len(line.blob) > 64 else 0
+
+
+class LogStore(Protocol):
+    """The logs of one relay host, by origin. The promises are those at the head of this module, by number."""
+
+    async def logs(self) -> Mapping[str, Head]:
+        """Every log that was ever acquired, with its head (promise 4)."""
+        ...
+
+    async def acquire(self, log: str) -> Writer:
+        """The right to append to `log`, which begins to exist here if it did not (promise 3)."""
+        ...
+
+    async def append(self, writer: Writer, batch: Batch) -> Writer:
+        """Write the batch and return the next writer (promises 1, 2).
+
+        Raises `Fenced`, `Conflict`, `Full`, `Unknown`, or `Broken` where `batch.after` does not follow.
+        """
+        ...
+
+    async def lookup(self, log: str, keys: Collection[Key]) -> Mapping[Key, Fact]:
+        """The facts there are for these keys (promise 4)."""
+        ...
+
+    def read(self, log: str, start: int, stop: int, *, max_bytes: int) -> AsyncIterator[Stored]:
+        """Entries `start` to `stop` - 1 as far as there are any; ends early once `max_bytes` of entries were given,
+        never before the first (promise 4)."""
+        ...
+
+    async def wait(self, log: str, size: int, timeout_s: float) -> int:
+        """The log's size, as soon as it is more than `size` or when `timeout_s` is over (promise 5)."""
+        ...
+
+    async def bodies(self, log: str, digests: Collection[bytes]) -> Mapping[bytes, Body | Erased]:
+        """The bodies there are, or were; a digest that never came is not in the answer (promise 4)."""
+        ...
+
+    async def erase(self, log: str, digests: Collection[bytes], reason: str) -> int:
+        """Remove bodies; how many were still there (promise 6)."""
+        ...
+
+    async def keep_note(self, log: str, note: Note) -> Note:
+        """Merge verified lines into the note kept for `note.size` and return it whole (promise 7)."""
+        ...
