@@ -1,0 +1,96 @@
+"""Reading an export's files: from a folder or from memory, bounded, and never through a link."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rsc_share.errors import LocalError, StorageError
+
+
+class Files(Protocol):
+    """A tree of files that somebody else made."""
+
+    def paths(self) -> list[str]:
+        """Every regular file's path, sorted, with `/` between the parts."""
+
+    def odd(self) -> list[tuple[str, str]]:
+        """(path, what it is) of everything that is neither a regular file nor a folder. Never opened."""
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """At most `limit` + 1 bytes of a regular file; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFiles:
+    """Files that were never written."""
+
+    content: Mapping[str, bytes]
+
+    def paths(self) -> list[str]:
+        return sorted(self.content)
+
+    def odd(self) -> list[tuple[str, str]]:
+        return []
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        found = self.content.get(path)
+        return None if found is None else found[: limit + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Files below `root`. Raises `LocalError` where `root` is not a folder."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        if not self.root.is_dir():
+            raise LocalError(f"{self.root} is not a folder", code="no-folder", advice="name the folder of an export")
+
+    def paths(self) -> list[str]:
+        return sorted(path for path, kind in self._walk("") if kind == "file")
+
+    def odd(self) -> list[tuple[str, str]]:
+        return sorted((path, kind) for path, kind in self._walk("") if kind != "file")
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        # Every part is opened without following links: a link could point out of the copy, to anything on this machine.
+        try:
+            descriptor = self._open(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StorageError(f"cannot read {path}: {error.strerror}", code="unreadable", path=path) from None
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(limit + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+
+    def _open(self, path: str) -> int:
+        *folders, name = path.split("/")
+        at = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for folder in folders:
+                inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+                os.close(at)
+                at = inner
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
+        finally:
+            os.close(at)
+
+    def _walk(self, below: str) -> Iterator[tuple[str, str]]:
+        try:
+            entries = sorted(os.scandir(self.root / below), key=lambda entry: entry.name)
+        except OSError as error:
+            raise StorageError(f"cannot list {below or self.root}: {error.strerror}", code="unreadable") from None
+        for entry in entries:
+            path = f"{below}{entry.name}"
+            if entry.is_symlink():
+                yield path, "a link"
+            elif entry.is_dir():
+                yield from self._walk(f"{path}/")
+            else:
+                yield path, "file" if entry.is_file() else "neither a file nor a folder"

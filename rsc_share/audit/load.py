@@ -1,0 +1,236 @@
+"""Opening an export: bounded reading, the inventory, and a finding for everything that is wrong with a file.
+
+Nothing is verified here but that the files are those of the manifest. What cannot be read at all raises `RemoteError`
+(`unreadable-export`); everything else becomes a finding and the audit goes on with what is left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rsc_share import shape
+from rsc_share.audit import canonical, layout
+from rsc_share.audit.files import Files
+from rsc_share.audit.findings import Finding, Grade, file_finding
+from rsc_share.audit.manifest import FileLine, Manifest
+from rsc_share.audit.source import REASONS
+from rsc_share.errors import RemoteError
+from rsc_share.log.checkpoint import Checkpoint
+from rsc_share.log.note import Note, VerifierKey
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class LogFiles:
+    """One log's folder: its checkpoint note, parsed but not verified, and the keys the exporter says are its."""
+
+    folder: str
+    note: bytes
+    checkpoint: Checkpoint
+    vkeys: tuple[VerifierKey, ...]
+    lines: tuple[str, ...]
+    """(key names of the note's signature lines, each with its 4-byte id in hex)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An export whose files were compared with its manifest. `bodies` is every digest there is a body for, with size.
+
+    `permanent` are the charters' bodies by SHA-256.
+    """
+
+    files: Files
+    manifest: Manifest
+    manifest_digest: bytes
+    logs: Mapping[str, LogFiles]
+    permanent: Mapping[bytes, bytes]
+    bodies: Mapping[bytes, int]
+    absent: Mapping[bytes, str]
+    claimed_digest: bytes | None
+    findings: tuple[Finding, ...]
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """A file's bytes; None where it is missing. Raises `RemoteError` over `limit`."""
+        data = self.files.read(path, limit)
+        if data is not None and len(data) > limit:
+            raise RemoteError(f"{path} is longer than {limit} bytes", code="too-large", path=path)
+        return data
+
+
+def check_files(files: Files, manifest: Manifest) -> list[Finding]:
+    """One finding for every file that is missing, extra, altered, doubled, or no file at all."""
+    found = [file_finding(path, f"is {kind}", "only regular files") for path, kind in files.odd()]
+    listed = {line.path: line for line in manifest.files}
+    here = set(files.paths())
+    for line in manifest.files:
+        if line.path not in here:
+            found.append(file_finding(line.path, "is missing", f"SHA-256 {line.sha256.hex()}"))
+        else:
+            found.extend(_altered(files, line))
+    found += [_extra(path) for path in sorted(here - listed.keys()) if path not in _BESIDE]
+    return found
+
+
+_BESIDE = (layout.MANIFEST, layout.CHARTER_DIGEST, *layout.OURS)
+
+
+def _extra(path: str) -> Finding:
+    if path.startswith(layout.EXPORT):
+        return file_finding(path, "is not in the manifest", "no such file")
+    what = f"{path} lies beside the export and was not looked at"
+    return Finding(Grade.OBSERVATION, "file-beside", what, evidence={"path": path})
+
+
+def _altered(files: Files, line: FileLine) -> list[Finding]:
+    data = files.read(line.path, max(line.size, layout.MAX_BODY))
+    if data is None:
+        return [file_finding(line.path, "is no regular file", f"SHA-256 {line.sha256.hex()}")]
+    if len(data) != line.size:
+        return [file_finding(line.path, f"has {len(data)} bytes", f"{line.size} bytes")]
+    digest = hashlib.sha256(data).digest()
+    if digest == line.sha256:
+        return []
+    return [file_finding(line.path, f"has SHA-256 {digest.hex()}", f"SHA-256 {line.sha256.hex()}")]
+
+
+def load(files: Files) -> Export:
+    """Raises `RemoteError` (`unreadable-export`) where there is no manifest that can be read, or no log at all."""
+    data = files.read(layout.MANIFEST, layout.MAX_MANIFEST)
+    if data is None or len(data) > layout.MAX_MANIFEST:
+        raise RemoteError("there is no manifest.json, or it is too long", code="unreadable-export")
+    try:
+        manifest = Manifest.parse(data)
+    except RemoteError as error:
+        raise RemoteError(error.what, code="unreadable-export") from None
+    findings = check_files(files, manifest)
+    here = files.paths()
+    logs = _logs(files, here, findings)
+    if not logs:
+        raise RemoteError("there is no log with a checkpoint in this export", code="unreadable-export")
+    return Export(
+        files=files,
+        manifest=manifest,
+        manifest_digest=hashlib.sha256(data).digest(),
+        logs=logs,
+        permanent=_permanent(files, here, findings),
+        bodies=_bodies(files, here, findings),
+        absent=_absent(files, findings),
+        claimed_digest=_claimed(files, manifest, findings),
+        findings=tuple(findings),
+    )
+
+
+def _logs(files: Files, here: list[str], findings: list[Finding]) -> dict[str, LogFiles]:
+    """By origin. A folder whose checkpoint does not parse is a finding and no log."""
+    folders = sorted({folder for path in here if (folder := layout.folder_of(path)) is not None})
+    found: dict[str, LogFiles] = {}
+    for folder in folders:
+        path = layout.log_file(folder, "checkpoint")
+        try:
+            log = _log(files, folder)
+        except RemoteError as error:
+            findings.append(file_finding(path, f"cannot be used: {error.what}", "a C2SP checkpoint"))
+            continue
+        if log.checkpoint.origin in found:
+            findings.append(
+                file_finding(path, f"is a second one of {log.checkpoint.origin}", "one folder for each log")
+            )
+            continue
+        found[log.checkpoint.origin] = log
+        findings.extend(_misplaced(log))
+    return found
+
+
+def _misplaced(log: LogFiles) -> list[Finding]:
+    channel = log.checkpoint.origin.rpartition("/")[2]
+    if log.folder.partition(".")[0] == channel:
+        return []
+    path = layout.log_file(log.folder, "checkpoint")
+    return [file_finding(path, f"is of the log {log.checkpoint.origin}", f"a checkpoint of {log.folder}")]
+
+
+def _log(files: Files, folder: str) -> LogFiles:
+    note = _text(files, layout.log_file(folder, "checkpoint"), layout.MAX_NOTE)
+    parsed = Note.parse(note)
+    lines = _text(files, layout.log_file(folder, "vkeys"), layout.MAX_TEXT).decode("utf-8", "replace").split("\n")
+    if lines.pop() != "":
+        raise shape.wrong("vkeys", "does not end with a newline")
+    keys = tuple(VerifierKey.parse(line) for line in lines)
+    signers = tuple(f"{line.name} {line.key_id.hex()}" for line in parsed.signatures)
+    return LogFiles(folder, note, Checkpoint.parse(parsed.text), keys, signers)
+
+
+def _text(files: Files, path: str, limit: int) -> bytes:
+    data = files.read(path, limit)
+    if data is None or len(data) > limit:
+        raise RemoteError(f"{path} is missing or too long")
+    return data
+
+
+def _permanent(files: Files, here: list[str], findings: list[Finding]) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for path in here:
+        place = layout.charter_version(path)
+        if place is None or place[1] not in layout.CHARTER_FILES:
+            continue
+        data = files.read(path, layout.MAX_BUNDLE)
+        if data is None or len(data) > layout.MAX_BUNDLE:
+            findings.append(file_finding(path, "is too long or cannot be read"))
+        else:
+            found[hashlib.sha256(data).digest()] = data
+    return found
+
+
+def _bodies(files: Files, here: list[str], findings: list[Finding]) -> dict[bytes, int]:
+    """Digest and size of every body, hashed: one under another's name is none."""
+    found: dict[bytes, int] = {}
+    for path in here:
+        digest = layout.body_of(path)
+        if digest is None:
+            continue
+        data = files.read(path, layout.MAX_BODY)
+        if data is None or len(data) > layout.MAX_BODY or hashlib.sha256(data).digest() != digest:
+            findings.append(file_finding(path, "does not hold the body its name says", f"SHA-256 {digest.hex()}"))
+        else:
+            found[digest] = len(data)
+    return found
+
+
+def _absent(files: Files, findings: list[Finding]) -> dict[bytes, str]:
+    data = files.read(layout.ABSENT, layout.MAX_MANIFEST)
+    try:
+        return _reasons(b"" if data is None else data)
+    except RemoteError as error:
+        findings.append(file_finding(layout.ABSENT, f"cannot be used: {error.what}", "a map of digests to reasons"))
+        return {}
+
+
+def _reasons(data: bytes) -> dict[bytes, str]:
+    value = canonical.decode(data, "absent.json")
+    if type(value) is not dict:
+        raise shape.wrong("absent.json", "needs a map of digests to reasons")
+    return {_digest(key): shape.choice(value[key], "reason", REASONS) for key in sorted(value)}
+
+
+def _digest(text: str) -> bytes:
+    found = layout.digest_of(text)
+    if found is None:
+        raise shape.wrong("absent.json", "needs digests of 64 hex digits")
+    return found
+
+
+def _claimed(files: Files, manifest: Manifest, findings: list[Finding]) -> bytes | None:
+    data = files.read(layout.CHARTER_DIGEST, 128) or b""
+    found = layout.digest_of(data[:-1].decode("ascii", "replace"))
+    if found is None or data[-1:] != b"\n":
+        findings.append(
+            file_finding(layout.CHARTER_DIGEST, "is missing or not a digest", "64 hex digits and a newline")
+        )
+        return None
+    if found != manifest.framework_id:
+        right = f"the framework id of the manifest, {manifest.framework_id.hex()}"
+        findings.append(file_finding(layout.CHARTER_DIGEST, "is the digest of another charter", right))
+    return found
