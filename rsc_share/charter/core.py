@@ -1,0 +1,165 @@
+"""Answers about one state, cached by the spans of time in which they stay the same.
+
+Between two instants at which a certificate begins or ends, nothing about who is active changes. Each such span is a
+`Slot`; the many entries judged inside it share its answers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rsc_share.charter.certificate import NodeCertificate
+from rsc_share.charter.facts import NodeFact, OfficerFact, State, current
+from rsc_share.charter.logs import LogSpec, log_specs
+from rsc_share.charter.model import MEMBERS, Member
+from rsc_share.codec import INT_MAX, INT_MIN
+from rsc_share.crypto.signing import PublicKey
+from rsc_share.policy.subject import ChannelFacts, Entitlement, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessKey:
+    """A node's witness keys under the name they sign notes with, `<framework>/<node>`."""
+
+    name: str
+    node: str
+    ed25519: PublicKey
+    mldsa44: PublicKey
+
+
+@dataclass(slots=True)
+class Slot:
+    """Answers for `low <= now < high`. `current`: certificates within their time; `active`: those that may act."""
+
+    low: int
+    high: int
+    current: Mapping[str, NodeCertificate]
+    active: Mapping[str, NodeCertificate]
+    by_channel: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    subjects: dict[str, Subject] = field(default_factory=dict)
+    witnesses: dict[str, Mapping[str, tuple[WitnessKey, ...]]] = field(default_factory=dict)
+
+
+class Core:
+    """One state with its answers. Views of every size between two non-prekey entries share it."""
+
+    __slots__ = ("_channels", "_edges", "_slots", "framework_id", "logs", "node_facts", "officer_facts", "state")
+
+    def __init__(self, state: State, framework_id: bytes) -> None:
+        self.state = state
+        self.framework_id = framework_id
+        self.logs: Mapping[str, LogSpec] = log_specs(state)
+        self.node_facts: dict[str, tuple[NodeFact, ...]] = {}
+        self.officer_facts: dict[bytes, tuple[OfficerFact, ...]] = {}
+        for party in state.parties.values():
+            self.node_facts.update(party.nodes)
+            for facts in party.officers.values():
+                for fact in facts:
+                    key_id = fact.certificate.key.key_id
+                    self.officer_facts[key_id] = (*self.officer_facts.get(key_id, ()), fact)
+        self._edges = self._boundaries()
+        self._slots: dict[int, Slot] = {}
+        self._channels: dict[str, ChannelFacts] = {}
+
+    def _boundaries(self) -> list[int]:
+        edges = {INT_MIN, *self.state.charter.valid}
+        for facts in self.node_facts.values():
+            for fact in facts:
+                edges.update((fact.active_from, fact.until))
+        return sorted(edges)
+
+    def slot(self, now: int) -> Slot:
+        position = bisect_right(self._edges, now) - 1
+        found = self._slots.get(position)
+        if found is None:
+            high = self._edges[position + 1] if position + 1 < len(self._edges) else INT_MAX + 1
+            found = self._slots[position] = self._fill(self._edges[position], high)
+        return found
+
+    def _fill(self, low: int, high: int) -> Slot:
+        held: dict[str, NodeCertificate] = {}
+        for name, facts in sorted(self.node_facts.items()):
+            fact = current(facts, low)
+            if fact is not None:
+                held[name] = fact.certificate
+        frozen = self.frozen(low)
+        return Slot(low, high, held, {} if frozen else {n: c for n, c in held.items() if self._may_act(c)})
+
+    def _may_act(self, certificate: NodeCertificate) -> bool:
+        member = self.state.charter.members.get(certificate.member)
+        return member is not None and not member.suspended
+
+    def frozen(self, now: int) -> bool:
+        """After the last day of a charter that freezes: nobody sends, is granted or reads anything new."""
+        charter = self.state.charter
+        return now >= charter.valid[1] and charter.on_expiry == "freeze"
+
+    def active_nodes(self, slot: Slot, channel: str) -> tuple[str, ...]:
+        found = slot.by_channel.get(channel)
+        if found is None:
+            found = slot.by_channel[channel] = self._in_channel(slot, channel)
+        return found
+
+    def _in_channel(self, slot: Slot, channel: str) -> tuple[str, ...]:
+        spec = self.logs.get(channel) or next((s for s in self.logs.values() if s.channel == channel), None)
+        if spec is None:
+            return ()
+        members = self.state.charter.members
+        return tuple(
+            name
+            for name, certificate in slot.active.items()
+            if certificate.member in spec.members
+            and spec.realm in certificate.realms
+            and certificate.role != "witness"
+            and members[certificate.member].role != "auditor"
+        )
+
+    def subject(self, slot: Slot, certificate: NodeCertificate) -> Subject:
+        found = slot.subjects.get(certificate.name)
+        if found is None:
+            member = self.state.charter.members[certificate.member]
+            found = slot.subjects[certificate.name] = _subject(member, certificate)
+        return found
+
+    def channel_facts(self, spec: LogSpec) -> ChannelFacts:
+        found = self._channels.get(spec.log)
+        if found is None:
+            channel = self.state.charter.channels.get(spec.channel)
+            found = self._channels[spec.log] = ChannelFacts(
+                name=spec.channel,
+                realm=spec.realm,
+                members=spec.members,
+                ceiling=dict(channel.ceiling) if channel else {},
+                families=channel.families if channel else frozenset(),
+            )
+        return found
+
+    def witnesses(self, slot: Slot, operator: str) -> Mapping[str, tuple[WitnessKey, ...]]:
+        """Members that may witness the logs of a relay run by `operator`, with their nodes' keys."""
+        found = slot.witnesses.get(operator)
+        if found is None:
+            found = slot.witnesses[operator] = self._witnesses(slot, operator)
+        return found
+
+    def _witnesses(self, slot: Slot, operator: str) -> Mapping[str, tuple[WitnessKey, ...]]:
+        charter = self.state.charter
+        found: dict[str, tuple[WitnessKey, ...]] = {}
+        # `current`, not `active`: an expired charter still needs witnesses, for the amendment that follows it.
+        for name, certificate in slot.current.items():
+            member = charter.members.get(certificate.member)
+            if member is not None and member.votes and member.code != operator:
+                key = WitnessKey(f"{charter.framework}/{name}", name, *certificate.witness)
+                found[member.code] = (*found.get(member.code, ()), key)
+        return found
+
+
+def _subject(member: Member, certificate: NodeCertificate) -> Subject:
+    return Subject(
+        node=certificate.name,
+        member=member.code,
+        groups=member.groups | {MEMBERS},
+        entitlements={s: Entitlement(e.levels, dict(e.tags)) for s, e in member.entitlements.items()},
+        accreditation=dict(certificate.accreditation),
+    )
