@@ -15,6 +15,7 @@ _STRICT = ConfigDict(
     extra="forbid",
     frozen=True,
     allow_inf_nan=False,
+    ser_json_inf_nan="constants",  # the default turns NaN into nil without a word; the codec refuses it instead
     ser_json_bytes="base64",
     val_json_bytes="base64",
     hide_input_in_errors=True,  # a validation error ends up in a log, and the input is somebody's secret

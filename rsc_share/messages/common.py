@@ -16,7 +16,7 @@ Time: TypeAlias = AwareDatetime
 """A moment with its offset from UTC, RFC 3339 in JSON."""
 Status: TypeAlias = Literal["Actual", "Exercise", "System", "Test", "Draft"]
 """CAP 1.2 section 3.2.1 and EDXL-DE 1.0. Whether a message is exercise play is the channel's realm, never this word."""
-Line: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
+Line: TypeAlias = Annotated[str, Field(min_length=1, max_length=2000)]
 """One line for a list or a headline."""
 Text: TypeAlias = Annotated[str, Field(max_length=MAX_TEXT)]
 Language: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)]

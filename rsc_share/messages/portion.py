@@ -144,6 +144,8 @@ def _from_python(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) ->
 
 
 def _from_json(form: dict[str, Any], info: core_schema.ValidationInfo) -> Portion[Any]:
+    if not form.keys() <= {"value", "label", MARK}:  # received bodies are read with extra fields allowed
+        raise PydanticCustomError("portion", "holds a field that a portion does not have")
     index, arrived = form.get(MARK), info.context
     if not isinstance(arrived, Arrived):
         if index is not None:
@@ -157,6 +159,8 @@ def _from_json(form: dict[str, Any], info: core_schema.ValidationInfo) -> Portio
 def _withheld_from_json(form: dict[str, int], info: core_schema.ValidationInfo) -> Withheld:
     if not isinstance(info.context, Arrived):
         raise PydanticCustomError("portion", "a withheld portion is not written by hand")
+    if len(form) != 1:  # a portion that is here but does not fit its type is wrong, not withheld
+        raise PydanticCustomError("portion", "is not what a withheld portion looks like")
     index = form[MARK]
     made: Withheld = Withheld.received(index, info.context.withheld.get(index, ()))
     return made

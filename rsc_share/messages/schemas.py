@@ -23,7 +23,7 @@ def schema(kind: type[Body]) -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:rsc-share:{kind.TYPE}",
         "examples": [
-            example.model_dump(mode="json", exclude_defaults=True) for example in EXAMPLES if type(example) is kind
+            example.model_dump(mode="json", exclude_none=True) for example in EXAMPLES if type(example) is kind
         ],
     }
     return json.dumps(described, indent=2, sort_keys=True) + "\n"
