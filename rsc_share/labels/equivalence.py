@@ -61,3 +61,56 @@ def _tested(label: Label, schemes: SchemeSet) -> Iterator[tuple[str, str]]:
     for name, values in label.tags:
         if name not in known or known[name].type in ("restrictive", "permissive"):
             yield from ((name, value) for value in values)
+
+
+def equivalence_faults(schemes: SchemeSet) -> Iterator[str]:
+    """What is wrong between the schemes of one policy. Nothing here may be let into a policy: each fault widens.
+
+    A higher level never reads as a lower one than a level below it does, and a label that goes to another scheme and
+    comes back is never lower than it was.
+    """
+    for scheme in schemes.values():
+        for row in scheme.equivalences:
+            yield from _table_faults(scheme.id, row, schemes)
+            yield from _round_trip_faults(scheme.id, row, schemes)
+
+
+def _table_faults(origin: str, row: Equivalence, schemes: SchemeSet) -> Iterator[str]:
+    target = schemes.get(row.to)
+    if target is None:
+        return  # a partner's scheme may be missing; then there is no mapping, and no access
+    unknown = sorted(set(row.levels.values()) - set(target.levels))
+    if unknown:
+        yield f"{origin} to {row.to}: {row.to} has no level {', '.join(unknown)}"
+        return
+    here = schemes[origin].levels
+    order = sorted(row.levels, key=lambda name: here[name].rank)
+    ranks = [target.levels[row.levels[name]].rank for name in order]
+    yield from (
+        f"{origin} to {row.to}: {order[i + 1]} reads lower than {order[i]}"
+        for i in range(len(ranks) - 1)
+        if ranks[i] > ranks[i + 1]
+    )
+
+
+def _round_trip_faults(origin: str, row: Equivalence, schemes: SchemeSet) -> Iterator[str]:
+    """Every way back that is open on a day this row is open too, through however many schemes."""
+    here = schemes[origin].levels
+    for name, level in row.levels.items():
+        for path, back in _ways(row.to, level, row, schemes, (origin, row.to)):
+            if back in here and here[back].rank < here[name].rank:
+                yield f"{' to '.join(path)}: {origin} {name} comes back as {back}"
+
+
+def _ways(
+    at: str, level: str, row: Equivalence, schemes: SchemeSet, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    home = path[0]
+    for step in schemes[at].equivalences if at in schemes else ():
+        onward = step.levels.get(level)
+        if onward is None or step.valid.first > row.valid.last or row.valid.first > step.valid.last:
+            continue
+        if step.to == home:
+            yield (*path, home), onward
+        elif step.to not in path:
+            yield from _ways(step.to, onward, row, schemes, (*path, step.to))

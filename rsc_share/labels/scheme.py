@@ -44,6 +44,9 @@ class Days:
         return self.first <= day <= self.last
 
 
+ALWAYS = Days()
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """One level. `rank` is its place from the bottom; two levels of one scheme never share it."""
@@ -57,8 +60,6 @@ class Level:
     replaced_by: str = ""
     named: bool = False
     """Readers must be named by their member code: a group is not enough (TLP:RED)."""
-    forbids: frozenset[str] = frozenset()
-    """Actions that need every originator's release even from a reader (TLP: no onward sharing)."""
     obligations: Obligations = ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -12,7 +13,6 @@ from rsc_share import names, shape
 from rsc_share.errors import RemoteError
 from rsc_share.labels.label import level_name, reader, scheme_id, tag_name, tag_value
 from rsc_share.labels.scheme import (
-    ACTIONS,
     FOREVER,
     TAG_TYPES,
     Combination,
@@ -167,7 +167,7 @@ def _by_name(found: list[Any], where: str) -> Mapping[str, Any]:
 
 
 def _level(value: Any, where: str, rank: int) -> Level:
-    allowed = ["banner", "portion", "public_release", "obsolete", "replaced_by", "named", "forbids", "obligations"]
+    allowed = ["banner", "portion", "public_release", "obsolete", "replaced_by", "named", "obligations"]
     row = table(value, where, ("name",), allowed)
     return Level(
         name=level_name(row["name"], f"{where}.name"),
@@ -178,10 +178,6 @@ def _level(value: Any, where: str, rank: int) -> Level:
         obsolete=shape.flag(row.get("obsolete", False), f"{where}.obsolete"),
         replaced_by=shape.text(row.get("replaced_by", ""), f"{where}.replaced_by"),
         named=shape.flag(row.get("named", False), f"{where}.named"),
-        forbids=frozenset(
-            shape.choice(item, f"{where}.forbids", ACTIONS[2:])
-            for item in unique(shape.text, row.get("forbids", []), where)
-        ),
         obligations=read_obligations(row.get("obligations", {}), f"{where}.obligations"),
     )
 
@@ -256,6 +252,7 @@ def _check_inside(scheme: Scheme, name: str) -> None:
             known = scheme.levels if key == "level" else scheme.tags[key].values if key in scheme.tags else {}
             if not values <= set(known):
                 raise shape.wrong(f"{name}: {part}", f"names {key} {sorted(values - set(known))}, which is not here")
+    _check_order(scheme, name)
     for tag in scheme.tags.values():
         if tag.originator_control and tag.type != "informative":
             raise shape.wrong(f"{name}: tag {tag.name}", "controls by its originator: it has to be informative")
@@ -265,6 +262,18 @@ def _check_inside(scheme: Scheme, name: str) -> None:
     words += [tag.prefix for tag in scheme.tags.values() if tag.prefix]
     if len(set(words)) != len(words) or {"REL TO", "ORIGINATOR ONLY"} & set(words):
         raise RemoteError(f"{name}: tag: two values without a prefix read the same in a label's text", where=name)
+
+
+def _check_order(scheme: Scheme, name: str) -> None:
+    """A higher level never binds less: else raising a label could open it to somebody."""
+    for low, high in pairwise(scheme.levels.values()):
+        if (low.named and not high.named) or (high.public_release and not low.public_release):
+            raise shape.wrong(f"{name}: level {high.name}", f"is above {low.name} and binds its readers less")
+    for i, row in enumerate(scheme.equivalences):
+        # More restrictive values must never open a mapping, so only tags that test nobody can be a condition.
+        tested = {key for key in row.requires if key == "level" or scheme.tags[key].type == "restrictive"}
+        if tested:
+            raise shape.wrong(f"{name}: equivalence[{i}].requires", f"cannot depend on {', '.join(sorted(tested))}")
 
 
 def _combinations(scheme: Scheme) -> Iterator[tuple[str, Combination]]:
