@@ -495,6 +495,15 @@ def test_time_of_a_cosignature_fits_63_bits() -> None:
             cosign_ed25519(CHECKPOINT, WITNESS, EST, time_s)
 
 
+def test_mldsa_line_without_a_time_is_read_and_never_fresh() -> None:
+    """Some logs sign with time 0, which speaks of consistency only. We read it; it counts as of 1970."""
+    name, origin = WITNESS.encode(), ORIGIN.encode()
+    head = b"subtree/v1\n\x00" + bytes([len(name)]) + name + bytes(8) + bytes([len(origin)]) + origin
+    signature = EST_PQ.sign(head + bytes(8) + (7).to_bytes(8, "big") + ROOT)
+    line = NoteSignature(WITNESS, WITNESS_KEYS[1].key_id, bytes(8) + signature)
+    assert verify_cosignature(CHECKPOINT, WITNESS_KEYS[1], line) == Cosignature(WITNESS, 0, KeyType.ML_DSA_44)
+
+
 @given(st.data())
 def test_any_changed_byte_of_a_cosigned_checkpoint_is_seen(data: st.DataObject) -> None:
     """Refused, or read as a note with fewer known lines: never as the same statement by the same signers."""
