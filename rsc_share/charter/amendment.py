@@ -61,6 +61,25 @@ def body(bodies: Bodies, digest: bytes, what: str) -> bytes:
     return found
 
 
+def body_digests(data: bytes, bodies: Bodies | None = None) -> tuple[bytes, ...]:
+    """Digests of the bodies this object needs before it can be folded: none unless it is a charter.
+
+    Ask again when the text is in `bodies`: it names the policy bundle. Raises `RemoteError` for a malformed object.
+    """
+    found = UnverifiedObject.parse(data)
+    if found.kind != "charter":
+        return ()
+    reference = read_reference(found)
+    wanted = (reference.text, reference.keys, reference.signatures)
+    text = (bodies or {}).get(reference.text)
+    if text is None:
+        return wanted
+    try:
+        return (*wanted, parse_charter(text).policy)
+    except LocalError as error:
+        raise RemoteError(error.what, code="charter", **error.fields) from None
+
+
 def read_version(reference: CharterReference, bodies: Bodies) -> tuple[Version, dict[bytes, bytes]]:
     """The charter, its keys and its signatures, parsed; nobody has counted them yet."""
     text = body(bodies, reference.text, "charter's text")

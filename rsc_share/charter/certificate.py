@@ -17,6 +17,7 @@ from rsc_share.charter.model import NODE_ROLES, REALMS, NodeRole, Realm
 from rsc_share.charter.objects import content_of, sign_object
 from rsc_share.codec import unpack
 from rsc_share.crypto.signing import PublicKey, Signer, Suite
+from rsc_share.labels.label import level_name, scheme_id
 
 Power = Literal["approve", "release", "acknowledge", "judge"]
 POWERS: tuple[Power, ...] = ("acknowledge", "approve", "judge", "release")
@@ -145,9 +146,7 @@ def _chosen(value: Any, where: str, allowed: tuple[Any, ...]) -> list[Any]:
 def _levels(value: Any, where: str) -> dict[str, str]:
     if type(value) is not dict or len(value) > 64:
         raise shape.wrong(where, "needs a map of at most 64 schemes to levels")
-    return {
-        shape.text(k, where, low=1, high=64): shape.text(v, f"{where}.{k}", low=1, high=64) for k, v in value.items()
-    }
+    return {scheme_id(scheme, where): level_name(level, f"{where}.{scheme}") for scheme, level in value.items()}
 
 
 def _valid(value: Any) -> tuple[int, int]:

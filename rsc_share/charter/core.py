@@ -14,8 +14,10 @@ from rsc_share.charter.certificate import NodeCertificate
 from rsc_share.charter.facts import NodeFact, OfficerFact, State, current
 from rsc_share.charter.logs import LogSpec, log_specs
 from rsc_share.charter.model import MEMBERS, Member
+from rsc_share.charter.rules import Bundles
 from rsc_share.codec import INT_MAX, INT_MIN
 from rsc_share.crypto.signing import PublicKey
+from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.subject import ChannelFacts, Entitlement, Subject
 
 
@@ -45,11 +47,12 @@ class Slot:
 class Core:
     """One state with its answers. Views of every size between two non-prekey entries share it."""
 
-    __slots__ = ("_channels", "_edges", "_slots", "framework_id", "logs", "node_facts", "officer_facts", "state")
+    __slots__ = ("_bundle", "_bundles", "_channels", "_edges", "_slots", "logs", "node_facts", "officer_facts", "state")
 
-    def __init__(self, state: State, framework_id: bytes) -> None:
+    def __init__(self, state: State, bundles: Bundles) -> None:
         self.state = state
-        self.framework_id = framework_id
+        self._bundles = bundles
+        self._bundle: Bundle | None = None
         self.logs: Mapping[str, LogSpec] = log_specs(state)
         self.node_facts: dict[str, tuple[NodeFact, ...]] = {}
         self.officer_facts: dict[bytes, tuple[OfficerFact, ...]] = {}
@@ -136,6 +139,12 @@ class Core:
             )
         return found
 
+    def bundle(self) -> Bundle:
+        found = self._bundle
+        if found is None:
+            found = self._bundle = self._bundles.at(self.state)
+        return found
+
     def witnesses(self, slot: Slot, operator: str) -> Mapping[str, tuple[WitnessKey, ...]]:
         """Members that may witness the logs of a relay run by `operator`, with their nodes' keys."""
         found = slot.witnesses.get(operator)
@@ -159,7 +168,7 @@ def _subject(member: Member, certificate: NodeCertificate) -> Subject:
     return Subject(
         node=certificate.name,
         member=member.code,
-        groups=member.groups | {MEMBERS},
+        groups=member.groups | {MEMBERS} if member.role != "auditor" else frozenset(),
         entitlements={s: Entitlement(e.levels, dict(e.tags)) for s, e in member.entitlements.items()},
         accreditation=dict(certificate.accreditation),
     )

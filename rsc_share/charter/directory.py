@@ -22,6 +22,7 @@ from rsc_share.charter.facts import Place, State
 from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.owners import Owners
 from rsc_share.charter.prekeys import Prekeys
+from rsc_share.charter.rules import Bundles
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import LocalError, RemoteError
 
@@ -38,7 +39,18 @@ _CACHED = 256
 class Directory:
     """Append-only. One writer; views are immutable and may be read from anywhere."""
 
-    __slots__ = ("_cores", "_logged", "_owners", "_prekeys", "_starts", "_states", "_views", "_void", "framework_id")
+    __slots__ = (
+        "_bundles",
+        "_cores",
+        "_logged",
+        "_owners",
+        "_prekeys",
+        "_starts",
+        "_states",
+        "_views",
+        "_void",
+        "framework_id",
+    )
 
     framework_id: bytes
     """SHA-256 of charter version 1, pinned out of band."""
@@ -53,6 +65,7 @@ class Directory:
         self._void: dict[int, str] = {}
         self._owners = Owners()
         self._prekeys = Prekeys()
+        self._bundles = Bundles()
         self._views: OrderedDict[int, DirectoryView] = OrderedDict()
         self._cores: OrderedDict[int, Core] = OrderedDict()
 
@@ -139,7 +152,7 @@ class Directory:
             raise LocalError(f"the directory has no view at {size}: {self.size} entries are folded")
         core = self._cores.get(position)
         if core is None:
-            core = self._cores[position] = Core(self._states[position], self.framework_id)
+            core = self._cores[position] = Core(self._states[position], self._bundles)
             if len(self._cores) > _CACHED:
                 self._cores.popitem(last=False)
         return core

@@ -15,6 +15,8 @@ from rsc_share.charter.model import Charter
 from rsc_share.charter.quorum import Version
 from rsc_share.charter.revocation import Revocation
 from rsc_share.charter.rowtext import Agreement, Restriction
+from rsc_share.policy.bundle import Bundle
+from rsc_share.policy.rows import Row
 
 C = TypeVar("C", NodeCertificate, OfficerCertificate)
 By = Literal["authority", "duty"]
@@ -72,12 +74,14 @@ class Revoked:
 @dataclass(frozen=True, slots=True)
 class Agreed:
     agreement: Agreement
+    rows: tuple[Row, ...]
     place: Place
 
 
 @dataclass(frozen=True, slots=True)
 class Restricted:
     restriction: Restriction
+    rows: tuple[Row, ...]
     place: Place
     by: By
     confirmed: bool
@@ -102,10 +106,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything but prekeys, after the entry at `index`. `policy` is the packed bundle the charter names."""
+    """Everything but prekeys, after the entry at `index`. `bundle` is the quorum's, without the directory's rows."""
 
     version: Version
-    policy: bytes
+    bundle: Bundle
     index: int
     charter_index: int
     parties: Mapping[str, Party]

@@ -34,6 +34,7 @@ from rsc_share.errors import RemoteError
 
 RESTRICTIONS_MAX = 256
 """Restrictions of one member, lifted ones included."""
+AGREEMENTS_MAX = 4_096
 Fact = NodeFact | OfficerFact
 Claims = tuple[tuple[PublicKey, str], ...]
 
@@ -195,8 +196,10 @@ def agreement(state: State, found: UnverifiedObject, place: Place) -> tuple[Stat
     before = state.agreements.get(read.id)
     if before is not None and (before.agreement.parties != read.parties or before.agreement.issued >= read.issued):
         raise RemoteError(f"agreement {read.id} is another one, or a newer one, already", code="issued")
-    agreement_rows(read)
-    return replace(state, agreements={**state.agreements, read.id: Agreed(read, place)}), ()
+    if len(state.agreements) >= AGREEMENTS_MAX and before is None:
+        raise RemoteError(f"{AGREEMENTS_MAX} agreements are in force already", code="limit")
+    held = Agreed(read, agreement_rows(state, read), place)
+    return replace(state, agreements={**state.agreements, read.id: held}), ()
 
 
 def restriction(state: State, found: UnverifiedObject, place: Place) -> tuple[State, Claims]:
@@ -205,8 +208,8 @@ def restriction(state: State, found: UnverifiedObject, place: Place) -> tuple[St
     not_ahead(state, read.issued, place)
     party = state.party(read.member)
     _may_replace(party, read, by)
-    restriction_rows(read)
-    fact = Restricted(read, place, by, confirmed=by == "authority")
+    rows = restriction_rows(state, read)
+    fact = Restricted(read, rows, place, by, confirmed=by == "authority")
     return state.with_party(read.member, replace(party, restrictions={**party.restrictions, read.id: fact})), ()
 
 

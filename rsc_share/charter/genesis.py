@@ -14,6 +14,7 @@ from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.quorum import Version, check_quorum
 from rsc_share.codec import INT_MAX
 from rsc_share.errors import RemoteError
+from rsc_share.policy.bundle import Bundle
 
 
 def begin(found: UnverifiedObject, place: Place, bodies: Bodies) -> tuple[State, Claims]:
@@ -23,16 +24,16 @@ def begin(found: UnverifiedObject, place: Place, bodies: Bodies) -> tuple[State,
         raise RemoteError("the directory does not begin with the pinned charter", code="wrong-charter")
     version, signatures = read_version(reference, bodies)
     check_quorum(None, version, None, signatures)
-    policy = _enters(version, place, bodies)
+    bundle = _enters(None, version, place, bodies)
     parties = {code: _rebase(Party(), None, version, code, place) for code in version.charter.members}
-    return State(version, policy, place.index, place.index, parties), _claims(version)
+    return State(version, bundle, place.index, place.index, parties), _claims(version)
 
 
 def amend(state: State, found: UnverifiedObject, place: Place, bodies: Bodies) -> tuple[State, Claims]:
     """Version N+1. Members that are gone take their certificates with them; agreements of theirs lapse."""
     version, signatures = read_version(read_reference(found), bodies)
     check_succession(state.version, version, place.framework_id, signatures)
-    policy = _enters(version, place, bodies)
+    bundle = _enters(state, version, place, bodies)
     old = state.version
     parties = {code: _rebase(state.party(code), old, version, code, place) for code in version.charter.members}
     for code in state.parties.keys() - parties.keys():
@@ -43,14 +44,17 @@ def amend(state: State, found: UnverifiedObject, place: Place, bodies: Bodies) -
         for key, held in state.agreements.items()
         if set(held.agreement.parties) <= version.charter.members.keys()
     }
-    return State(version, policy, place.index, place.index, parties, agreements), _claims(version)
+    return State(version, bundle, place.index, place.index, parties, agreements), _claims(version)
 
 
-def _enters(version: Version, place: Place, bodies: Bodies) -> bytes:
-    """A charter is in force from its entry on, so it is logged on a day that is its own. Returns the policy body."""
-    if not version.charter.in_force(place.logged_at):
+def _enters(state: State | None, version: Version, place: Place, bodies: Bodies) -> Bundle:
+    """A charter is in force from its entry on, so it is logged on a day that is its own. Returns its policy."""
+    charter = version.charter
+    if not charter.in_force(place.logged_at):
         raise RemoteError("a charter is logged on one of its valid days", code="not-in-force")
-    return body(bodies, version.charter.policy, "policy bundle")
+    if state is not None and state.charter.policy == charter.policy:
+        return state.bundle
+    return Bundle.unpack(body(bodies, charter.policy, "policy bundle"))
 
 
 def _claims(version: Version) -> Claims:

@@ -24,7 +24,7 @@ NODE_ROLES: tuple[NodeRole, ...] = ("full", "receive", "witness")
 """full: sends, receives, cosigns. receive: as full, but sends only what machines and readers say. witness: cosigns."""
 
 MEMBERS = "@members"
-"""The group every party with role `member` is in."""
+"""The built-in group of every party; auditors, who take part in nothing, are in no group."""
 LIMITS = ("entries_per_second", "bytes_per_second", "body_bytes", "blob_bytes", "sessions", "in_flight_bytes")
 """What a channel may limit, per member. The relay's operator may only lower them."""
 

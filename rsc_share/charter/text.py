@@ -53,6 +53,7 @@ from rsc_share.charter.model import (
 )
 from rsc_share.charter.source import Table, tables
 from rsc_share.errors import RemoteError
+from rsc_share.labels.label import level_name, scheme_id, tag_name, tag_value
 
 MAX_MEMBERS = 256
 MAX_CHANNELS = 256
@@ -129,18 +130,10 @@ def _parameters(table: Table) -> params.Parameters:
     return result
 
 
-def _scheme(value: Any, where: str) -> str:
-    return shape.text(value, where, low=1, high=64)
-
-
-def _value(value: Any, where: str) -> str:
-    return shape.text(value, where, low=1, high=64)
-
-
 def _levels(table: Table, key: str) -> dict[str, str]:
     """Scheme to level."""
     inner = table.table(key)
-    return {table.check(key, _scheme, scheme): inner.named(scheme, _value) for scheme in sorted(inner.values)}
+    return {table.check(key, scheme_id, scheme): inner.named(scheme, level_name) for scheme in sorted(inner.values)}
 
 
 def _member(root: Table, code: str, table: Table) -> Member:
@@ -158,7 +151,7 @@ def _member(root: Table, code: str, table: Table) -> Member:
         suspended=table.flag("suspended", False),
         groups=frozenset(groups),
         entitlements={
-            table.check("entitlement", _scheme, s): _entitlement(t) for s, t in table.each("entitlement", high=64)
+            table.check("entitlement", scheme_id, s): _entitlement(t) for s, t in table.each("entitlement", high=64)
         },
         nodes={node.name: node for node in (_node(code, n, t) for n, t in table.each("node", high=64))},
     )
@@ -168,8 +161,8 @@ def _entitlement(table: Table) -> MemberEntitlement:
     table.closed("levels", "tags")
     tags = table.table("tags")
     return MemberEntitlement(
-        levels=frozenset(table.several("levels", _value, low=1, high=64)),
-        tags={tags.check(tag, _value, tag): frozenset(tags.several(tag, _value)) for tag in sorted(tags.values)},
+        levels=frozenset(table.several("levels", level_name, low=1, high=64)),
+        tags={tags.check(tag, tag_name, tag): frozenset(tags.several(tag, tag_value)) for tag in sorted(tags.values)},
     )
 
 
@@ -239,18 +232,18 @@ def _channel(root: Table, name: str, table: Table, members: dict[str, Member]) -
 def _resolve(table: Table, listed: tuple[str, ...], members: dict[str, Member]) -> frozenset[str]:
     found: set[str] = set()
     for item in listed:
-        if item == MEMBERS:
-            found.update(code for code, m in members.items() if m.role == "member")
-        elif item.startswith("@"):
-            inside = {code for code, m in members.items() if item in m.groups}
+        if item.startswith("@"):
+            inside = {code for code, m in members.items() if item == MEMBERS or item in m.groups}
             if not inside:
                 raise table.wrong("members", f"nobody is in {item}")
             found |= inside
-        elif item in members:
-            found.add(item)
-        else:
+        elif item not in members:
             raise table.wrong("members", f"{item} is not a party to this charter")
-    return frozenset(found)
+        elif members[item].role == "auditor":
+            raise table.wrong("members", f"{item} is an auditor: it reads the log and takes no part in the channel")
+        else:
+            found.add(item)
+    return frozenset(code for code in found if members[code].role != "auditor")
 
 
 def _limits(table: Table) -> dict[str, int]:

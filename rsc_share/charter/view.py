@@ -16,6 +16,7 @@ from rsc_share.charter.parameters import CONFIRM_WITHIN, Parameters
 from rsc_share.charter.prekeys import PrekeyRecord, Prekeys
 from rsc_share.errors import Refused
 from rsc_share.names import member_of
+from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.subject import ChannelFacts, Subject
 
 QUIET_KINDS = frozenset({"heartbeat", "acknowledgement"})
@@ -172,6 +173,15 @@ class DirectoryView:
         if spec is None:
             raise Refused("unknown-log", f"{log} is not a log of this charter", row=2, log=log)
         return self._core.channel_facts(spec)
+
+    # --- policy
+
+    def bundle(self, now: int) -> Bundle:
+        """The policy in force: the charter's bundle with the rows of every agreement and restriction below `size`.
+
+        One value for all sizes between which neither changed. `now` changes nothing: rows carry their own days.
+        """
+        return self._core.bundle()
 
     # --- officers
 

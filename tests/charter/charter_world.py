@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from rsc_share.charter.amendment import charter_object
 from rsc_share.charter.certificate import Certificate, NodeCertificate, OfficerCertificate, certify
@@ -17,7 +18,9 @@ from rsc_share.charter.quorum import pack_signatures, sign_charter
 from rsc_share.charter.revocation import Revocation, revoke
 from rsc_share.charter.text import parse_charter
 from rsc_share.crypto.signing import PrivateKey, Suite
+from rsc_share.policy.bundle import pack_bundle
 
+ROOT = Path(__file__).parents[2]
 DAY = 86_400_000
 HOUR = 3_600_000
 MINUTE = 60_000
@@ -56,7 +59,11 @@ def log_keys(host: str = RELAY) -> tuple[PrivateKey, PrivateKey]:
 
 @cache
 def bundle() -> bytes:
-    return b"policy"
+    files = {
+        "policy.toml": b'policy = "regional"\nversion = 1\nvalid = [2026-01-01, 2028-12-31]\n',
+        "schemes/regional.toml": (ROOT / "policies/schemes/regional.toml").read_bytes(),
+    }
+    return pack_bundle(files)
 
 
 def first_node(code: str, name: str = "mod-1"):
