@@ -95,13 +95,18 @@ class Holder:
 class Tables:
     """Everything derived from one bundle. Grows by what is asked, within `MAX_MEMO`."""
 
-    __slots__ = ("bundle", "cases", "holders", "schemes")
+    __slots__ = ("_by_sender", "_for_groups", "bundle", "cases", "holders", "schemes")
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.schemes: SchemeSet = bundle.schemes
         self.cases: dict[tuple[Any, ...], Case] = {}
         self.holders: dict[tuple[bytes, int], Holder] = {}
+        self._by_sender: dict[str, list[int]] = {}
+        self._for_groups = [i for i, row in enumerate(bundle.rows) if any(of.startswith("@") for of in row.senders)]
+        for i, row in enumerate(bundle.rows):
+            for sender in row.senders:
+                self._by_sender.setdefault(sender, []).append(i)
 
     @classmethod
     def of(cls, bundle: Bundle) -> Tables:
@@ -160,7 +165,8 @@ class Tables:
         read = tuple(self._reading(reading) for reading in readings(label, self.schemes, day))
         controlled = any(scheme.tags[name].originator_control for name, _ in label.tags)
         missing = _missing_releases(originators, action, facets, free=level.public_release and not controlled)
-        matching = [i for i, row in enumerate(self.bundle.rows) if self._fits(row, label, read, action, facets, day)]
+        candidates = sorted({*self._for_groups, *(i for who in originators for i in self._by_sender.get(who, ()))})
+        matching = [i for i in candidates if self._fits(self.bundle.rows[i], label, read, action, facets, day)]
         return Case(
             label=label,
             action=action,
