@@ -64,7 +64,7 @@ def _parse(data: bytes, file: str) -> XmlElement:
         root: XmlElement = fromstring(data, forbid_dtd=True)
     except ParseError as error:
         line, column = error.position
-        what = f"{file}: line {line}, column {column}: not well-formed XML: {error.msg.partition(':')[0]}"
+        what = f"{file}: line {line}, column {column}: not well-formed XML: {str(error).partition(':')[0]}"
         raise RemoteError(what, code="bad-cap", file=file, line=line) from None
     except DefusedXmlException:
         what = f"{file}: holds a document type or an entity, which no alert needs and attacks do"

@@ -18,7 +18,7 @@ from rsc_share.messages.disaster import Alert, Area, Circle, Info, NamedValue, R
 CAP_1_2 = "urn:oasis:names:tc:emergency:cap:1.2"
 CAP_1_1 = "urn:oasis:names:tc:emergency:cap:1.1"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d{1,320}(\.\d{0,360})?|\.\d{1,360})", re.ASCII)  # long enough for any double
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
 

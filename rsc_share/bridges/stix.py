@@ -99,12 +99,11 @@ class _Reading:
             raise top.wrong(f"more than {MAX_OBJECTS} objects")
         found = []
         for index, value in enumerate(objects):
-            place = f"{key}[{index}]" if key else "$"
             if type(value) is not dict or type(value.get("type")) is not str:
-                raise top.wrong("needs an object with a type", place)
+                raise top.wrong("needs an object with a type", key, index)
             if value["type"] == "marking-definition" and (level := tlp_of(value)) is not None:
                 self.tlp[str(value.get("id"))] = level
-            found.append((place, value))
+            found.append((f"bundle $.{key}[{index}]" if key else "object $", value))
         return found
 
     def _check_id(self, fields: Fields, value: Any, kind: str) -> None:
@@ -116,12 +115,12 @@ class _Reading:
         kind, stix_id = value["type"], value.get("id")
         if kind not in READERS:
             known = type(stix_id) is str and _ID.fullmatch(stix_id)
-            name = stix_id if known else f"bundle $.{place}"
+            name = stix_id if known else place
             level = self.tlp.get(str(stix_id)) if kind == "marking-definition" else None
             why = f"read as {level}" if level else f"{kind[:60]!r} objects are not carried"
             self.lost.append(f"{name} $ ({why})" if known else f"{name} ({why})")
             return
-        self._check_id(Fields(value, self.file, f"bundle $.{place}", self.lost), stix_id, kind)
+        self._check_id(Fields(value, self.file, place, self.lost), stix_id, kind)
         fields = Fields(value, self.file, f"{stix_id} $", self.lost)
         if value.get("spec_version") != "2.1":
             self.lost.append(f"{stix_id} $ (not STIX 2.1)")

@@ -30,8 +30,9 @@ class Fields:
         self._value: dict[str, Any] = value
         self._left = dict.fromkeys(value)
 
-    def wrong(self, what: str, key: str = "") -> RemoteError:
+    def wrong(self, what: str, key: str = "", index: int | None = None) -> RemoteError:
         place = self.place(key) if key else self.where
+        place += "" if index is None else f"[{index}]"
         return RemoteError(f"{self.file}: {place}: {what}", code="bad-stix", file=self.file, where=place)
 
     def place(self, key: str) -> str:
@@ -76,7 +77,7 @@ class Fields:
         found = self.items(key, required=required)
         for index, item in enumerate(found):
             if type(item) is not str:
-                raise self.wrong("needs a text", f"{key}[{index}]")
+                raise self.wrong("needs a text", key, index)
         return found
 
     def each(self, key: str, read: Callable[[Fields], T]) -> list[T]:

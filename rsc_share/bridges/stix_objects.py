@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rsc_share.bridges.stix_fields import Fields
 from rsc_share.messages.common import Period, Reference
@@ -14,20 +14,47 @@ from rsc_share.messages.cyber import Indicator, KillChainPhase, Report
 CyberBody: TypeAlias = Indicator | Report
 
 
+M = TypeVar("M", bound=BaseModel)
+_SPELLED = {
+    "stix_id": "id",
+    "created_by": "created_by_ref",
+    "tags": "labels",
+    "score": "confidence",
+    "language": "lang",
+    "kill_chain": "kill_chain_phases",
+    "title": "name",
+    "summary": "description",
+    "period": "first_seen",
+    "operating_systems": "operating_system_refs",
+    "architectures": "architecture_execution_envs",
+    "samples": "sample_refs",
+    "objects": "object_refs",
+    "source": "source_name",
+    "phase": "phase_name",
+}
+"""STIX's name of our field, for complaints, where it is another."""
+
+
 def read_object(fields: Fields, kind: str) -> CyberBody:
     """The message for an object of a type in `READERS`. Raises `RemoteError` where it breaks STIX or our bounds."""
     fields.take("type")
     fields.take("spec_version")
-    try:
-        values = _common(fields) | READERS[kind](fields)
-        body = Indicator(**values) if kind == "indicator" else Report(subject=kind, **values)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise fields.wrong(f"{place}: {first['msg']}" if place else first["msg"]) from None
+    values = _common(fields) | READERS[kind](fields)
     fields.lose("granular_markings", "mark the portions yourself")
     fields.close()
-    return body
+    if kind == "indicator":
+        return _build(fields, Indicator, values)
+    return _build(fields, Report, values | {"subject": kind}, kinds=f"{kind.replace('-', '_')}_types")
+
+
+def _build(fields: Fields, model: type[M], values: dict[str, Any], **spelled: str) -> M:
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name, index = [*first["loc"], "", ""][:2]
+        key = ({"kinds": "indicator_types"} | _SPELLED | spelled).get(str(name), str(name))
+        raise fields.wrong(first["msg"], key, index if isinstance(index, int) else None) from None
 
 
 def _common(fields: Fields) -> dict[str, Any]:
@@ -46,21 +73,22 @@ def _common(fields: Fields) -> dict[str, Any]:
 
 
 def _reference(fields: Fields) -> Reference:
-    hashes = fields.take("hashes")
-    return Reference(
-        source=fields.text("source_name", required=True) or "",
-        description=fields.text("description"),
-        url=fields.text("url"),
-        external_id=fields.text("external_id"),
-        hashes={} if hashes is None else hashes,
-    )
+    values = {
+        "source": fields.text("source_name", required=True),
+        "description": fields.text("description"),
+        "url": fields.text("url"),
+        "external_id": fields.text("external_id"),
+        "hashes": fields.take("hashes"),
+    }
+    return _build(fields, Reference, {key: value for key, value in values.items() if value is not None})
 
 
 def _phase(fields: Fields) -> KillChainPhase:
-    return KillChainPhase(
-        kill_chain=fields.text("kill_chain_name", required=True) or "",
-        phase=fields.text("phase_name", required=True) or "",
-    )
+    values = {
+        "kill_chain": fields.text("kill_chain_name", required=True),
+        "phase": fields.text("phase_name", required=True),
+    }
+    return _build(fields, KillChainPhase, values, kill_chain="kill_chain_name")
 
 
 def _indicator(fields: Fields) -> dict[str, Any]:
@@ -79,7 +107,7 @@ def _indicator(fields: Fields) -> dict[str, Any]:
 
 def _seen(fields: Fields) -> Period | None:
     first, last = fields.time("first_seen"), fields.time("last_seen")
-    return None if first is None and last is None else Period(start=first, end=last)
+    return None if first is None and last is None else _build(fields, Period, {"start": first, "end": last})
 
 
 def _malware(fields: Fields) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
@@ -12,7 +13,25 @@ from rsc_share.messages.portion import Portion, Withheld
 MAX_TEXT = 500_000
 MAX_ROWS = 4096
 
-Time: TypeAlias = AwareDatetime
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _plain_zero(value: float) -> float:
+    """-0.0 becomes 0.0: the wire has one spelling for each number."""
+    return value + 0.0
+
+
+def _whole_minutes(value: datetime) -> datetime:
+    """RFC 3339 section 5.6: an offset is hours and minutes. Seconds in one would print as no such time."""
+    offset = value.utcoffset()
+    if offset is not None and offset % timedelta(minutes=1):
+        raise ValueError("the offset from UTC has seconds in it")
+    return value
+
+
+Time: TypeAlias = Annotated[AwareDatetime, AfterValidator(_whole_minutes)]
 """A moment with its offset from UTC, RFC 3339 in JSON."""
 Status: TypeAlias = Literal["Actual", "Exercise", "System", "Test", "Draft"]
 """CAP 1.2 section 3.2.1 and EDXL-DE 1.0. Whether a message is exercise play is the channel's realm, never this word."""
@@ -23,15 +42,6 @@ Language: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]
 """A BCP 47 tag such as `et` or `en-GB`."""
 Confidence: TypeAlias = Literal["low", "moderate", "high"]
 """ICD 203: how good the basis is. Never in one sentence with likelihood."""
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _plain_zero(value: float) -> float:
-    """-0.0 becomes 0.0: the wire has one spelling for each number."""
-    return value + 0.0
 
 
 Grade: TypeAlias = Annotated[str, BeforeValidator(_upper), Field(pattern=r"^[A-F][1-6]$")]

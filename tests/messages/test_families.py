@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ def test_polygons_close(ring: list[tuple[float, float]]) -> None:
 
 def test_periods_may_be_open() -> None:
     assert Period().start is None
+
+
+def test_times_have_an_offset_of_whole_minutes() -> None:
+    for zone in (None, timezone(timedelta(hours=1, seconds=39))):
+        with pytest.raises(ValidationError):
+            Period(start=datetime(2026, 1, 1, tzinfo=zone))
 
 
 def test_scope_says_to_whom_and_ceiling_needs_altitude() -> None:
