@@ -1,13 +1,6 @@
 """Signatures: one place that makes them and one function that verifies them.
 
-All Ed25519 in this library goes through libsodium, because libraries disagree about odd keys and signatures (165 of
-the 914 CCTV vectors split them), and a relay that admits what a node refuses splits the log. The rule, written out:
-
-1. S < L (RFC 8032 section 5.1.7);
-2. A and R are canonical encodings of curve points, and neither has small order;
-3. [S]B = R + [k]A with k = SHA-512(R || A || M) mod L, without multiplying by the cofactor.
-
-ML-DSA is FIPS 204, pure, with an empty context string.
+Ed25519 follows the one rule of `ed25519`; ML-DSA is FIPS 204, pure, with an empty context string.
 """
 
 from __future__ import annotations
@@ -26,9 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import (
     MLDSA65PrivateKey,
     MLDSA65PublicKey,
 )
-from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
-from nacl.exceptions import BadSignatureError
 
+from rsc_share.crypto import ed25519
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.shape import blob, choice, row, wrong
 
@@ -44,8 +36,6 @@ class Suite(IntEnum):
     ML_DSA_44 = 4
 
 
-ED25519_PUBLIC: Final = 32
-ED25519_SIGNATURE: Final = 64
 PUBLIC_SIZE: Final = {Suite.ED25519: 32, Suite.HYBRID: 32 + 1952, Suite.HPKE: 1184 + 32, Suite.ML_DSA_44: 1312}
 """Bytes of a public key."""
 SIGNATURE_SIZE: Final = {Suite.ED25519: 64, Suite.HYBRID: 64 + 3309, Suite.ML_DSA_44: 2420}
@@ -183,8 +173,8 @@ def _expand(suite: Suite, secret: bytes) -> tuple[_Part, ...]:
 
 
 def _ed25519(seed: bytes) -> _Part:
-    public, expanded = crypto_sign_seed_keypair(seed)
-    return public, lambda data: crypto_sign(data, expanded)[:ED25519_SIGNATURE]
+    public, expanded = ed25519.expand(seed)
+    return public, lambda data: ed25519.sign(expanded, data)
 
 
 def _ml_dsa(key: MLDSA44PrivateKey | MLDSA65PrivateKey) -> _Part:
@@ -212,12 +202,13 @@ def verify(key: PublicKey, data: bytes, signature: bytes) -> None:
         if key.suite == Suite.ML_DSA_44:
             MLDSA44PublicKey.from_public_bytes(key.raw).verify(signature, data)
             return
-        crypto_sign_open(signature[:ED25519_SIGNATURE] + data, key.raw[:ED25519_PUBLIC])
+        if not ed25519.verifies(key.raw[: ed25519.PUBLIC], data, signature[: ed25519.SIGNATURE]):
+            raise _bad(key)
         if key.suite == Suite.HYBRID:
             # Reached only after the Ed25519 half has verified: neither half is ever enough.
-            second = MLDSA65PublicKey.from_public_bytes(key.raw[ED25519_PUBLIC:])
-            second.verify(signature[ED25519_SIGNATURE:], data)
-    except (BadSignatureError, InvalidSignature):
+            second = MLDSA65PublicKey.from_public_bytes(key.raw[ed25519.PUBLIC :])
+            second.verify(signature[ed25519.SIGNATURE :], data)
+    except InvalidSignature:
         raise _bad(key) from None
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsc_share import codec
+from rsc_share.crypto import bodies as module
 from rsc_share.crypto.bodies import (
     MAX_INLINE_PART,
     MAX_INLINE_PAYLOAD,
@@ -148,9 +149,10 @@ def test_wrong_commitment_in_the_header_is_refused() -> None:
         refused(sealed.body, commit)
 
 
-def test_sizes_no_body_has_are_refused_before_any_work() -> None:
+def test_sizes_no_body_has_are_refused_before_any_work(monkeypatch: Any) -> None:
     sealed = seal_part(GK, **PLACE, salt=SALT, payload=b"text")
-    for body in (b"", sealed.body[:16], sealed.body[:-1], sealed.body + b"\0", bytes(MAX_INLINE_PART + 1)):
+    monkeypatch.setattr(module, "AESGCM", lambda _: pytest.fail("decrypted"))
+    for body in (b"", sealed.body[:16], sealed.body[:-1], bytes(MAX_INLINE_PART + 1)):
         refused(body, sealed.commit)
 
 
@@ -165,6 +167,7 @@ def test_padding_is_no_hidden_channel() -> None:
     assert open_part(GK, craft(plain, commit), commit, **PLACE) == (SALT, b"text")
     refused(craft(plain.ljust(1023, b"\0") + b"!", commit, pad=False), commit)
     refused(craft(plain + b"!", commit), commit)
+    refused(seal_part(GK, **PLACE, salt=SALT, payload=b"text").body + b"\0", commit)
     refused(craft(plain.ljust(1088, b"\0"), commit, pad=False), commit)
     refused(craft(plain.ljust(2048, b"\0"), commit, pad=False), commit)
 

@@ -20,7 +20,7 @@ from nacl.pwhash import argon2id
 
 from rsc_share import codec
 from rsc_share.crypto import keystore as module
-from rsc_share.crypto.keyfile import MAX_FILE, MAX_SECRET, KeyFile, derive, seal_file
+from rsc_share.crypto.keyfile import MAX_FILE, MAX_SECRET, MAX_SECRETS, KeyFile, derive, seal_file
 from rsc_share.crypto.keystore import MODERATE, UNSAFE_FAST, Cost, Keystore
 from rsc_share.crypto.sealing import Prekey
 from rsc_share.crypto.signing import PrivateKey, Suite, verify
@@ -340,6 +340,12 @@ def sealed_content(content: bytes) -> bytes:
     header = codec.pack(["rsc-share/v1 keystore", SALT, 1, 8 << 20, NONCE])
     sealed = AESGCM(KEY).encrypt(NONCE, content, header)
     return codec.pack([header, sealed, hashlib.sha256(header + sealed).digest()])
+
+
+def test_as_many_secrets_as_go_in_come_out() -> None:
+    secrets = {f"s{n}": (0, b"x") for n in range(MAX_SECRETS)}
+    data = seal_file(KEY, salt=SALT, cost=UNSAFE_FAST, nonce=NONCE, secrets=secrets)
+    assert KeyFile.parse(data).open(KEY) == secrets
 
 
 def test_format_is_what_the_module_says() -> None:

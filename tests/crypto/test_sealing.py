@@ -79,6 +79,8 @@ def test_sender_cannot_seal_a_key_the_grant_does_not_promise() -> None:
         seal_key(FIN.public, GK, info)
     refused(FIN, reference_seal(FIN.public, GK, info), info)
     assert open_key(FIN, reference_seal(FIN.public, GK, INFO), INFO) == GK
+    for gk in (b"", GK[:31], GK + b"\0"):
+        refused(FIN, reference_seal(FIN.public, gk, INFO), INFO)
 
 
 def test_damaged_sealed_key_is_refused_wherever_the_damage_is() -> None:
