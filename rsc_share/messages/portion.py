@@ -10,21 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, get_args
+from typing import Any, Generic, TypeAlias, TypeVar, get_args
 
 from pydantic import GetCoreSchemaHandler, SerializationInfo, SerializerFunctionWrapHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from rsc_share.errors import LocalError
-
-if TYPE_CHECKING:
-    from rsc_share.labels.label import Label
+from rsc_share.errors import LocalError, RemoteError
+from rsc_share.labels.label import Label
 
 T = TypeVar("T", covariant=True)
 MARK = "$portion"
 """The key that says "portion n stands here". No field of a message may be called this."""
 
-PortionLabel: TypeAlias = "str | Label | None"
+PortionLabel: TypeAlias = str | Label | None
 
 
 @dataclass(slots=True)
@@ -130,16 +128,31 @@ def _json_form(value: core_schema.CoreSchema) -> core_schema.CoreSchema:
     return core_schema.typed_dict_schema(
         {
             "value": core_schema.typed_dict_field(value),
-            "label": core_schema.typed_dict_field(core_schema.str_schema(min_length=1), required=False),
+            "label": core_schema.typed_dict_field(_label_form(), required=False),
             MARK: core_schema.typed_dict_field(_index(), required=False),
         },
         extra_behavior="forbid",
     )
 
 
+def _label_form() -> core_schema.CoreSchema:
+    """The marking as text, or a label's wire form as a received message is dumped with."""
+    wire = core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema())
+    return core_schema.union_schema([core_schema.str_schema(min_length=1), wire])
+
+
+def _label(form: str | dict[str, Any] | None) -> PortionLabel:
+    try:
+        return Label.from_wire(form) if isinstance(form, dict) else form
+    except RemoteError as error:
+        raise PydanticCustomError("label", "{why}", {"why": error.what}) from None
+
+
 def _from_python(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Portion[Any]:
     if not isinstance(value, Portion):
         raise PydanticCustomError("portion", 'needs a Portion, such as Portion("text", "REGIONAL RESTRICTED")')
+    if not isinstance(value.label, str | Label | None):
+        raise PydanticCustomError("label", "a portion's label is a text, a Label or None")
     return Portion(inner(value.value), value.label)
 
 
@@ -150,7 +163,7 @@ def _from_json(form: dict[str, Any], info: core_schema.ValidationInfo) -> Portio
     if not isinstance(arrived, Arrived):
         if index is not None:
             raise PydanticCustomError("portion", "a portion mark is not written by hand")
-        return Portion(form["value"], form.get("label"))
+        return Portion(form["value"], _label(form.get("label")))
     if index is None:  # else a sender could put a value in portion 0 under any label that he likes to show
         raise PydanticCustomError("portion", "holds a value where only a portion mark may stand")
     return Portion(form["value"], arrived.labels.get(index))
@@ -171,7 +184,9 @@ def _dump_portion(portion: Portion[Any], inner: SerializerFunctionWrapHandler, i
     if isinstance(info.context, Collector):
         return {MARK: info.context.add(portion.label, value)}
     form = {"value": value}
-    return form if portion.label is None else form | {"label": str(portion.label)}
+    if portion.label is None:
+        return form
+    return form | {"label": portion.label.wire() if isinstance(portion.label, Label) else portion.label}
 
 
 def _dump_withheld(withheld: Withheld) -> dict[str, int]:

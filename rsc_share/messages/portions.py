@@ -12,17 +12,15 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from rsc_share.codec import pack, unpack
 from rsc_share.errors import LocalError, RemoteError
+from rsc_share.labels.label import Label
 from rsc_share.messages.body import Body, UnknownMessage
 from rsc_share.messages.portion import MARK, Arrived, Collector, Portion, Withheld
-
-if TYPE_CHECKING:
-    from rsc_share.labels.label import Label
 
 B = TypeVar("B", bound=Body)
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from rsc_share.errors import LocalError
+from rsc_share.labels.label import Label
 from rsc_share.messages.body import Body, UnknownMessage
 from rsc_share.messages.portions import assemble
-
-if TYPE_CHECKING:
-    from rsc_share.labels.label import Label
 
 
 class Registry:

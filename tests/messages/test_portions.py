@@ -16,6 +16,7 @@ from rich.console import Console
 
 from rsc_share.codec import pack, unpack
 from rsc_share.errors import LocalError, RemoteError
+from rsc_share.labels.label import Label
 from rsc_share.messages import (
     STANDARD,
     Body,
@@ -296,6 +297,16 @@ def test_withheld_cannot_be_built_or_sent_on() -> None:
     body = assemble(ThreatAssessment, {0: payloads(assessment("x"))[0]}, 1, {1: ["EST"]}, {})
     with pytest.raises(LocalError, match="withheld"):
         split(body, OPEN)
+
+
+def test_received_body_can_be_kept_as_json_with_its_labels() -> None:
+    label = Label.of("REGIONAL", "SECRET", originators=["EST"], audience=["FIN"])
+    body = assemble(ThreatAssessment, payloads(assessment("one")), 1, {}, {1: label})
+    assert ThreatAssessment.model_validate_json(body.model_dump_json()) == body
+    with pytest.raises(ValidationError, match="label"):
+        ThreatAssessment.model_validate_json('{"title": "t", "text": [{"value": "x", "label": {"level": "SECRET"}}]}')
+    with pytest.raises(ValidationError, match="label"):
+        ThreatAssessment(title="t", text=[Portion("x", 5)])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
