@@ -80,6 +80,11 @@ def _name(element: XmlElement) -> tuple[str, str]:
     return space.removeprefix("{") if brace else "", tag
 
 
+def _printable(space: str) -> str:
+    """A namespace may hold line breaks written as references: they must not reach a terminal or a log."""
+    return "".join(char if char.isprintable() else "?" for char in space[:120])
+
+
 def _unknown_root(space: str) -> str:
     if "EDXL" in space:
         return "this is an EDXL distribution: take the CAP alert out of it first"
@@ -142,7 +147,7 @@ class _Reading:
             self.no_text(child.tail, place)
             space, tag = _name(child)
             if space != self.space:
-                self.lost.append(f"{place}/{tag[:80]} (of {space[:120] or 'no vocabulary'})")
+                self.lost.append(f"{place}/{tag[:80]} (of {_printable(space) or 'no vocabulary'})")
                 continue
             if tag not in tags:
                 raise self.wrong(place, f"CAP has no element {tag[:80]!r} here")

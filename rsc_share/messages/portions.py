@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ MAX_LIST = 4096
 """Items of one list or map."""
 MAX_PORTIONS = 255
 """With portion 0 that is 256 entries: what one signature covers."""
+# Steps of a place that may stand in an error: a sender's map key could be content, or carry a line break into a log.
+_PLAIN = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def _validate(kind: type[B], value: Any, arrived: Arrived) -> B:
         return kind.model_validate_json(json.dumps(value), context=arrived, extra="allow")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(str(part) for part in first["loc"] if _PLAIN.fullmatch(str(part)))
         raise RemoteError(f"{kind.TYPE}: {place}: {first['msg']}", code="bad-body", where=place) from None
 
 

@@ -279,6 +279,10 @@ def test_foreign_elements_attributes_and_digits_are_named_as_lost() -> None:
     )
 
 
+def test_namespace_cannot_carry_a_line_break_into_a_log() -> None:
+    assert read_alert(alert('<x xmlns="a&#10;b"/>')).loss.lost == ("/alert/x (of a?b)",)
+
+
 def test_default_language_is_that_of_the_standard() -> None:
     assert read_alert(info()).alert.infos[0].language == "en-US"
 

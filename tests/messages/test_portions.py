@@ -244,6 +244,15 @@ def test_validation_errors_never_quote_what_they_read() -> None:
     assert SECRET not in str(local.value)
 
 
+def test_map_keys_of_a_sender_do_not_reach_logs() -> None:
+    evil = "key\nERROR all is well"
+    value = unpack(payloads(Voyage(ship=Portion("x")))[0], max_size=4096) | {"by_port": {evil: 5}}
+    with pytest.raises(RemoteError) as caught:
+        assemble(Voyage, {0: pack(value), 1: pack("x")}, None, {}, {})
+    assert str(caught.value).startswith("int.example.navy/voyage/1: by_port: ")
+    assert "ERROR" not in str(caught.value)
+
+
 # --- strict when sent, tolerant when received
 
 
