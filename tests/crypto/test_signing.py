@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import hashlib
 import pickle
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsc_share.crypto import signing as module
 from rsc_share.crypto.signing import (
     KINDS,
     PUBLIC_SIZE,
@@ -147,6 +149,8 @@ def test_sealing_key_verifies_nothing() -> None:
     refused(PublicKey(Suite.HPKE, bytes(1216)), b"", bytes(64))
     with pytest.raises(LocalError):
         PrivateKey.generate(Suite.HPKE)
+    with pytest.raises(LocalError):
+        PrivateKey(Suite.HPKE, bytes(32))
 
 
 def test_secret_is_not_shown_copied_or_pickled() -> None:
@@ -229,6 +233,17 @@ def test_cache_is_bounded_and_keeps_the_newest(limit: int) -> None:
         assert len(cache) <= limit
     with pytest.raises(LocalError):
         VerifyCache(1)
+
+
+def test_cache_verifies_again_only_what_it_forgot(monkeypatch: Any) -> None:
+    """With room for four: used ones move to the young generation, the one not used is forgotten."""
+    key, cache = KEYS[Suite.ED25519], VerifyCache(4)
+    signed = {n: (key.public, str(n).encode(), key.sign(str(n).encode())) for n in range(4)}
+    verified: list[bytes] = []
+    monkeypatch.setattr(module, "verify", lambda key, data, signature: verified.append(data))
+    for n in (0, 1, 0, 1, 2, 0, 3, 0, 1):
+        cache.verify(*signed[n])
+    assert verified == [b"0", b"1", b"2", b"3", b"1"]
 
 
 @settings(max_examples=60, deadline=None)
