@@ -23,13 +23,13 @@ from rsc_share.labels.scheme_file import NOBODY
 from rsc_share.labels.validity import validate
 
 RELEASABLE, ALONE, EXACTLY = "REL TO", "ORIGINATOR ONLY", "ONLY"
-MAX_TEXT = 4096
+MAX_TEXT = 65_536
 
 
 def parse_label(text: str, schemes: SchemeSet, *, originators: Iterable[str] = ()) -> Label:
     """The label `text` says, made by `originators`. Raises `LabelError` with `position` and `expected`."""
     if len(text) > MAX_TEXT:
-        raise LabelError(f"a label of more than {MAX_TEXT} characters")
+        raise LabelError(f"a label of more than {MAX_TEXT} characters", position=MAX_TEXT, expected=())
     cursor = _Cursor(text)
     scheme = schemes[cursor.word(tuple(schemes), "a scheme")]
     if cursor.take(scheme.separator) is None and scheme.separator != " ":
@@ -96,13 +96,17 @@ def _tags(cursor: _Cursor, scheme: Scheme) -> dict[str, list[str]]:
     bare = {value: tag.name for tag in scheme.tags.values() if not tag.prefix for value in tag.values}
     prefixes = {tag.prefix: tag for tag in scheme.tags.values() if tag.prefix}
     while not cursor.ended and cursor.peek((RELEASABLE, ALONE)) is None:
+        start = cursor.at
         word = cursor.word((*bare, *prefixes), f"a tag of {scheme.id}, {RELEASABLE} or {ALONE}", (RELEASABLE, ALONE))
-        values = [word] if word in bare else _values(cursor, prefixes[word])
-        name = bare[word] if word in bare else prefixes[word].name
         if word in bare:
+            name, values = bare[word], [word]
             cursor.take(",")
-        elif name in found:
-            cursor.fail(f"{word} is there twice", ())
+        else:
+            name = prefixes[word].name
+            if name in found:
+                cursor.at = start
+                cursor.fail(f"{word} is there twice", (RELEASABLE, ALONE))
+            values = _values(cursor, prefixes[word])
         found.setdefault(name, []).extend(values)
     return found
 
