@@ -29,7 +29,10 @@ Value = Any
 
 def pack(value: Value) -> bytes:
     """The one spelling of `value`. Raises `LocalError` for what the format cannot hold."""
-    return _dump(_ordered(value, MAX_DEPTH))
+    try:
+        return _dump(_ordered(value, MAX_DEPTH))
+    except UnicodeEncodeError:
+        raise LocalError("a text holds half a surrogate pair, which UTF-8 cannot spell") from None
 
 
 def unpack(data: bytes, *, max_size: int, max_items: int = MAX_ITEMS, max_depth: int = MAX_DEPTH) -> Value:

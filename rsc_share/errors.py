@@ -54,7 +54,9 @@ class PolicyDenied(RscError):
 
     default_code = "policy-denied"
 
-    def __init__(self, what: str, *, plan: Any = None, code: str | None = None, advice: str = "", **fields: Any) -> None:
+    def __init__(
+        self, what: str, *, plan: Any = None, code: str | None = None, advice: str = "", **fields: Any
+    ) -> None:
         super().__init__(what, code=code, advice=advice, **fields)
         self.plan = plan
 

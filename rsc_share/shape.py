@@ -6,6 +6,7 @@ All raise `RemoteError` with code `malformed` and the field `where`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
@@ -89,5 +90,5 @@ def each(read: Callable[..., T], value: Any, where: str, *, low: int = 0, high: 
 
 def ascending(values: list[Any], where: str) -> None:
     """Strictly rising: sorted and without duplicates, so that a set has one spelling."""
-    if any(a >= b for a, b in zip(values, values[1:], strict=False)):
+    if any(a >= b for a, b in itertools.pairwise(values)):
         raise wrong(where, "is not sorted and free of duplicates")

@@ -57,9 +57,7 @@ class HeartbeatContent:
         rows = []
         for item in shape.items(m["received"], f"{where}.received", high=MAX_AUDIENCE):
             node, commitment = shape.row(item, f"{where}.received", 2)
-            rows.append(
-                (names.node(node, f"{where}.received"), shape.blob(commitment, f"{where}.received", size=HASH))
-            )
+            rows.append((names.node(node, f"{where}.received"), shape.blob(commitment, f"{where}.received", size=HASH)))
         shape.ascending([row[0] for row in rows], f"{where}.received")
         return cls(tuple(rows))
 
@@ -139,9 +137,7 @@ class ErasureContent:
         return cls(tuple(digests), shape.text(m["basis"], f"{where}.basis", low=1, high=200))
 
 
-Content = (
-    GrantContent | HeartbeatContent | AcknowledgementContent | ReleaseContent | RecallContent | ErasureContent
-)
+Content = GrantContent | HeartbeatContent | AcknowledgementContent | ReleaseContent | RecallContent | ErasureContent
 
 READERS: dict[str, type[Content]] = {
     "grant": GrantContent,

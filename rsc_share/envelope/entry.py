@@ -111,4 +111,3 @@ def join_entry(header: bytes, block: bytes, stamp: bytes) -> bytes:
     if len(raw) > MAX_ENTRY:
         raise shape.wrong("entry", f"is {len(raw)} bytes long; the log takes {MAX_ENTRY}")
     return raw
-

@@ -23,15 +23,12 @@ from rsc_share.labels.label import Label
 from rsc_share.log.merkle import leaf_hash
 
 MAX_HEADER = 65_000
-MAX_DOCUMENT = 64
+MAX_DOCUMENT = 256
 """Portions of one document."""
 KINDS = ("message", *READERS)
 PRECEDENCES = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
 FIRST_PREV = bytes(HASH)
-KEYS = (
-    "approvals content directory document expires_at grant id kind label log parts precedence prev purpose refs"
-    " seen sender seq to type"
-).split()
+KEYS = ["approvals", "content", "directory", "document", "expires_at", "grant", "id", "kind", "label", "log", "parts", "precedence", "prev", "purpose", "refs", "seen", "sender", "seq", "to", "type"]
 
 
 @dataclass(frozen=True, slots=True)

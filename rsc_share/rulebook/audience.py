@@ -12,7 +12,7 @@ from rsc_share import names
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.contents import ReleaseContent
 from rsc_share.labels.label import Label
-from rsc_share.policy.decide import Decision
+from rsc_share.policy.decision import Decision
 from rsc_share.rulebook.view import Case, Source
 
 
@@ -27,8 +27,10 @@ class Withholding:
 
 def decision(case: Case, view: DirectoryView, node: str, label: Label, time: int) -> Decision:
     """May `node` receive `label` here, under `view` at `time`."""
-    facets = case.facets if view is case.at and time == case.now else case.facets_under(
-        view.channel_facts(case.header.log, time), time
+    facets = (
+        case.facets
+        if view is case.at and time == case.now
+        else case.facets_under(view.channel_facts(case.header.log, time), time)
     )
     return case.view.decide(view.bundle(time), label, view.subject(node, time), "receive", facets)
 
@@ -41,8 +43,10 @@ def active_nodes(case: Case, view: DirectoryView, time: int) -> tuple[str, ...]:
 def withheld(case: Case) -> list[Withholding]:
     """Every node in a message's `to` that policy does not permit under the stamped directory."""
     label = case.header.label
+    if label is None:
+        return []
     found = []
-    for node in case.header.nodes if label is not None else ():
+    for node in case.header.nodes:
         outcome = decision(case, case.at, node, label, case.now)
         if not outcome.permitted:
             found.append(Withholding(node, outcome.code, outcome.row))

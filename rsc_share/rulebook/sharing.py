@@ -40,7 +40,9 @@ def sender_may_originate(case: Case) -> None:
     if label is None:
         return
     if h.member not in label.originators:
-        raise Refused("label", f"{h.member} is not among the originators it names", row=9, originators=label.originators)
+        raise Refused(
+            "label", f"{h.member} is not among the originators it names", row=9, originators=label.originators
+        )
     outcome = case.view.decide(
         case.at.bundle(case.now), label, case.at.subject(h.sender, case.now), "receive", case.facets
     )
@@ -52,7 +54,9 @@ def recipients_active(case: Case) -> None:
     """Row 10: nobody who is revoked, suspended or gone is addressed."""
     idle = [node for node in case.header.nodes if not case.at.is_active(node, case.now)]
     if idle:
-        raise Refused("policy-denied", f"not active: {', '.join(idle)}", row=10, pairs=[(n, "inactive", None) for n in idle])
+        raise Refused(
+            "policy-denied", f"not active: {', '.join(idle)}", row=10, pairs=[(n, "inactive", None) for n in idle]
+        )
 
 
 def policy_permits(case: Case) -> None:

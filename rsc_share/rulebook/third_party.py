@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rsc_share import names
-from rsc_share.charter.objects import OfficerCertificate
+from rsc_share.charter.certificate import OfficerCertificate
 from rsc_share.envelope.approval import approval_bytes, approval_digest, release_digest
 from rsc_share.envelope.contents import AcknowledgementContent, ReleaseContent
 from rsc_share.envelope.parts import Ref
@@ -104,7 +104,7 @@ def approvals_verify(case: Case) -> None:
     for key_id, signature in h.approvals:
         officer = _officer(case, key_id)
         try:
-            case.view.signatures.verify(officer.signing, signed, signature)
+            case.view.signatures.verify(officer.key, signed, signature)
         except RemoteError:
             raise Refused("third-party", f"the approval of {officer.name} does not verify", row=12) from None
 
@@ -117,7 +117,8 @@ def approvals_present(case: Case) -> None:
         raise Refused("third-party", f"a {h.kind} needs an officer of {h.member}", row=12, kind=h.kind)
     if h.label is None:
         return
-    rows = required_releases(case.at.bundle(case.now), h.label, case.facets)
+    subjects = [case.at.subject(node, case.now) for node in h.nodes]
+    rows = required_releases(case.at.bundle(case.now), h.label, case.facets, subjects=subjects)
     if rows and h.member not in approvers:
         raise Refused("third-party", f"row {rows[0]} asks for an officer's release", row=12, rule=rows[0])
 

@@ -18,7 +18,8 @@ from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Openings, Ref
 from rsc_share.labels.label import Label
 from rsc_share.policy.bundle import Bundle
-from rsc_share.policy.decide import Decision, decide
+from rsc_share.policy.decide import decide
+from rsc_share.policy.decision import Decision
 from rsc_share.policy.subject import ChannelFacts, Facets, Subject
 from rsc_share.rulebook.facts import Facts
 

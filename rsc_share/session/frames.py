@@ -182,7 +182,7 @@ def _about(value: Any, where: str) -> tuple[str, Statement]:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """Entries `start`, `start` + 1, ... of a log as one node may see them, ending at the tree of `note`'s size or before.
+    """Entries `start`, `start` + 1, ... of a log as one node may see them, up to the tree of `note` or less far.
 
     `note` is the newest signed checkpoint, with the cosignatures the relay holds for that very size.
     """

@@ -19,7 +19,7 @@ class RelayPort(Protocol):
         ...
 
     async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
-        """One outcome for each entry, in order. After the first refusal the rest of this sender's run is `not-tried`."""
+        """One outcome for each entry, in order. After the first refusal the rest of the run is `not-tried`."""
         ...
 
     async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
@@ -27,7 +27,14 @@ class RelayPort(Protocol):
         ...
 
     async def read(self, log: str, start: int, limit: int) -> Tail | None:
-        """Entries from `start` as this node may see them, at most `limit`; None where nothing is new since `start`."""
+        """Entries from `start` as this node may see them, at most `limit`; None where nothing is new since `start`.
+
+        A tail without items is the checkpoint of exactly `start` entries, better witnessed than it was shown before.
+        """
+        ...
+
+    async def witnessed(self, log: str) -> bytes | None:
+        """The newest note that k members cosigned. On a busy log its tree is smaller than what was read already."""
         ...
 
     async def bodies(self, log: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:

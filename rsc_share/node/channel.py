@@ -1,0 +1,298 @@
+"""One channel as an embedder sees it: plan, publish, subscribe, recall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from rsc_share import names
+from rsc_share.envelope.contents import AcknowledgementContent, RecallContent
+from rsc_share.envelope.parts import Ref, Refs
+from rsc_share.errors import LocalError, PolicyDenied
+from rsc_share.labels.label import Label
+from rsc_share.messages import Body, ReadReceipt, RecallNotice, ReleaseRequest
+from rsc_share.node.compose import Composition, compose, items_of, refs_of
+from rsc_share.node.draft import Draft, Precedence
+from rsc_share.node.inbox import Arrival, Cursor
+from rsc_share.node.line import Line
+from rsc_share.node.message import Message
+from rsc_share.node.outbox import Item
+from rsc_share.node.plan import ReleasePlan
+from rsc_share.node.present import present_message, present_recall
+from rsc_share.node.submission import Submission
+from rsc_share.node.subscription import Subscription
+from rsc_share.node.ticket import Ticket
+
+if TYPE_CHECKING:
+    from rsc_share.node.node import Node
+
+B1 = TypeVar("B1", bound=Body)
+B2 = TypeVar("B2", bound=Body)
+DEFAULT_CONSUMER = "default"
+WINDOW = 64
+
+
+class Channel:
+    """Built by `Node.channel`; holds no connection of its own."""
+
+    def __init__(self, node: Node, line: Line, name: str) -> None:
+        self._node, self.line, self.name = node, line, name
+        self.windows: dict[str, set[int]] = {}
+        self._cursors: dict[str, Cursor] = {}
+        self._keys: dict[str, tuple[bytes, Submission]] = {}
+
+    def __repr__(self) -> str:
+        return f"Channel({self.name})"
+
+    @property
+    def node_name(self) -> str:
+        return self._node.name
+
+    @property
+    def degraded(self) -> bool:
+        """Fewer than four witnesses: no redundancy against the relay and one member together."""
+        return len(self._node.engine.trust.view.witnesses(self._node.now(), self.line.log)) < 4
+
+    # --- publishing
+
+    def plan(self, draft: Draft) -> ReleasePlan:
+        """What would go where, by which rule. Nothing leaves and nothing is promised.
+
+        Raises `PolicyDenied` (with the plan) where nobody is entitled, `LocalError` for a wrong label or body.
+        """
+        return self._compose(draft).plan
+
+    @overload
+    async def publish(self, draft: Draft, /, *, must_reach: Iterable[str] = ()) -> Submission: ...
+    @overload
+    async def publish(
+        self,
+        body: Body,
+        /,
+        *,
+        label: str | Label,
+        key: str | None = None,
+        precedence: Precedence = "ROUTINE",
+        must_reach: Iterable[str] = (),
+    ) -> Submission: ...
+    async def publish(
+        self,
+        what: Draft | Body,
+        /,
+        *,
+        label: str | Label | None = None,
+        key: str | None = None,
+        precedence: Precedence = "ROUTINE",
+        must_reach: Iterable[str] = (),
+    ) -> Submission:
+        """Queue a message durably and return. Raises `PolicyDenied(plan)` before that if `must_reach` is not reached."""
+        if isinstance(what, Body):
+            if label is None:
+                raise LocalError("a body needs a label", advice="publish(body, label=...)")
+            what = Draft(what, label=label, key=key, precedence=precedence)
+        return (await self.publish_all([what], must_reach=must_reach))[0]
+
+    async def publish_all(self, drafts: Iterable[Draft], *, must_reach: Iterable[str] = ()) -> list[Submission]:
+        """Queue all, or none."""
+        self.raise_if_stopped()
+        made = [self._compose(draft) for draft in drafts]
+        wanted = frozenset(must_reach)
+        for composition in made:
+            _check_reach(composition.plan, wanted)
+        found = [self._queue(composition) for composition in made]
+        self.nudge()
+        return found
+
+    def _compose(self, draft: Draft) -> Composition:
+        engine = self._node.engine
+        return compose(draft, self.line.log, engine.trust.view, engine.identity, self._node.now())
+
+    def _queue(self, made: Composition) -> Submission:
+        key = made.draft.key
+        if key is not None and key in self._keys:
+            digest, earlier = self._keys[key]
+            if digest != made.digest:
+                raise LocalError(f"the key {key!r} was used for another message", advice="give every message its own")
+            return earlier
+        supersedes = self._place(made.draft.supersedes) if made.draft.supersedes else None
+        world = self._node.engine.world
+        ticket, items = items_of(made, refs_of(made.draft, supersedes), world.now(), world.random)
+        self.line.sending.outbox.add(items)
+        submission = Submission(self, ticket)
+        if key is not None:
+            self._keys[key] = (made.digest, submission)
+        return submission
+
+    def _place(self, reference: str) -> Ref:
+        for place, ticket in self.line.reading.own.items():
+            seqs = {p.seq for p in ticket.places.values() if p.index == place.index}
+            if any(names.reference(self.node_name, self.name, seq) == reference for seq in seqs):
+                return place
+        found = self.line.reading.places.get(reference)
+        if found is None:
+            raise LocalError(f"no message {reference} is known here")
+        return found
+
+    # --- recall, acknowledgement, requests
+
+    async def recall(self, reference: str, *, reason: str) -> Submission:
+        """Take a message of this node back: every portion of it, with the reason sealed for those who had it."""
+        ticket = self.line.reading.own.get(self._place(reference))
+        if ticket is None:
+            raise LocalError(f"{reference} is not this node's to recall")
+        notice = await self._notice(reference, reason, ticket)
+        now, world = self._node.now(), self._node.engine.world
+        recall = Ticket(names.uuid7(now, world.random(10)), ticket.plan)
+        recall.expected = len(ticket.places)
+        for portion, place in sorted(ticket.places.items()):
+            target = Ref(self.line.log, place.index, place.header_hash)
+            kept = self.line.sending.outbox.kept.get(place.header_hash)
+            item = Item(
+                "recall",
+                recall.id if portion == min(ticket.places) else names.uuid7(now, world.random(10)),
+                now,
+                precedence="IMMEDIATE",
+                refs=Refs(target=target),
+                content=RecallContent(notice),
+                limit=frozenset(kept.nodes) if kept is not None else None,
+                portion=portion,
+                ticket=recall,
+            )
+            self.line.sending.outbox.add([item])
+        self.nudge()
+        return Submission(self, recall)
+
+    async def _notice(self, reference: str, reason: str, ticket: Ticket) -> bytes | None:
+        kept = next(
+            (
+                i
+                for i in self.line.sending.outbox.kept.values()
+                if i.ticket is ticket and i.portion == min(ticket.places)
+            ),
+            None,
+        )
+        if kept is None or kept.label is None or not reason:
+            return None
+        body = RecallNotice(message=reference, reason=reason)
+        sent = await self.publish(Draft(body, label=kept.label, precedence="IMMEDIATE"))
+        return sent.id.bytes
+
+    async def acknowledge(
+        self, place: Ref, reference: str, label: Label, sender: str, note: str, officer: str | None
+    ) -> None:
+        """An officer's `acknowledged`, and the note beside it as a sealed message to the originator."""
+        if note:
+            await self._to_originator(ReadReceipt(message=reference, note=note), label, sender)
+        self.state(place, sender, "acknowledged", None, officer)
+
+    def state(self, place: Ref, sender: str, statement: str, basis: str | None, officer: str | None) -> None:
+        """Queue an acknowledgement entry, signed by an officer unlocked here."""
+        now, world = self._node.now(), self._node.engine.world
+        item = Item(
+            "acknowledgement",
+            names.uuid7(now, world.random(10)),
+            now,
+            refs=Refs(target=place),
+            content=AcknowledgementContent(statement, basis),
+            limit=frozenset({names.member_of(sender)}),
+            approvers=(self._officer(officer),),
+        )
+        self.line.sending.outbox.add([item])
+        self.nudge()
+
+    def _officer(self, name: str | None) -> str:
+        held = sorted(self._node.engine.identity.officers)
+        if name is not None and name in held:
+            return name
+        if name is None and len(held) == 1:
+            return held[0]
+        if not held:
+            raise LocalError("no officer's key is unlocked at this node", advice="this is a person's act: unlock one")
+        raise LocalError("which officer?", advice=f"one of {', '.join(held)}")
+
+    async def request_release(self, reference: str, portion: int, reason: str, label: Label, sender: str) -> Submission:
+        return await self._to_originator(
+            ReleaseRequest(message=reference, portion=portion, reason=reason), label, sender
+        )
+
+    async def _to_originator(self, body: Body, label: Label, sender: str) -> Submission:
+        """Under the scheme and level of what it is about, for the originator alone."""
+        member = self._node.member
+        answer = Label.of(
+            label.scheme, label.level, tags=label.tags, originators=(member,), audience=(names.member_of(sender),)
+        )
+        return await self.publish(Draft(body, label=answer))
+
+    # --- subscribing
+
+    @overload
+    def subscribe(
+        self, a: type[B1], /, *, consumer: str = ..., window: int = ...
+    ) -> AbstractAsyncContextManager[Subscription[B1]]: ...
+    @overload
+    def subscribe(
+        self, a: type[B1], b: type[B2], /, *, consumer: str = ..., window: int = ...
+    ) -> AbstractAsyncContextManager[Subscription[B1 | B2]]: ...
+    @overload
+    def subscribe(
+        self, *types: type[Body], consumer: str = ..., window: int = ...
+    ) -> AbstractAsyncContextManager[Subscription[Body]]: ...
+    def subscribe(
+        self, *types: type[Body], consumer: str = DEFAULT_CONSUMER, window: int = WINDOW
+    ) -> AbstractAsyncContextManager[Subscription[Any]]:
+        """Messages from `consumer`'s cursor on. Without types: all, also those this node has no type for.
+
+        The same consumer twice at once is a `LocalError`; two consumers each get everything.
+        """
+        if window < 1:
+            raise LocalError("a window of at least 1 message is needed")
+        return Subscription(self, consumer, types, window)
+
+    def cursor(self, consumer: str) -> Cursor:
+        return self._cursors.setdefault(consumer, Cursor())
+
+    def message(self, position: int, consumer: str, *, again: bool) -> Message[Any] | None:
+        """The event at `position` as an embedder sees it; None for a tombstone."""
+        event = self.line.reading.inbox.events[position]
+        if not isinstance(event, Arrival):
+            return present_recall(event, self, consumer, position, again=again)
+        if not event.payloads:
+            return None
+        return present_message(event, self, self._node, consumer, position, again=again)
+
+    def label_of(self, place: Ref) -> Label:
+        """The label of an entry this node holds; a recalled one keeps it."""
+        for event in self.line.reading.inbox.events:
+            if isinstance(event, Arrival) and event.place == place and event.labels:
+                return event.labels.get(0) or next(iter(event.labels.values()))
+        raise LocalError("nothing is held at this place")
+
+    def done(self, consumer: str, position: int) -> None:
+        cursor = self.cursor(consumer)
+        cursor.done(position)
+        self.windows.get(consumer, set()).discard(position)
+        event = self.line.reading.inbox.events[position]
+        if isinstance(event, Arrival):
+            self.line.heartbeat.held(event.header.sender, event.place.header_hash, "opened")
+        self.line.reading.inbox.wake()
+
+    # --- for submissions and subscriptions
+
+    def nudge(self) -> None:
+        """There may be something to do."""
+        self._node.nudge()
+
+    def raise_if_stopped(self) -> None:
+        self._node.raise_if_closed()
+        for stopped in (self._node.engine.stopped, self.line.stopped):
+            if stopped is not None:
+                raise stopped
+
+
+def _check_reach(plan: ReleasePlan, wanted: frozenset[str]) -> None:
+    missing = sorted(member for member in wanted if 0 not in plan.released_to.get(member, frozenset()))
+    if missing:
+        raise PolicyDenied(
+            f"it would not reach {', '.join(missing)}", plan=plan, advice="see plan.withheld for the rule"
+        )

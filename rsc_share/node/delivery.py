@@ -1,0 +1,71 @@
+"""What recipients say they hold. Delivery is the recipient's signed word, never the relay's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rsc_share import names
+from rsc_share.node.alarms import Alarms
+from rsc_share.node.ticket import Delivered, Ticket
+
+SILENT_AFTER = 25 * 3_600_000
+_STATES = {"stored": "stored", "opened": "handed-over"}
+
+
+@dataclass(slots=True)
+class Addressed:
+    """One logged entry of ours to one node."""
+
+    header_hash: bytes
+    logged_at: int
+    ticket: Ticket | None
+    reference: str
+    received: bool = False
+
+
+class Deliveries:
+    """Per receiving node, our entries in order; a statement about one covers all before it."""
+
+    def __init__(self, alarms: Alarms, log: str) -> None:
+        self._alarms, self._log = alarms, log
+        self._to: dict[str, list[Addressed]] = {}
+        self._heard: dict[str, int] = {}
+
+    def logged(self, nodes: tuple[str, ...], entry: Addressed) -> None:
+        for node in nodes:
+            self._to.setdefault(node, []).append(
+                Addressed(entry.header_hash, entry.logged_at, entry.ticket, entry.reference)
+            )
+
+    def heard(self, node: str, now: int) -> None:
+        """Anything at all from a node of the channel."""
+        self._heard[node] = max(now, self._heard.get(node, 0))
+
+    def stated(self, node: str, header_hash: bytes, state: str, now: int) -> None:
+        """`node` says it holds our entry `header_hash` in `state`; the caller has verified the statement."""
+        rows = self._to.get(node, [])
+        at = next((i for i, row in enumerate(rows) if row.header_hash == header_hash), None)
+        if at is None:
+            return
+        if state not in _STATES:
+            row = rows[at]
+            self._alarms.raise_(
+                "bad-delivery", f"{node}/{row.reference}", f"{node} could not open {row.reference}: {state}", now
+            )
+            at -= 1
+        for row in rows[: at + 1]:
+            row.received = True
+            if row.ticket is not None:
+                row.ticket.deliver(Delivered(names.member_of(node), _STATES.get(state, "stored"), now))
+
+    def watch(self, now: int, deadline: int, active: tuple[str, ...]) -> None:
+        """Raise `undelivered` for what no recipient has confirmed in time, `silent` for a node that says nothing."""
+        for node, rows in self._to.items():
+            for row in rows:
+                if not row.received and now - row.logged_at > deadline:
+                    what = f"{node} has not confirmed {row.reference}"
+                    self._alarms.raise_("undelivered", f"{node}/{row.reference}", what, now, node=node)
+        for node in active:
+            first = self._heard.setdefault(node, now)
+            if now - first > SILENT_AFTER:
+                self._alarms.raise_("silent", f"{self._log}/{node}", f"{node} has said nothing for 25 hours", now)

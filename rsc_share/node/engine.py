@@ -1,0 +1,218 @@
+"""The node without its network: one `turn` does everything that can be done now, and says whether anything was."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from rsc_share import names
+from rsc_share.charter.certificate import read_certificate
+from rsc_share.charter.objects import UnverifiedObject
+from rsc_share.charter.revocation import read_revocation
+from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
+from rsc_share.crypto.signing import VerifyCache
+from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, Unavailable
+from rsc_share.log.note import parse_signatures
+from rsc_share.node.alarms import Alarms
+from rsc_share.node.identity import Identity, World
+from rsc_share.node.keys import Keys
+from rsc_share.node.line import READ_LIMIT, Line
+from rsc_share.node.trust import Trust, charter_digests, policy_digest
+from rsc_share.node.witness import Witness
+from rsc_share.session.frames import Full, Tail
+from rsc_share.session.port import RelayPort
+
+KeepEvidence = Callable[[str, Mapping[str, bytes]], Path | None]
+
+
+def keep_nothing(code: str, parts: Mapping[str, bytes]) -> Path | None:
+    return None
+
+
+class Engine:
+    """One node over its relays. `ports` maps relay host to an authenticated session."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        directory_log: str,
+        ports: Mapping[str, RelayPort],
+        world: World,
+        keep_evidence: KeepEvidence = keep_nothing,
+    ) -> None:
+        self.identity, self.world, self.ports, self._keep = identity, world, ports, keep_evidence
+        self.directory_log = directory_log
+        self.alarms = Alarms()
+        self.trust = Trust(identity.charter_digest)
+        self.keys = Keys(identity.node, identity.charter_digest)
+        self.witness = Witness(identity)
+        self.lines: dict[str, Line] = {}
+        self.stopped: RscError | None = None
+        self.forbidden: set[str] = set()
+        """Nodes whose revocation reached us before the log shows it: obeyed at once, said by nobody else (I16)."""
+        self._cache = VerifyCache()
+
+    def line(self, channel: str) -> Line:
+        """The channel's line. `LocalError` if the charter has no such channel for this node."""
+        for line in self.lines.values():
+            if names.channel_of(line.log) == channel:
+                return line
+        known = ", ".join(sorted(names.channel_of(log) for log in self.lines)) or "none yet"
+        raise LocalError(f"{self.identity.node} takes part in no channel {channel}", advice=f"it has: {known}")
+
+    def port(self, log: str) -> RelayPort:
+        host = log.partition("/")[0]
+        if host not in self.ports:
+            raise Unavailable(f"no session with {host}")
+        return self.ports[host]
+
+    def sizes(self) -> dict[str, int]:
+        """How far this node has read each log."""
+        return {self.directory_log: self.trust.size, **{log: line.follower.size for log, line in self.lines.items()}}
+
+    async def turn(self) -> bool:
+        """One round over everything. True if anything moved; errors of one log do not stop the others."""
+        moved = await self._guarded(self._follow_directory())
+        if not self.trust.ready or self.stopped is not None:
+            return await self._guarded(self._cosign()) or moved
+        self._open_lines()
+        for line in self.lines.values():
+            moved = await self._guarded(line.read(self.port(line.log))) or moved
+        moved = await self._guarded(self._cosign()) or moved
+        moved = await self._guarded(self._rotate_prekey()) or moved
+        for line in self.lines.values():
+            moved = await self._guarded(line.send(self.port(line.log))) or moved
+        return moved
+
+    async def _guarded(self, step: Awaitable[bool]) -> bool:
+        try:
+            return await step
+        except Unavailable:
+            return False
+        except (Misbehaviour, RemoteError, Refused) as error:
+            self.alarms.raise_(error.code, error.what, error.what, self.world.now())
+            return False
+
+    # --- directory
+
+    async def _follow_directory(self) -> bool:
+        port, moved = self.port(self.directory_log), False
+        while self.stopped is None:
+            tail = await port.read(self.directory_log, self.trust.size, READ_LIMIT)
+            if tail is None:
+                return moved
+            bodies = await self._charter_bodies(port, tail)
+            now = self.world.now()
+            try:
+                found = self.trust.take(tail, bodies, now)
+            except Misbehaviour as error:
+                self._stop(error, {"note": tail.note})
+                raise
+            self._watch_own(found, now)
+            moved = True
+            if not tail.items:
+                return moved
+        return moved
+
+    async def _charter_bodies(self, port: RelayPort, tail: Tail) -> dict[bytes, bytes]:
+        bodies: dict[bytes, bytes] = {}
+        for item in tail.items:
+            if isinstance(item, Full):
+                bodies.update(await self._object_bodies(port, item.entry))
+        return bodies
+
+    async def _object_bodies(self, port: RelayPort, entry: bytes) -> dict[bytes, bytes]:
+        digests = charter_digests(entry)
+        if not digests:
+            return {}
+        found = dict(await port.bodies(self.directory_log, digests))
+        policy = policy_digest(found.get(digests[-1], b""))
+        return {**found, **(await port.bodies(self.directory_log, [policy]) if policy else {})}
+
+    def _watch_own(self, objects: list[bytes], now: int) -> None:
+        """Somebody certified a node of our member: perhaps our authority, perhaps a thief of its key (A16)."""
+        for raw in objects:
+            found = UnverifiedObject.parse(raw)
+            name = certified_name(found)
+            if name is not None and names.member_of(name) == self.identity.member and name != self.identity.node:
+                what = f"the directory has a new certificate for {name}: ask your authority"
+                self.alarms.raise_("unexpected-certificate", f"{name}/{found.digest.hex()[:16]}", what, now, node=name)
+
+    def obey(self, found: bytes) -> None:
+        """A revocation that came by another way than the log: obeyed at once, restrictively, and said so."""
+        parsed = UnverifiedObject.parse(found)
+        self.trust.directory.restrictive(found, self.world.now())
+        if parsed.kind != "revocation":
+            return
+        name = read_revocation(parsed.content).name
+        self.forbidden.add(name)
+        for line in self.lines.values():
+            line.sending.forbidden = frozenset(self.forbidden)
+        self.alarms.raise_(
+            "pending-revocation", name, f"{name} is revoked; the log does not show it yet", self.world.now()
+        )
+
+    def _stop(self, error: Misbehaviour, parts: Mapping[str, bytes]) -> None:
+        self.stopped = error
+        error.evidence = error.evidence or self._keep(error.code, parts)
+        for line in self.lines.values():
+            line.stop(error, self.world.now())
+
+    def _open_lines(self) -> None:
+        view = self.trust.view
+        for log, spec in view.logs.items():
+            if log in self.lines or spec.spec is None or self.identity.member not in spec.members:
+                continue
+            self.lines[log] = Line(log, self.identity, self.world, self.trust, self.keys, self._cache, self.alarms)
+
+    # --- witness and prekeys
+
+    async def _cosign(self) -> bool:
+        moved = False
+        for port in self.ports.values():
+            for offer in await port.offers(self.witness.sizes()):
+                if self.trust.directory.size == 0:
+                    continue
+                view = self.trust.directory.at(self.trust.directory.size)
+                line = self.lines.get(offer.log)
+                now = self.world.now()
+                if not view.is_active(self.identity.node, now):
+                    continue
+                try:
+                    lines = self.witness.answer(offer, view, line.follower if line else None, now)
+                except Misbehaviour as error:
+                    self._misbehaved(offer.log, error, offer.note)
+                    continue
+                if lines:
+                    size = self.witness.heads[offer.log].size
+                    await port.cosign(offer.log, size, [parse_signatures(item)[0].line() for item in lines])
+                    moved = True
+        return moved
+
+    def _misbehaved(self, log: str, error: Misbehaviour, note: bytes) -> None:
+        error.evidence = error.evidence or self._keep(error.code, {"note": note})
+        self.alarms.raise_(error.code, log, error.what, self.world.now())
+        if log == self.directory_log:
+            self._stop(error, {"note": note})
+        elif log in self.lines:
+            self.lines[log].stop(error, self.world.now())
+
+    async def _rotate_prekey(self) -> bool:
+        now, parameters = self.world.now(), self.trust.view.parameters
+        newest = self.keys.newest_prekey()
+        if newest is not None and now - newest < parameters.prekey_life:
+            return False
+        found = self.keys.new_prekey(self.identity.signer, now, self.world.random(PREKEY_SECRET_SIZE))
+        await self.port(self.directory_log).submit_object(found, {})
+        self.keys.forget(superseded_before=now - 2 * parameters.lag, made_before=now - parameters.prekey_max)
+        return True
+
+
+def certified_name(found: UnverifiedObject) -> str | None:
+    """Whom a certificate object is for."""
+    if found.kind != "certificate":
+        return None
+    try:
+        return read_certificate(found.content).name
+    except RemoteError:
+        return None

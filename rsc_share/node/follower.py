@@ -1,0 +1,127 @@
+"""One channel log as this node follows it: every leaf is checked, every entry for this node is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rsc_share.crypto.signing import VerifyCache
+from rsc_share.envelope.entry import Stamp, UnverifiedEntry
+from rsc_share.envelope.parts import Head, Ref
+from rsc_share.errors import Misbehaviour, RemoteError
+from rsc_share.log.tree import MemoryTree
+from rsc_share.node.trust import Trust, log_signature
+from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.facts import Fact, Key
+from rsc_share.rulebook.order import opens
+from rsc_share.rulebook.view import Case, Party, Source, View
+from rsc_share.rulebook.witnesses import Witnessed, open_witnessed
+from rsc_share.session.frames import Bare, Full, Item, Tail
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One entry of the verified tree that was shown to this node, with its verdict and what came beside it."""
+
+    verdict: Admitted | Void
+    item: Full
+    opening_true: bool
+
+
+class Follower:
+    """Feeds on tails. Entries are judged only when the tree they stand in has been checked against a signed root."""
+
+    def __init__(self, log: str, me: str, trust: Trust, signatures: VerifyCache) -> None:
+        self.log, self.me = log, me
+        self.trust, self.signatures = trust, signatures
+        self.tree = MemoryTree()
+        self.facts: dict[Key, Fact] = {}
+        self.sources: dict[int, Source] = {}
+        self.last: Stamp | None = None
+        self.times: list[tuple[int, int]] = []
+        """(index, logged_at) of the entries shown to this node, for the cosigning rule."""
+        self.head: Head | None = None
+        self.witnessed_size = 0
+        self.quorum_time: int | None = None
+        self._pending: list[tuple[int, Item]] = []
+        self._judged = 0
+
+    @property
+    def size(self) -> int:
+        return self.tree.size
+
+    def take(self, tail: Tail, now: int) -> list[Seen]:
+        """Check a tail; what it shows, judged, in log order. Raises `Misbehaviour` (equivocation) or `RemoteError`."""
+        if tail.log != self.log or tail.start != self.size:
+            raise RemoteError(f"entries from {tail.start} where {self.size} follow", code="out-of-order")
+        found = open_witnessed(tail.note, self.trust.view, self.log, now)
+        checkpoint = found.checkpoint
+        leaves = [_leaf(item) for item in tail.items]
+        if checkpoint.size < self.size + len(leaves):
+            raise RemoteError("more entries than the checkpoint covers", code="out-of-order")
+        self.tree.extend(leaves)
+        self._pending.extend(enumerate(tail.items, tail.start))
+        if checkpoint.size > self.size:
+            return []
+        if self.tree.root() != checkpoint.root:
+            raise Misbehaviour(f"{self.log} signed a tree that its entries do not make", code="equivocation")
+        self._note(tail.note, found)
+        return list(self._judge_pending())
+
+    def _note(self, note: bytes, found: Witnessed) -> None:
+        checkpoint = found.checkpoint
+        self.head = Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
+        quorum = found.quorum_time(self.trust.view.charter.witness_quorum)
+        if quorum is not None:
+            self.witnessed_size = checkpoint.size
+            self.quorum_time = max(quorum, self.quorum_time or 0)
+
+    def _judge_pending(self) -> Iterable[Seen]:
+        pending, self._pending = self._pending, []
+        for index, item in pending:
+            if isinstance(item, Full):
+                yield self._judge(index, item)
+            self._judged = index + 1
+
+    def _judge(self, index: int, item: Full) -> Seen:
+        entry = UnverifiedEntry.parse(item.entry)
+        case = self.case(index, entry, item)
+        verdict = judge(case)
+        self.facts.update(verdict.effects)
+        if isinstance(verdict, Admitted):
+            self.sources[index] = Source.of(index, entry.signed)
+        self.last = entry.stamp
+        self.times.append((index, entry.stamp.logged_at))
+        return Seen(verdict, item, self._opening_true(case))
+
+    def case(self, index: int, entry: UnverifiedEntry, item: Full) -> Case:
+        view = View(
+            party=Party.NODE,
+            log=self.log,
+            directory=self.trust.directory,
+            directory_root=self.trust.root,
+            witnessed=self.trust.witnessed,
+            facts=self.facts,
+            size=index,
+            last=self.last,
+            root_at=self.tree.root,
+            signatures=self.signatures,
+            known=self.known,
+            me=self.me,
+            confirmed_at=self.trust.confirmed_at,
+        )
+        openings = {} if item.opening is None else {self.me: item.opening}
+        return Case(view, entry.signed, entry.stamp, openings)
+
+    def _opening_true(self, case: Case) -> bool:
+        mine = dict(case.header.to).get(self.me)
+        opening = case.openings.get(self.me)
+        return mine is None or (opening is not None and opens(case, self.me, mine, opening))
+
+    def known(self, ref: Ref) -> Source | None:
+        found = self.sources.get(ref.index) if ref.log == self.log else None
+        return found if found is not None and found.ref == ref else None
+
+
+def _leaf(item: Item) -> bytes:
+    return item.leaf if isinstance(item, Bare) else UnverifiedEntry.parse(item.entry).leaf

@@ -1,0 +1,167 @@
+"""One directory is one node: `node.toml keys/ state/ evidence/ lock`. Locked by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsc_share import names, shape
+from rsc_share.crypto.keystore import MODERATE, Cost, Keystore
+from rsc_share.crypto.signing import PrivateKey
+from rsc_share.errors import LocalError, RemoteError, StorageError
+from rsc_share.node.connect import connect
+from rsc_share.node.engine import Engine
+from rsc_share.node.identity import Identity, World
+from rsc_share.node.receipt import write_whole
+from rsc_share.node.unlock import Unlock
+from rsc_share.session.port import RelayPort
+
+CONFIG, KEYS, EVIDENCE, LOCK = "node.toml", "keys/keystore", "evidence", "lock"
+FOLDERS = ("keys", "state", EVIDENCE)
+MAX_CONFIG = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `node.toml` says. Readable by everybody: it holds no secret."""
+
+    node: str
+    charter_digest: bytes
+    directory: str
+    relays: Mapping[str, str]
+    officers: tuple[str, ...]
+
+    def text(self) -> str:
+        relays = "".join(f'"{host}" = "{address}"\n' for host, address in sorted(self.relays.items()))
+        officers = ", ".join(f'"{name}"' for name in self.officers)
+        return (
+            f'node = "{self.node}"\n'
+            f'charter_digest = "{self.charter_digest.hex()}"  # SHA-256 of charter version 1, from paper\n'
+            f'directory = "{self.directory}"\n'
+            f"officers = [{officers}]\n\n[relays]\n{relays}"
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Settings:
+        """Raises `LocalError` with the file and what would be right."""
+        try:
+            data = path.read_bytes()[: MAX_CONFIG + 1]
+            value = tomllib.loads(data.decode("utf-8")) if len(data) <= MAX_CONFIG else {}
+        except OSError as error:
+            raise LocalError(f"{path}: {error.strerror}", advice="make one with `rsc-share node init`") from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise LocalError(f"{path}: not TOML: {error}") from None
+        try:
+            return cls._checked(value)
+        except RemoteError as error:
+            raise LocalError(f"{path}: {error.what}") from None
+
+    @classmethod
+    def _checked(cls, value: Any) -> Settings:
+        m = shape.closed(value, CONFIG, ("charter_digest", "directory", "node", "officers", "relays"))
+        digest = shape.text(m["charter_digest"], "charter_digest", low=64, high=64)
+        if set(digest) - set("0123456789abcdef"):
+            raise shape.wrong("charter_digest", "needs 64 lower-case hex digits")
+        relays = m["relays"]
+        if not isinstance(relays, dict) or not relays:
+            raise shape.wrong("relays", "needs at least one host and its address")
+        return cls(
+            names.node(m["node"]),
+            bytes.fromhex(digest),
+            names.origin(m["directory"], "directory"),
+            {names.host(host): shape.text(address, "relays", low=1) for host, address in relays.items()},
+            tuple(shape.each(names.officer, m["officers"], "officers", high=16)),
+        )
+
+
+class Home:
+    """An unlocked node directory. `close` gives the lock back; closing twice is fine."""
+
+    def __init__(self, path: Path, settings: Settings, keystore: Keystore, lock: int) -> None:
+        self.path, self.settings, self._keystore, self._lock = path, settings, keystore, lock
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        settings: Settings,
+        keys: Mapping[str, PrivateKey],
+        passphrase: bytes,
+        *,
+        cost: Cost = MODERATE,
+    ) -> None:
+        """A new node directory: keys first, then `node.toml`, so that a crash leaves no half node."""
+        if (path / CONFIG).exists():
+            raise LocalError(f"{path} is a node already", advice="choose another directory")
+        for folder in FOLDERS:
+            (path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        keystore = Keystore.create(path / KEYS, passphrase, cost=cost)
+        for name, key in keys.items():
+            keystore.put(name, key)
+        keystore.save()
+        write_whole(path / CONFIG, settings.text().encode())
+
+    @classmethod
+    def open(cls, path: Path, unlock: Unlock) -> Home:
+        settings = Settings.read(path / CONFIG)
+        lock = _take_lock(path / LOCK)
+        try:
+            return cls(path, settings, Keystore.open(path / KEYS, unlock.passphrase()), lock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def close(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def identity(self) -> Identity:
+        store = self._keystore
+        return Identity(
+            node=self.settings.node,
+            charter_digest=self.settings.charter_digest,
+            signer=store.signer("signing"),
+            witness=store.signer("witness"),
+            witness_pq=store.signer("witness-pq"),
+            officers={name: store.signer(f"officer/{name.partition('/')[2]}") for name in self.settings.officers},
+        )
+
+    async def engine(self) -> Engine:
+        """Connected to every relay the settings name."""
+        identity = self.identity()
+        ports: dict[str, RelayPort] = {}
+        world = World()
+        for host, address in self.settings.relays.items():
+            ports[host], world = await connect(address, identity)
+        return Engine(identity, self.settings.directory, ports, world, self.keep_evidence)
+
+    def keep_evidence(self, code: str, parts: Mapping[str, bytes]) -> Path:
+        """Signed proof of misbehaviour, one folder for each case."""
+        number = 1 + len(list((self.path / EVIDENCE).iterdir()))
+        folder = self.path / EVIDENCE / f"{number:04d}-{code}"
+        folder.mkdir(mode=0o700)
+        for name, data in parts.items():
+            write_whole(folder / name, data)
+        return folder
+
+
+def _take_lock(path: Path) -> int:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.read(handle, 64).decode("ascii", "replace").strip()
+        os.close(handle)
+        raise StorageError(f"{path.parent} is in use by process {holder}", code="in-use") from None
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    return handle

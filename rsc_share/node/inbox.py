@@ -1,0 +1,107 @@
+"""What arrived for the embedder, in log order, and how far each consumer has come. At least once, never skipped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from rsc_share.envelope.header import Header
+from rsc_share.envelope.parts import Ref
+from rsc_share.errors import LocalError, RscError
+from rsc_share.labels.label import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message as far as this node may read it: payloads and labels by portion. Verified and decrypted."""
+
+    reference: str
+    place: Ref
+    header: Header = field(repr=False)
+    logged_at: int
+    exercise: bool
+    unconfirmed: bool
+    total: int | None
+    labels: Mapping[int, Label]
+    payloads: Mapping[int, bytes] = field(repr=False)
+    redelivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecallEvent:
+    """The originator took `target` back. Its payload is gone here; the tombstone stays."""
+
+    reference: str
+    place: Ref
+    header: Header = field(repr=False)
+    logged_at: int
+    target: Ref
+    reason: str
+    exercise: bool = False
+
+
+Event = Arrival | RecallEvent
+
+
+class Inbox:
+    """The events of one channel. Positions never change; a recalled message's payload is erased in place."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.stopped: RscError | None = None
+        self._changed = asyncio.Event()
+
+    def add(self, event: Event) -> None:
+        self.events.append(event)
+        self.wake()
+
+    def stop(self, error: RscError) -> None:
+        """A tree or fork error: every waiting consumer hears it, and nothing more arrives."""
+        self.stopped = error
+        self.wake()
+
+    def wake(self) -> None:
+        waiting, self._changed = self._changed, asyncio.Event()
+        waiting.set()
+
+    async def change(self) -> None:
+        await self._changed.wait()
+
+    def erase(self, target: Ref) -> bool:
+        """Drop the payloads of a recalled message. True if it was here."""
+        found = False
+        for position, event in enumerate(self.events):
+            if isinstance(event, Arrival) and event.place == target and event.payloads:
+                self.events[position] = replace(event, payloads={})
+                found = True
+        return found
+
+
+class Cursor:
+    """One consumer: the lowest position not done, and those done above it."""
+
+    def __init__(self) -> None:
+        self.low = 0
+        self._above: set[int] = set()
+        self.given: set[int] = set()
+        self.open = False
+
+    def enter(self) -> None:
+        if self.open:
+            raise LocalError(
+                "this consumer is subscribed already", advice="give each subscription its own consumer name"
+            )
+        self.open = True
+
+    def leave(self) -> None:
+        self.open = False
+
+    def pending(self, position: int) -> bool:
+        return position >= self.low and position not in self._above
+
+    def done(self, position: int) -> None:
+        self._above.add(position)
+        while self.low in self._above:
+            self._above.remove(self.low)
+            self.low += 1

@@ -1,0 +1,133 @@
+"""Keys that open what others sent: this node's prekeys, and the grant keys sealed to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from rsc_share import codec, shape
+from rsc_share.charter.prekey import Prekey as PrekeyObject
+from rsc_share.charter.prekey import publish_prekey
+from rsc_share.charter.view import DirectoryView
+from rsc_share.crypto.bodies import open_part
+from rsc_share.crypto.sealing import Prekey, grant_info, open_key
+from rsc_share.crypto.signing import Signer
+from rsc_share.envelope.contents import GrantContent
+from rsc_share.envelope.header import Header
+from rsc_share.errors import RemoteError
+from rsc_share.messages.portions import MAX_PAYLOAD
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One entry's payload, as far as it opened. `state` is what the heartbeat says: stored, bad-grant, bad-part, ..."""
+
+    state: str
+    portion: int = 0
+    payload: bytes = b""
+    salt: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Opened({self.state}, portion={self.portion}, {len(self.payload)} bytes)"
+
+
+class Keys:
+    """Prekey private halves by id, grant keys by (sender, grant id). Neither is in any backup."""
+
+    def __init__(self, node: str, framework_id: bytes) -> None:
+        self._node, self._framework_id = node, framework_id
+        self._prekeys: dict[bytes, tuple[Prekey, int]] = {}
+        self._grants: dict[tuple[str, bytes], tuple[bytes, int]] = {}
+
+    def new_prekey(self, signer: Signer, now: int, secret: bytes) -> bytes:
+        """A prekey from 96 fresh random bytes; the directory object that publishes it. The private half stays here."""
+        prekey = Prekey.from_bytes(secret)
+        self._prekeys[prekey.id] = (prekey, now)
+        return publish_prekey(PrekeyObject(self._node, prekey.public, now), self._framework_id, signer)
+
+    def newest_prekey(self) -> int | None:
+        """When (ms) the newest one was made."""
+        return max((made for _, made in self._prekeys.values()), default=None)
+
+    def forget(self, *, superseded_before: int, made_before: int) -> int:
+        """Delete private halves: forward secrecy begins here (A6). The number deleted.
+
+        `superseded_before`: every log this node reads has been verified up to an entry LAG after a newer prekey made
+        before this time was logged. `made_before`: PREKEY_MAX is over, whatever the logs say.
+        """
+        newest = max((made for _, made in self._prekeys.values() if made <= superseded_before), default=0)
+        dead = [key for key, (_, made) in self._prekeys.items() if made < newest or made < made_before]
+        for key in dead:
+            del self._prekeys[key]
+        return len(dead)
+
+    def __len__(self) -> int:
+        return len(self._prekeys)
+
+    def learn_grant(self, view: DirectoryView, header: Header, realm: str, sealed: bytes | None, now: int) -> str:
+        """Take the grant key of an admitted grant entry; the state to report: stored, bad-grant or body-missing."""
+        content = header.content
+        if not isinstance(content, GrantContent):
+            return "bad-grant"
+        mine = next((row for row in content.nodes if row[0] == self._node), None)
+        held = self._prekeys.get(mine[1]) if mine is not None else None
+        if mine is None or held is None:
+            return "bad-grant"
+        if sealed is None or digest(sealed) != mine[2]:
+            return "body-missing"
+        info = grant_info(
+            framework_id=self._framework_id,
+            log=header.log,
+            realm=realm,
+            sender=header.sender,
+            grant_id=header.id,
+            node=self._node,
+            prekey_id=mine[1],
+            check=content.check,
+        )
+        try:
+            self._grants[header.sender, header.id] = (open_key(held[0], sealed, info), now)
+        except RemoteError:
+            return "bad-grant"
+        life = view.charter.parameters.grant_life + view.charter.parameters.outbox_age // 90
+        self._grants = {key: value for key, value in self._grants.items() if value[1] > now - life}
+        return "stored"
+
+    def open(self, header: Header, realm: str, body: bytes | None) -> Opened:
+        """The payload of a message entry. The commitment is recomputed: AES-GCM alone does not commit."""
+        if header.grant is None or (header.sender, header.grant) not in self._grants:
+            return Opened("bad-grant")
+        part = header.parts[0]
+        if body is None or digest(body) != part.digest:
+            return Opened("body-missing")
+        gk, _ = self._grants[header.sender, header.grant]
+        try:
+            salt, content = open_part(
+                gk,
+                body,
+                part.commit,
+                framework_id=self._framework_id,
+                log=header.log,
+                realm=realm,
+                sender=header.sender,
+                id=header.id,
+                part=0,
+            )
+            portion, payload = unwrap(content)
+        except RemoteError:
+            return Opened("bad-part")
+        return Opened("stored", portion, payload, salt)
+
+
+def wrap(portion: int, payload: bytes) -> bytes:
+    """What is sealed: the portion's number travels inside, so that only its readers learn it."""
+    return codec.pack([portion, payload])
+
+
+def unwrap(content: bytes) -> tuple[int, bytes]:
+    portion, payload = shape.row(codec.unpack(content, max_size=MAX_PAYLOAD), "body", 2)
+    return shape.integer(portion, "portion", high=255), shape.blob(payload, "payload", high=MAX_PAYLOAD)
+
+
+def digest(body: bytes) -> bytes:
+    return sha256(body).digest()

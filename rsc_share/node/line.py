@@ -1,0 +1,107 @@
+"""One channel at this node: what it reads and what it sends, over one log."""
+
+from __future__ import annotations
+
+from rsc_share.crypto.signing import VerifyCache
+from rsc_share.envelope.entry import UnverifiedEntry
+from rsc_share.errors import Misbehaviour, RscError
+from rsc_share.node.alarms import Alarms
+from rsc_share.node.delivery import Deliveries
+from rsc_share.node.follower import Follower, Seen
+from rsc_share.node.heartbeat import Heartbeat
+from rsc_share.node.identity import Identity, World
+from rsc_share.node.keys import Keys
+from rsc_share.node.reading import Reading
+from rsc_share.node.sending import Sending
+from rsc_share.node.trust import Trust
+from rsc_share.rulebook.admit import Admitted, Void
+from rsc_share.rulebook.witnesses import fresh
+from rsc_share.session.port import RelayPort
+
+READ_LIMIT = 256
+
+
+class Line:
+    """Joins follower, reading and sending of one log. Stops for good on a tree or fork error, and on nothing else."""
+
+    def __init__(
+        self, log: str, identity: Identity, world: World, trust: Trust, keys: Keys, cache: VerifyCache, alarms: Alarms
+    ) -> None:
+        self.log, self._identity, self._world, self._trust, self._alarms = log, identity, world, trust, alarms
+        self.follower = Follower(log, identity.node, trust, cache)
+        self.heartbeat = Heartbeat(log, identity.node, world.random)
+        self.deliveries = Deliveries(alarms, log)
+        self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries)
+        self.sending = Sending(log, identity, world, alarms, self.deliveries, self.reading.own)
+        self.stopped: RscError | None = None
+        self._started = False
+
+    async def read(self, port: RelayPort) -> bool:
+        """Take what is new. True if something was."""
+        moved = False
+        while self.stopped is None:
+            tail = await port.read(self.log, self.follower.size, READ_LIMIT)
+            if tail is None:
+                return moved
+            now = self._world.now()
+            try:
+                seen = self.follower.take(tail, now)
+            except Misbehaviour as error:
+                self.stop(error, now)
+                raise
+            for item in seen:
+                self._entry(item, now)
+            self.reading.stretch_ends(self._trust.view)
+            self.reading.inbox.wake()
+            moved = True
+            if not tail.items:
+                return moved
+        return moved
+
+    def stop(self, error: RscError, now: int) -> None:
+        """Nothing of this log is believed any more; everybody who waits hears it."""
+        self.stopped = error
+        self._alarms.raise_(error.code, self.log, error.what, now)
+        self.reading.inbox.stop(error)
+
+    def _entry(self, seen: Seen, now: int) -> None:
+        verdict = seen.verdict
+        header = verdict.signed.header
+        own = header.sender == self._identity.node
+        if own:
+            entry = UnverifiedEntry.stamped(verdict.signed, verdict.stamp)
+            self.sending.seen_in_log(entry, verdict.index, now)
+        if isinstance(verdict, Void):
+            what = f"entry {verdict.index} of {self.log} is void: {verdict.refused.what}"
+            self._alarms.raise_("void-entry", f"{self.log}/{verdict.index}", what, now, refused=verdict.refused.code)
+            return
+        if own:
+            return
+        self._watch_relay(seen, verdict, now)
+        self.reading.entry(verdict, seen.item, self._trust.view, now)
+
+    def _watch_relay(self, seen: Seen, verdict: Admitted, now: int) -> None:
+        sender, key = verdict.signed.header.sender, f"{self.log}/{verdict.index}"
+        if verdict.kept_back:
+            what = f"{verdict.kept_back} earlier entries of {sender} to this node never arrived"
+            self._alarms.raise_("kept-back", key, what, now, count=verdict.kept_back, sender=sender)
+        if not seen.opening_true:
+            self._alarms.raise_("opening-missing", key, f"no true opening for entry {verdict.index}", now)
+
+    def ready(self, now: int) -> bool:
+        """Whether this node may sign here: fresh directory, and once since start a log head fresh by k members."""
+        if self.stopped is not None or not self._trust.fresh(now) or self.follower.head is None:
+            return False
+        if not self._started:
+            self._started = fresh(self._trust.view, self.follower.quorum_time, now)
+        return self._started
+
+    async def send(self, port: RelayPort) -> bool:
+        now, view, directory = self._world.now(), self._trust.view, self._trust.head
+        if not self.ready(now) or directory is None or self.follower.head is None:
+            return False
+        active = view.active_nodes(self.log, now)
+        self.deliveries.watch(now, view.parameters.ack_deadline, tuple(n for n in active if n != self._identity.node))
+        if self._identity.node in active and len(active) > 1 and self.heartbeat.due(now, view.parameters):
+            self.sending.outbox.add([self.heartbeat.compose(now)])
+        return await self.sending.send(port, view, self.follower.head, directory)

@@ -1,0 +1,142 @@
+"""A node as an embedder holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+from rsc_share.errors import LocalError, RscError
+from rsc_share.messages import STANDARD, Body, Registry
+from rsc_share.node.alarms import Alarm
+from rsc_share.node.channel import Channel
+from rsc_share.node.engine import Engine
+from rsc_share.node.home import Home
+from rsc_share.node.unlock import Unlock
+
+IDLE_SECONDS = 1.0
+"""The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
+CLOSE_SECONDS = 5.0
+
+
+class Node:
+    """Open one with `Node.open`; in tests take one from `rsc_share.testing.Framework`.
+
+    All work happens in one background task; what it cannot recover from surfaces in `publish`, in `receipt` and in
+    `async for`, unwrapped.
+    """
+
+    def __init__(self, engine: Engine, types: Iterable[type[Body]] = (), home: Home | None = None) -> None:
+        self.engine = engine
+        self.registry = Registry((*STANDARD, *types))
+        self._home = home
+        self._channels: dict[str, Channel] = {}
+        self._work = asyncio.Event()
+        self._turning = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls, path: str | PathLike[str], *, unlock: Unlock, types: Iterable[type[Body]] = ()
+    ) -> AbstractAsyncContextManager[Node]:
+        """The node whose directory is `path`, locked while it is open.
+
+        `unlock` has no default: no passphrase is looked up silently. Raises on entering: `LocalError` (configuration,
+        passphrase), `StorageError` (in use, damaged), `Unavailable` (no relay).
+        """
+        return _opened(Path(path), unlock, tuple(types))
+
+    async def __aenter__(self) -> Self:
+        await self.drain()
+        self._task = asyncio.create_task(self._run(), name=f"rsc-share {self.name}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait_for(asyncio.gather(self._task, return_exceptions=True), CLOSE_SECONDS)
+        for line in self.engine.lines.values():
+            line.reading.inbox.wake()
+        if self._home is not None:
+            self._home.close()
+
+    def __repr__(self) -> str:
+        return f"Node({self.name})"
+
+    @property
+    def name(self) -> str:
+        """`EST/mod-1`."""
+        return self.engine.identity.node
+
+    @property
+    def member(self) -> str:
+        """`EST`."""
+        return self.engine.identity.member
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Everything an operator or duty officer must be told, oldest first."""
+        return self.engine.alarms.all()
+
+    def channel(self, name: str) -> Channel:
+        """No I/O. Raises `LocalError` if the charter has no such channel for this node."""
+        self.raise_if_closed()
+        if name not in self._channels:
+            self._channels[name] = Channel(self, self.engine.line(name), name)
+        return self._channels[name]
+
+    def now(self) -> int:
+        return self.engine.world.now()
+
+    def nudge(self) -> None:
+        """Something may have to be done: the background task looks again."""
+        self._work.set()
+
+    def raise_if_closed(self) -> None:
+        if self._closed:
+            raise LocalError(f"node {self.name} is closed")
+
+    async def drain(self) -> bool:
+        """Do everything that can be done now. True if anything was."""
+        async with self._turning:
+            moved = False
+            while await self.engine.turn():
+                moved = True
+            return moved
+
+    async def _run(self) -> None:
+        while True:
+            self._work.clear()
+            await self.drain()
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Until somebody nudges, a relay has news, or a second is over."""
+        waits: set[asyncio.Future[Any]] = {asyncio.ensure_future(self._work.wait())}
+        sizes = self.engine.sizes()
+        waits.update(asyncio.ensure_future(port.changed(sizes)) for port in self.engine.ports.values())
+        try:
+            done, _ = await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        for wait in done:
+            if not wait.cancelled() and isinstance(wait.exception(), RscError):
+                await asyncio.sleep(0)  # cut off: the next turn says so where somebody waits for it
+
+
+@contextlib.asynccontextmanager
+async def _opened(path: Path, unlock: Unlock, types: tuple[type[Body], ...]) -> AsyncIterator[Node]:
+    home = Home.open(path, unlock)
+    try:
+        async with Node(await home.engine(), types, home) as node:
+            yield node
+    finally:
+        home.close()

@@ -1,0 +1,159 @@
+"""What each kind of verified entry means to this node: keys, messages, statements, recalls."""
+
+from __future__ import annotations
+
+from rsc_share import names
+from rsc_share.charter.view import DirectoryView
+from rsc_share.crypto.bodies import received_commitment
+from rsc_share.envelope.contents import AcknowledgementContent, HeartbeatContent, RecallContent
+from rsc_share.envelope.header import Header
+from rsc_share.envelope.parts import Ref
+from rsc_share.errors import RemoteError
+from rsc_share.labels.label import Label
+from rsc_share.messages import RecallNotice
+from rsc_share.messages.portions import read_payload
+from rsc_share.node.delivery import Deliveries
+from rsc_share.node.heartbeat import Heartbeat
+from rsc_share.node.inbox import Arrival, Inbox, RecallEvent
+from rsc_share.node.keys import Keys, Opened
+from rsc_share.node.ticket import Delivered, Ticket
+from rsc_share.rulebook.admit import Admitted
+from rsc_share.session.frames import Full
+
+
+class Reading:
+    """The receiving half of one channel. Entries come one verified stretch of the log at a time."""
+
+    def __init__(self, log: str, me: str, keys: Keys, heartbeat: Heartbeat, deliveries: Deliveries) -> None:
+        self._log, self._me, self._keys = log, me, keys
+        self._heartbeat, self._deliveries = heartbeat, deliveries
+        self.inbox = Inbox()
+        self.places: dict[str, Ref] = {}
+        """Reference -> place of every message this node holds or wrote."""
+        self.own: dict[Ref, Ticket] = {}
+        self._parts: dict[bytes, dict[int, tuple[Label, bytes]]] = {}
+        self._fresh: dict[bytes, tuple[Admitted, Header]] = {}
+        self._heads: dict[bytes, tuple[Admitted, Header]] = {}
+        self._notices: dict[bytes, str] = {}
+        self._seqs: dict[Ref, str] = {}
+
+    def entry(self, verdict: Admitted, item: Full, view: DirectoryView, now: int) -> None:
+        """Take one admitted entry of another node."""
+        header = verdict.signed.header
+        self._deliveries.heard(header.sender, now)
+        realm = view.channel_facts(self._log, now).realm
+        if header.kind == "grant":
+            state = self._keys.learn_grant(view, header, realm, next(iter(item.bodies), None), now)
+            if state != "stored":
+                self._heartbeat.held(header.sender, verdict.signed.header_hash, state)
+        elif header.kind == "message":
+            self._message(verdict, header, realm, item)
+        elif isinstance(header.content, HeartbeatContent):
+            self._statements(header, header.content, item, now)
+        elif isinstance(header.content, AcknowledgementContent):
+            self._acknowledged(header, header.content, now)
+        elif isinstance(header.content, RecallContent):
+            self._recalled(verdict, header, header.content, realm)
+
+    def _message(self, verdict: Admitted, header: Header, realm: str, item: Full) -> None:
+        opened = self._keys.open(header, realm, next(iter(item.bodies), None))
+        flash = header.precedence == "FLASH"
+        self._heartbeat.held(header.sender, verdict.signed.header_hash, opened.state, flash=flash)
+        if opened.state != "stored" or header.label is None:
+            return
+        if header.type == RecallNotice.TYPE:
+            self._notices[header.id] = _reason(opened)
+            return
+        document = header.document[0] if header.document else header.id
+        self._parts.setdefault(document, {})[opened.portion] = (header.label, opened.payload)
+        self._fresh.setdefault(document, (verdict, header))
+        if opened.portion == 0:
+            self._fresh[document] = (verdict, header)
+
+    def stretch_ends(self, view: DirectoryView) -> None:
+        """All entries up to a checked root are in: what is complete as far as this node may read it, is shown."""
+        for document, first in self._fresh.items():
+            redelivered = document in self._heads
+            if not redelivered or first[1].id == document:
+                self._heads[document] = first
+            verdict, header = self._heads[document]
+            self._show(document, verdict, header, view, redelivered=redelivered)
+            if header.document is None:
+                del self._parts[document], self._heads[document]
+        self._fresh = {}
+
+    def _show(
+        self, document: bytes, verdict: Admitted, header: Header, view: DirectoryView, *, redelivered: bool
+    ) -> None:
+        place = Ref(self._log, verdict.index, verdict.signed.header_hash)
+        reference = names.reference(header.sender, names.channel_of(self._log), header.seq)
+        self.places[reference] = place
+        self._seqs[place] = reference
+        parts = self._parts[document]
+        self.inbox.add(
+            Arrival(
+                reference=reference,
+                place=place,
+                header=header,
+                logged_at=verdict.stamp.logged_at,
+                exercise=view.channel_facts(self._log, verdict.stamp.logged_at).realm == "exercise",
+                unconfirmed=verdict.unconfirmed,
+                total=header.document[1] - 1 if header.document else None,
+                labels={portion: label for portion, (label, _) in parts.items()},
+                payloads={portion: payload for portion, (_, payload) in parts.items()},
+                redelivered=redelivered,
+            )
+        )
+
+    def _statements(self, header: Header, content: HeartbeatContent, item: Full, now: int) -> None:
+        mine = dict(content.received).get(self._me)
+        for node, statement in item.statements:
+            if node != self._me or mine is None:
+                continue
+            said = received_commitment(
+                log=self._log,
+                receiver=header.sender,
+                sender=self._me,
+                header_hash=statement.header_hash,
+                state=statement.state,
+                salt=statement.salt,
+            )
+            if said == mine:
+                self._deliveries.stated(header.sender, statement.header_hash, statement.state, now)
+
+    def _acknowledged(self, header: Header, content: AcknowledgementContent, now: int) -> None:
+        target = header.refs.target
+        ticket = self.own.get(target) if target is not None else None
+        if ticket is None:
+            return
+        state = "acknowledged" if content.statement == "acknowledged" else "recalled"
+        ticket.deliver(Delivered(header.member, state, now))
+
+    def _recalled(self, verdict: Admitted, header: Header, content: RecallContent, realm: str) -> None:
+        target = header.refs.target
+        if target is None:
+            return
+        self.inbox.erase(target)
+        if target not in self._seqs:
+            return  # a further portion of a document whose first one says it all, or nothing this node was shown
+        self.inbox.add(
+            RecallEvent(
+                reference=self._seqs[target],
+                place=Ref(self._log, verdict.index, verdict.signed.header_hash),
+                header=header,
+                logged_at=verdict.stamp.logged_at,
+                target=target,
+                reason=self._notices.get(content.notice or b"", ""),
+                exercise=realm == "exercise",
+            )
+        )
+
+
+def _reason(opened: Opened) -> str:
+    """What the originator's notice says; an unreadable one is an empty reason, the recall stands all the same."""
+    try:
+        value = read_payload(opened.payload, RecallNotice.TYPE)
+    except RemoteError:
+        return ""
+    reason = value.get("reason") if isinstance(value, dict) else None
+    return reason if isinstance(reason, str) else ""

@@ -1,0 +1,151 @@
+"""The directory as this node has verified it: who is trusted, up to which witnessed size, and how fresh that is.
+
+What is permissive counts only from the witnessed directory; what is restrictive is obeyed at once (see `pending`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rsc_share.charter.amendment import read_reference
+from rsc_share.charter.directory import Directory
+from rsc_share.charter.objects import UnverifiedObject
+from rsc_share.charter.text import parse_charter
+from rsc_share.charter.view import DirectoryView
+from rsc_share.envelope.entry import DirectoryEntry
+from rsc_share.envelope.parts import Head
+from rsc_share.errors import LocalError, Misbehaviour, RemoteError
+from rsc_share.log.checkpoint import Checkpoint
+from rsc_share.log.merkle import CompactRange
+from rsc_share.log.note import KeyType, Note
+from rsc_share.log.tree import MemoryTree
+from rsc_share.rulebook.witnesses import open_witnessed
+from rsc_share.session.frames import Full, Tail
+
+
+class Trust:
+    """Fold over the directory log, fed with tails from a relay. Nothing in a tail is believed before it verifies."""
+
+    def __init__(self, charter_digest: bytes) -> None:
+        self.directory = Directory(charter_digest)
+        self.tree = MemoryTree()
+        self.raw: list[bytes] = []
+        self.witnessed = 0
+        self.confirmed_at: int | None = None
+        self.head: Head | None = None
+        """The newest head that k members cosigned: what `header.directory` names."""
+
+    @property
+    def size(self) -> int:
+        return self.tree.size
+
+    @property
+    def ready(self) -> bool:
+        """Whether any witnessed directory is held."""
+        return self.witnessed > 0
+
+    @property
+    def view(self) -> DirectoryView:
+        """Trust as of the newest witnessed size. RemoteError before there is one."""
+        if not self.witnessed:
+            raise RemoteError("no witnessed directory yet", code="no-directory")
+        return self.directory.at(self.witnessed)
+
+    def fresh(self, now: int) -> bool:
+        """Whether this node may send, grant and admit: the k-th newest cosignature is younger than LAG/2 (I3)."""
+        if self.confirmed_at is None:
+            return False
+        return now - self.confirmed_at < self.view.charter.parameters.lag // 2
+
+    def take(self, tail: Tail, bodies: Mapping[bytes, bytes], now: int) -> list[bytes]:
+        """Verify and apply a tail of the directory log; the objects that are new.
+
+        The order is: log signature and root first, then the objects, then the witnesses by the newest charter inside
+        (I4). Raises `Misbehaviour` (equivocation) and `RemoteError`.
+        """
+        if tail.start != self.size:
+            raise RemoteError(f"directory entries from {tail.start} where {self.size} follow", code="out-of-order")
+        entries = [DirectoryEntry.parse(item.entry) for item in tail.items if isinstance(item, Full)]
+        if len(entries) != len(tail.items):
+            raise RemoteError("a directory entry was kept back: every member reads all of them", code="kept-back")
+        begun = self._begin(entries, bodies)
+        self._check_root(tail, entries, now)
+        for entry in entries:
+            self.tree.append(entry.leaf)
+            self.raw.append(entry.raw)
+        for entry in entries[begun:]:
+            self._apply(entry, bodies)
+        self._note(tail.note, now)
+        return [entry.object for entry in entries]
+
+    def _begin(self, entries: list[DirectoryEntry], bodies: Mapping[bytes, bytes]) -> int:
+        """The first entry proves itself by the pinned digest, so it may be applied before any key is known."""
+        if self.directory.size or not entries:
+            return 0
+        self._apply(entries[0], bodies)
+        return 1
+
+    def _apply(self, entry: DirectoryEntry, bodies: Mapping[bytes, bytes]) -> None:
+        if entry.stamp.directory != self.directory.size:
+            raise RemoteError("a directory entry is not stamped with its own index", code="stamp")
+        try:
+            self.directory.apply(entry.object, entry.stamp.logged_at, bodies)
+        except RemoteError as error:
+            if self.directory.size == 0:
+                raise  # a directory that does not begin with the pinned charter is another framework's
+            self.directory.void(entry.stamp.logged_at, error.code)
+
+    def _check_root(self, tail: Tail, entries: list[DirectoryEntry], now: int) -> None:
+        view = self.directory.at(self.directory.size)
+        checkpoint = open_witnessed(tail.note, view, view.charter.directory, now).checkpoint
+        grown = CompactRange.from_edge(self.size, self.tree.edge())
+        for entry in entries:
+            grown.append(entry.leaf)
+        if checkpoint.size < grown.size:
+            raise RemoteError("more directory entries than the checkpoint covers", code="out-of-order")
+        if checkpoint.size == grown.size and grown.root() != checkpoint.root:
+            raise Misbehaviour("the directory log signed a tree that its entries do not make", code="equivocation")
+
+    def _note(self, note: bytes, now: int) -> None:
+        view = self.directory.at(self.directory.size)
+        found = open_witnessed(note, view, view.charter.directory, now)
+        checkpoint = found.checkpoint
+        if checkpoint.size > self.size:
+            return  # the rest of the tail is still to come
+        quorum = found.quorum_time(view.charter.witness_quorum)
+        if quorum is None or checkpoint.size < self.witnessed:
+            return
+        self.witnessed = checkpoint.size
+        self.confirmed_at = max(quorum, self.confirmed_at or 0)
+        self.head = Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
+
+    def root(self, size: int) -> bytes | None:
+        return self.tree.root(size) if size <= self.tree.size else None
+
+
+def log_signature(note: bytes, checkpoint: Checkpoint) -> bytes:
+    """The raw 64-byte Ed25519 signature of the log inside its (verified) note: what header heads carry."""
+    for line in Note.parse(note).signatures:
+        if line.name == checkpoint.origin and len(line.blob) == 64:
+            return line.blob
+    raise RemoteError("the checkpoint has no Ed25519 line of its log", code="bad-signature", kind=KeyType.ED25519.name)
+
+
+def charter_digests(entry: bytes) -> list[bytes]:
+    """Digests of the bodies that a charter's directory entry names, its text last; none for other objects.
+
+    Only for fetching: whatever comes back is checked against these digests when the entry is folded.
+    """
+    found = UnverifiedObject.parse(DirectoryEntry.parse(entry).object)
+    if found.kind != "charter":
+        return []
+    reference = read_reference(found)
+    return [reference.keys, reference.signatures, reference.text]
+
+
+def policy_digest(text: bytes) -> bytes | None:
+    """The digest of the policy bundle a charter text names; None where the text is no charter."""
+    try:
+        return parse_charter(text).policy
+    except (LocalError, RemoteError):
+        return None

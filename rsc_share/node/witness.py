@@ -1,0 +1,91 @@
+"""This node as a witness: it cosigns what extends every tree of that log it has seen, and nothing else.
+
+The head is stored before the cosignature leaves: C2SP tlog-witness gives the race that would otherwise let a witness
+that crashes sign two trees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rsc_share.charter.view import DirectoryView
+from rsc_share.errors import Misbehaviour, RemoteError
+from rsc_share.log import proofs
+from rsc_share.log.cosignature import cosign_ed25519, cosign_mldsa44
+from rsc_share.log.merkle import EMPTY_ROOT
+from rsc_share.node.follower import Follower
+from rsc_share.node.identity import Identity
+from rsc_share.rulebook.witnesses import open_witnessed, witness_name
+from rsc_share.session.frames import Offer
+
+PQ_EVERY = 10 * 60_000
+"""ms between ML-DSA-44 cosignatures of one log."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessHead:
+    """The largest tree of a log this node has cosigned, and when (ms)."""
+
+    size: int
+    root: bytes
+    time: int
+    pq_time: int
+
+
+class Witness:
+    """Heads by log. In a durable node they live in its store and are in no backup."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self.heads: dict[str, WitnessHead] = {}
+
+    def sizes(self) -> dict[str, int]:
+        return {log: head.size for log, head in self.heads.items()}
+
+    def answer(self, offer: Offer, view: DirectoryView, reader: Follower | None, now: int) -> list[bytes]:
+        """Cosignature lines for an offer, or none where the time to answer has not come.
+
+        Raises `Misbehaviour` (equivocation) for a tree that contradicts one seen before, `RemoteError` for a bad offer.
+        """
+        parameters = view.charter.parameters
+        if abs(offer.time - now) > parameters.skew:
+            return []  # whose clock is off we cannot say: unanswered offers make no quorum
+        found = open_witnessed(offer.note, view, offer.log, now)
+        size, root = found.checkpoint.size, found.checkpoint.root
+        head = self.heads.get(offer.log)
+        self._extends(offer, head, size, root)
+        if reader is not None and not self._times_plausible(reader, head, size, now, parameters.skew):
+            return []
+        pq = head is None or now - head.pq_time >= PQ_EVERY or offer.log == view.charter.directory
+        self.heads[offer.log] = WitnessHead(size, root, now, now if pq or head is None else head.pq_time)
+        name, seconds = witness_name(view, self._identity.node), now // 1000
+        lines = [cosign_ed25519(found.checkpoint, name, self._identity.witness, seconds).line()]
+        if pq:
+            lines.append(cosign_mldsa44(found.checkpoint, name, self._identity.witness_pq, seconds).line())
+        return lines
+
+    def _extends(self, offer: Offer, head: WitnessHead | None, size: int, root: bytes) -> None:
+        if head is None or head.size == 0:
+            if size == 0 and root != EMPTY_ROOT:
+                raise RemoteError("an empty tree with a root of its own", code="bad-proof")
+            return
+        if size < head.size:
+            raise Misbehaviour(f"{offer.log} went back from {head.size} to {size}", code="equivocation", log=offer.log)
+        if offer.old != head.size:
+            raise RemoteError("a consistency proof from another size than asked for", code="bad-proof")
+        try:
+            proofs.verify_consistency(head.size, size, head.root, root, list(offer.proof))
+        except RemoteError as error:
+            raise Misbehaviour(
+                f"{offer.log} signed a tree that does not extend the one seen before: {error.what}",
+                code="equivocation",
+                log=offer.log,
+            ) from None
+
+    def _times_plausible(self, reader: Follower, head: WitnessHead | None, size: int, now: int, skew: int) -> bool:
+        """No entry beyond the tree last cosigned is dated before that cosigning, or in the future (I2: back-dating)."""
+        if reader.size < size:
+            return False  # read first, cosign then
+        floor = (head.time - skew) if head is not None else 0
+        start = head.size if head is not None else 0
+        return all(floor <= at <= now + skew for index, at in reader.times if start <= index < size)
