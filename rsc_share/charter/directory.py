@@ -21,6 +21,7 @@ from rsc_share.charter.core import Core
 from rsc_share.charter.facts import Place, State
 from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.owners import Owners
+from rsc_share.charter.pending import PendingAct, pending_act
 from rsc_share.charter.prekeys import Prekeys
 from rsc_share.charter.rules import Bundles
 from rsc_share.charter.view import DirectoryView
@@ -107,6 +108,7 @@ class Directory:
                 raise RemoteError("the directory does not begin with a charter", code="wrong-charter")
             state, claims = genesis.begin(found, place, bodies)
         elif found.kind == "charter":
+            genesis.check_fork(self._states, found, place, bodies)
             state, claims = genesis.amend(self._head, found, place, bodies)
         else:
             state, claims = _STEPS[found.kind](self._head, found, place)
@@ -118,6 +120,14 @@ class Directory:
         if not self._states:
             raise RemoteError("the directory does not begin with a charter", code="wrong-charter")
         return self._states[-1]
+
+    def restrictive(self, data: bytes, now: int, bodies: Bodies | None = None) -> PendingAct:
+        """What an object that came by another path than the log takes away, verified against the newest state.
+
+        For revocations, restrictions and charters; raises as `apply` does, and for what only permits. Changes nothing.
+        """
+        place = Place(self.size, now, self.framework_id)
+        return pending_act(self._head, UnverifiedObject.parse(data), place, bodies or {})
 
     def void(self, logged_at: int, code: str) -> None:
         """Count an entry that is in the verified tree and does not apply. It changes nothing but the size."""

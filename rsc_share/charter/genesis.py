@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rsc_share.charter.amendment import Bodies, body, check_succession, read_reference, read_version
@@ -13,7 +14,7 @@ from rsc_share.charter.model import NodeSpec
 from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.quorum import Version, check_quorum
 from rsc_share.codec import INT_MAX
-from rsc_share.errors import RemoteError
+from rsc_share.errors import Misbehaviour, RemoteError
 from rsc_share.policy.bundle import Bundle
 
 
@@ -45,6 +46,22 @@ def amend(state: State, found: UnverifiedObject, place: Place, bodies: Bodies) -
         if set(held.agreement.parties) <= version.charter.members.keys()
     }
     return State(version, bundle, place.index, place.index, parties, agreements), _claims(version)
+
+
+def check_fork(states: Sequence[State], found: UnverifiedObject, place: Place, bodies: Bodies) -> None:
+    """Raise `Misbehaviour` if this is another version N with a quorum: somebody signed both, and both are proof."""
+    version = read_reference(found).version
+    position = next((i for i, state in enumerate(states) if state.charter.version == version), 0)
+    if position == 0 or states[position].charter.digest == read_reference(found).text:
+        return
+    before = states[position - 1]
+    other, signatures = read_version(read_reference(found), bodies)
+    check_succession(before.version, other, place.framework_id, signatures)
+    raise Misbehaviour(
+        f"there are two versions {version} of the charter, and both have a quorum",
+        code="charter-fork",
+        digests=(states[position].charter.digest, other.charter.digest),
+    )
 
 
 def _enters(state: State | None, version: Version, place: Place, bodies: Bodies) -> Bundle:
