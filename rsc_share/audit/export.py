@@ -10,12 +10,14 @@ from rsc_share.audit import canonical, layout
 from rsc_share.audit.besides import pack_besides, pack_view
 from rsc_share.audit.manifest import FileLine, Manifest, line_of
 from rsc_share.audit.source import CharterBodies, ExportSource, LogSource, belongs_to
+from rsc_share.charter.directory import Directory
 from rsc_share.crypto.signing import Signer
 from rsc_share.errors import LocalError, StorageError
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tiles import WIDTH, bundles_of, export_log, tile_data, tiles_of
 from rsc_share.log.tree import MemoryTree
 from rsc_share.names import DIRECTORY, channel_of
+from rsc_share.rulebook.witnesses import log_keys, witness_keys
 
 
 def export_files(source: ExportSource) -> Iterator[tuple[str, bytes]]:
@@ -72,6 +74,12 @@ def write_file(path: Path, data: bytes) -> None:
             os.close(folder)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}", code="not-written", path=str(path)) from None
+
+
+def vkeys_of(directory: Directory, origin: str) -> list[str]:
+    """What belongs into a log's `vkeys`: its own keys, then its witnesses', as of the directory's newest entry."""
+    view, now = directory.at(directory.size), directory.logged_at(directory.size - 1)
+    return [key.vkey for key in (*log_keys(view, origin), *witness_keys(view, origin, now))]
 
 
 def charter_digest_file(source: ExportSource) -> bytes:

@@ -60,7 +60,7 @@ def sign_batch(signer: Signer, framework_id: bytes, realm: str, headers: Sequenc
     size, root, key = len(leaves), proofs.tree_root(leaves), signer.public
     signature = signer.sign(batch_bytes(framework_id, realm, size, root, key.suite))
     return [
-        SignatureBlock(key.suite, key.key_id, signature, i, size, tuple(proofs.path(leaves, i))).pack()
+        SignatureBlock(int(key.suite), key.key_id, signature, i, size, tuple(proofs.path(leaves, i))).pack()
         for i in range(size)
     ]
 

@@ -1,0 +1,97 @@
+"""What the examiner brought along, from outside the export: without it an export is only checked against itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rsc_share.audit.findings import Finding, Grade
+from rsc_share.audit.heads import compare, match_vkeys, outside_head, verify_head
+from rsc_share.audit.tree import LogTree
+from rsc_share.audit.trust import Trust
+from rsc_share.charter.view import DirectoryView
+from rsc_share.errors import RscError
+from rsc_share.log.note import VerifierKey
+from rsc_share.rulebook.witnesses import log_keys, witness_keys
+
+AGAINST_ITSELF = "CHECKED AGAINST ITSELF ONLY"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """`charter_digest`: SHA-256 of charter version 1, as the parties published it. `checkpoints`: signed notes of any
+    of the logs, straight from a member or a witness, by where each came from. `vkeys`: verifier keys, likewise."""
+
+    charter_digest: bytes | None = None
+    checkpoints: Mapping[str, bytes] = field(default_factory=dict)
+    vkeys: tuple[VerifierKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideHead:
+    """An outside checkpoint that verified: of which log, what it says, and when a quorum had witnessed it (ms)."""
+
+    source: str
+    origin: str
+    size: int
+    root: bytes
+    quorum_time: int | None
+    newest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """What the anchors came to. `firm`: the charter was pinned, and a head or a key from outside agreed."""
+
+    pinned: bool
+    heads: tuple[OutsideHead, ...]
+    keys: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def firm(self) -> bool:
+        return self.pinned and bool(self.heads or self.keys)
+
+
+def hold_against(anchors: Anchors, trust: Trust, trees: Mapping[str, LogTree]) -> Anchored:
+    """Compare every anchor with what the export says. One that does not verify anchors nothing and is a finding."""
+    if not trust.directory.size:
+        return Anchored(False, (), (), ())
+    view = trust.directory.at(trust.directory.size)
+    now = trust.directory.logged_at(trust.directory.size - 1)
+    findings: list[Finding] = []
+    heads = []
+    for source, note in sorted(anchors.checkpoints.items()):
+        try:
+            heads.append(_outside(source, note, view, now, trees, findings))
+        except RscError as error:
+            what = f"the checkpoint from {source} does not verify under this export's directory: {error.what}"
+            findings.append(Finding(Grade.INTEGRITY, "outside-checkpoint", what, evidence={"source": source}))
+    wrong, keys = _keys(anchors.vkeys, view, now)
+    return Anchored(anchors.charter_digest is not None, tuple(heads), keys, (*findings, *wrong))
+
+
+def _outside(
+    source: str,
+    note: bytes,
+    view: DirectoryView,
+    now: int,
+    trees: Mapping[str, LogTree],
+    findings: list[Finding],
+) -> OutsideHead:
+    checkpoint = outside_head(note)
+    head, _ = verify_head(note, view, checkpoint.origin, now)
+    mine = trees.get(checkpoint.origin)
+    if mine is None:
+        what = f"the log {checkpoint.origin}, of which {source} shows {checkpoint.size} entries, is not in this export"
+        findings.append(Finding(Grade.INTEGRITY, "truncated", what, log=checkpoint.origin))
+    elif mine.tree is not None:
+        findings += compare(checkpoint, mine.tree, source)
+    newest = max(head.times.values(), default=None)
+    return OutsideHead(source, checkpoint.origin, checkpoint.size, checkpoint.root, head.quorum_time, newest)
+
+
+def _keys(given: tuple[VerifierKey, ...], view: DirectoryView, now: int) -> tuple[list[Finding], tuple[str, ...]]:
+    held = [key for log in view.logs for key in (*log_keys(view, log), *witness_keys(view, log, now))]
+    known = {key.vkey for key in held}
+    return match_vkeys(given, held), tuple(sorted(key.vkey for key in given if key.vkey in known))

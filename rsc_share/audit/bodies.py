@@ -1,0 +1,108 @@
+"""Bodies that are not in the export: each must have expired, been recalled or been ordered erased, as the log says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rsc_share.audit import layout
+from rsc_share.audit.findings import Finding, Grade, file_finding
+from rsc_share.audit.source import digests_of
+from rsc_share.charter.parameters import DAY
+from rsc_share.envelope.contents import ErasureContent, GrantContent
+from rsc_share.envelope.header import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A body an entry names and the export lacks. `gone_after` (ms): from then on its absence is in order."""
+
+    log: str
+    index: int
+    digest: bytes
+    sender: str
+    when: int
+    gone_after: int | None
+
+
+@dataclass(slots=True)
+class BodyBook:
+    """Collects over all logs what is named, what is missing, and what was ordered to go."""
+
+    present: Mapping[bytes, int]
+    absent: Mapping[bytes, str]
+    named: set[bytes] = field(default_factory=set)
+    missing: list[Missing] = field(default_factory=list)
+    recalled: set[tuple[str, int]] = field(default_factory=set)
+    erased: set[bytes] = field(default_factory=set)
+
+    def note(
+        self, h: Header, index: int, when: int, member: str | None, grant_life: int, keep_days: int | None
+    ) -> None:
+        """Take down an entry's bodies. `keep_days`: the channel's retention; `grant_life` ms."""
+        for digest in digests_of(h, member):
+            self.named.add(digest)
+            if digest not in self.present:
+                self.missing.append(
+                    Missing(h.log, index, digest, h.sender, when, _gone_after(h, when, grant_life, keep_days))
+                )
+
+    def order(self, h: Header) -> None:
+        """A recall or erasure that the rulebook admitted."""
+        if h.kind == "recall" and h.refs.target is not None:
+            self.recalled.add((h.refs.target.log, h.refs.target.index))
+        elif isinstance(h.content, ErasureContent):
+            self.erased.update(h.content.digests)
+
+    def counts(self, log: str, now: int) -> Counter[str]:
+        found = Counter(erased=0, missing=0)
+        for item in self.missing:
+            if item.log == log:
+                found["erased" if self._reasons(item, now) else "missing"] += 1
+        return found
+
+    def findings(self, now: int) -> Iterator[Finding]:
+        """`now`: the newest time the logs and their witnesses show."""
+        for item in self.missing:
+            reasons, claimed = self._reasons(item, now), self.absent.get(item.digest)
+            if not reasons:
+                what = f"a body of entry {item.index} is not there, and nothing in the log says that it may be gone"
+                yield _finding(item, "body-missing", what, claimed)
+            elif claimed is not None and claimed not in reasons:
+                what = f"a body of entry {item.index} is gone; the reason given ({claimed}) is not the log's"
+                yield _finding(item, "body-reason", what, claimed)
+        yield from self._strangers()
+
+    def _strangers(self) -> Iterator[Finding]:
+        for digest in sorted(self.present.keys() - self.named):
+            yield file_finding(layout.body_file(digest), "is a body that no entry names", "no such file")
+        for digest in sorted(self.absent):
+            if digest in self.present or digest not in self.named:
+                what = f"lists {digest.hex()}, which is {'here' if digest in self.present else 'named by no entry'}"
+                yield file_finding(layout.ABSENT, what, "only bodies that are gone")
+
+    def _reasons(self, item: Missing, now: int) -> set[str]:
+        found = set()
+        if item.gone_after is not None and item.gone_after <= now:
+            found.add("expired")
+        if (item.log, item.index) in self.recalled:
+            found.add("recalled")
+        if item.digest in self.erased:
+            found.add("erased")
+        return found
+
+
+def _finding(item: Missing, code: str, what: str, claimed: str | None) -> Finding:
+    evidence = {"digest": item.digest, "reason given": claimed}
+    return Finding(Grade.IRREGULARITY, code, what, 14, item.log, item.index, item.sender, item.when, evidence=evidence)
+
+
+def _gone_after(h: Header, when: int, grant_life: int, keep_days: int | None) -> int | None:
+    """A sealed key is of no use once its grant is dead; a message goes with its expiry or the channel's retention."""
+    if isinstance(h.content, GrantContent):
+        return when + grant_life
+    ends = [h.expires_at] if h.expires_at is not None else []
+    if keep_days is not None:
+        ends.append(when + keep_days * DAY)
+    return min(ends) if ends else None

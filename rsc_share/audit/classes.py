@@ -1,0 +1,62 @@
+"""Every entry ends in exactly one class, and the sums say so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+CHECKED, FINDING = "checked", "finding"
+ONLY_HASH = "only a hash in this view"
+UNREADABLE = "the entry's file is missing or damaged"
+NO_TREE = "the log's tree does not match a checkpoint its log signed"
+AFTER_DAMAGE = "an entry before it in this log cannot be read"
+NO_DIRECTORY = "the directory under it cannot be established"
+NOT_REACHED = "the replay did not come to it"
+REASONS = (ONLY_HASH, UNREADABLE, NO_TREE, AFTER_DAMAGE, NO_DIRECTORY, NOT_REACHED)
+"""Why an entry could not be checked: a closed list."""
+
+_CODES = {CHECKED: 1, FINDING: 2} | {reason: number for number, reason in enumerate(REASONS, 3)}
+_NAMES = {number: name for name, number in _CODES.items()}
+
+
+class Classes:
+    """The class of every entry of one log, one byte each. A finding overrides, nothing overrides a finding."""
+
+    __slots__ = ("_codes",)
+
+    def __init__(self, size: int) -> None:
+        self._codes = bytearray(size)
+
+    def put(self, index: int, name: str) -> None:
+        if self._codes[index] != _CODES[FINDING]:
+            self._codes[index] = _CODES[name]
+
+    def fill(self, start: int, name: str) -> None:
+        """Everything from `start` on that has no class yet."""
+        for index in range(start, len(self._codes)):
+            if not self._codes[index]:
+                self._codes[index] = _CODES[name]
+
+    def of(self, index: int) -> str:
+        return _NAMES.get(self._codes[index], NOT_REACHED)
+
+    def counts(self) -> dict[str, int]:
+        """Class to number of entries; the numbers add up to the size of the log."""
+        found: Counter[str] = Counter()
+        for number, count in Counter(self._codes).items():
+            found[_NAMES.get(number, NOT_REACHED)] += count
+        return {name: found[name] for name in sorted(found)}
+
+
+@dataclass(slots=True)
+class Sums:
+    """What was counted while walking one log."""
+
+    entries: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(sender, kind); bytes nobody could read are counted nowhere here."""
+    signatures: int = 0
+    decisions: int = 0
+    openings: int = 0
+    statements: int = 0
+    bodies: Counter[str] = field(default_factory=Counter)
+    """present, erased (with a reason that holds), missing."""

@@ -1,0 +1,148 @@
+"""Checkpoints: who signed them, who witnessed them and when, and whether two of them can both be true."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from rsc_share.audit import layout
+from rsc_share.audit.findings import Finding, Grade, file_finding
+from rsc_share.audit.load import LogFiles
+from rsc_share.charter.view import DirectoryView
+from rsc_share.errors import RemoteError
+from rsc_share.log.checkpoint import Checkpoint
+from rsc_share.log.cosignature import open_checkpoint
+from rsc_share.log.note import KeyType, Note, NoteSignature, VerifierKey
+from rsc_share.log.tree import MemoryTree
+from rsc_share.rulebook.witnesses import Witnessed, log_keys, member_times, witness_keys
+
+_TIME = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A verified checkpoint. `times`: each witnessing member's newest cosignature (ms); `n` may witness, `k` must."""
+
+    checkpoint: Checkpoint
+    times: Mapping[str, int]
+    k: int
+    n: int
+    log_signed: tuple[str, ...]
+
+    @property
+    def quorum_time(self) -> int | None:
+        """The k-th newest cosignature time (ms), None below k."""
+        newest = sorted(self.times.values(), reverse=True)
+        return newest[self.k - 1] if 0 < self.k <= len(newest) else None
+
+
+def verify_head(note: bytes, view: DirectoryView, origin: str, now: int) -> tuple[Head, list[str]]:
+    """The head a note proves under the directory, and the names of signature lines by nobody who may sign it.
+
+    A witness counts if it was one at the time its cosignature says. Raises `RemoteError`.
+    """
+    parsed = Note.parse(note)
+    times = {now, *map(_claimed_time, parsed.signatures)}
+    keys = {key.vkey: key for time in times for key in witness_keys(view, origin, time)}
+    own = log_keys(view, origin)
+    found = open_checkpoint(note, own, list(keys.values()))
+    known = {(key.name, key.key_id) for key in (*own, *keys.values())}
+    strangers = [line.name for line in parsed.signatures if (line.name, line.key_id) not in known]
+    witnessed = Witnessed(found.checkpoint, member_times(found), found.log)
+    head = Head(
+        checkpoint=found.checkpoint,
+        times=witnessed.times,
+        k=view.charter.witness_quorum,
+        n=len(view.witnesses(now, origin)),
+        log_signed=tuple(sorted(KeyType(kind).name for kind in found.log)),
+    )
+    return head, strangers
+
+
+def _claimed_time(line: NoteSignature) -> int:
+    """What a cosignature says its time is (ms); 0 for other lines. It counts only once the line has verified."""
+    seconds = int.from_bytes(line.blob[:_TIME], "big") if len(line.blob) > _TIME else 0
+    return seconds * 1000 if seconds < 1 << 40 else 0
+
+
+def check_head(log: LogFiles, head: Head, strangers: list[str]) -> list[Finding]:
+    """What is irregular about an export's own checkpoint."""
+    origin, path = log.checkpoint.origin, layout.log_file(log.folder, "checkpoint")
+    found = [
+        Finding(
+            Grade.INTEGRITY,
+            "unknown-cosigner",
+            f"the checkpoint of {origin} carries a line by {name}, who is no witness of this log",
+            log=origin,
+            evidence={"path": path, "name": name},
+        )
+        for name in sorted(strangers)
+    ]
+    if head.quorum_time is None and head.checkpoint.size:
+        what = f"only {len(head.times)} of the {head.k} members needed have witnessed the last checkpoint of {origin}"
+        evidence = {"size": head.checkpoint.size, "witnesses": sorted(head.times), "needed": head.k}
+        found.append(Finding(Grade.IRREGULARITY, "unwitnessed", what, log=origin, evidence=evidence))
+    if len(head.log_signed) < 2 and head.checkpoint.size:
+        what = f"the log {origin} signed its last checkpoint without its post-quantum key"
+        found.append(Finding(Grade.OBSERVATION, "one-log-signature", what, log=origin))
+    return found
+
+
+def check_vkeys(log: LogFiles, view: DirectoryView, now: int) -> list[Finding]:
+    """The export's list of keys is the one the directory gives, in its order: the log's, then the witnesses'."""
+    origin = log.checkpoint.origin
+    right = [key.vkey for key in (*log_keys(view, origin), *witness_keys(view, origin, now))]
+    if [key.vkey for key in log.vkeys] == right:
+        return []
+    path = layout.log_file(log.folder, "vkeys")
+    return [file_finding(path, f"is not the list of keys of {origin}", f"the {len(right)} keys of the directory")]
+
+
+def compare(outside: Checkpoint, tree: MemoryTree, source: str) -> list[Finding]:
+    """An outside checkpoint and this log's tree: the same history, a fork, or a tail that was cut off."""
+    origin, evidence = outside.origin, {"size": outside.size, "root": outside.root, "source": source}
+    if outside.size > tree.size:
+        missing = outside.size - tree.size
+        what = (
+            f"the export of {origin} ends at {tree.size}; {source} shows {outside.size}: {missing} entries are missing"
+        )
+        return [Finding(Grade.INTEGRITY, "truncated", what, log=origin, evidence=evidence)]
+    if tree.root(outside.size) != outside.root:
+        what = f"the log {origin} signed two different trees of {outside.size} entries: one is in {source}"
+        return [Finding(Grade.INTEGRITY, "fork", what, log=origin, evidence=evidence)]
+    return []
+
+
+def match_vkeys(given: Collection[VerifierKey], held: Collection[VerifierKey]) -> list[Finding]:
+    """Keys that came from outside must be among those of the directory: under one name, one key of a kind."""
+    names = {(key.name, key.type): key for key in held}
+    found = []
+    for key in sorted(given, key=lambda item: item.vkey):
+        mine = names.get((key.name, key.type))
+        if mine != key:
+            what = f"the key of {key.name} that came from outside is not the one in this export's directory"
+            evidence = {"outside": key.vkey, "directory": None if mine is None else mine.vkey}
+            found.append(Finding(Grade.INTEGRITY, "other-key", what, who=key.name, evidence=evidence))
+    return found
+
+
+def ends_early(heads: Mapping[str, Head], lag: int) -> list[Finding]:
+    """Witnesses sign every log again and again: one whose newest quorum is old among fresh ones was cut, or left."""
+    times = {origin: head.quorum_time for origin, head in heads.items()}
+    newest = max((time for time in times.values() if time is not None), default=None)
+    found = []
+    for origin, time in sorted(times.items()):
+        if newest is not None and time is not None and newest - time > lag:
+            minutes = (newest - time) // 60_000
+            what = f"the last witnessed checkpoint of {origin} is {minutes} minutes older than others here"
+            evidence = {"witnessed": time, "newest": newest}
+            found.append(Finding(Grade.IRREGULARITY, "ends-early", what, log=origin, when=time, evidence=evidence))
+    return found
+
+
+def outside_head(note: bytes) -> Checkpoint:
+    """The checkpoint a note is about, not yet verified. Raises `RemoteError`."""
+    try:
+        return Checkpoint.parse(Note.parse(note).text)
+    except RemoteError as error:
+        raise RemoteError(f"the outside checkpoint cannot be read: {error.what}", code="bad-checkpoint") from None

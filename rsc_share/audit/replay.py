@@ -1,0 +1,262 @@
+"""The audit of one export: directory first, then every channel, then what only the whole shows.
+
+    result = replay(Folder(path), Anchors(charter_digest=pin, checkpoints={"EST, by courier": note}))
+
+Pure but for reading the files it was given: no clock, no network, no key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rsc_share import names
+from rsc_share.audit import reference
+from rsc_share.audit.anchors import Anchored, Anchors, hold_against
+from rsc_share.audit.bodies import BodyBook
+from rsc_share.audit.classes import FINDING, NO_DIRECTORY, NO_TREE, Classes
+from rsc_share.audit.files import Files
+from rsc_share.audit.findings import Finding, Grade, file_finding, ordered
+from rsc_share.audit.heads import Head, check_head, check_vkeys, ends_early, verify_head
+from rsc_share.audit.layout import EXPORT, charter_version, folder_of
+from rsc_share.audit.load import Export, LogFiles, load
+from rsc_share.audit.second import Ask, SecondOpinion
+from rsc_share.audit.tree import Entries, LogTree, recompute
+from rsc_share.audit.trust import Progress, Trust, establish
+from rsc_share.audit.walk import Bound, CountingCache, Roots, Setting, Walk
+from rsc_share.envelope.parts import Ref
+from rsc_share.errors import LocalError, RscError
+from rsc_share.log.tree import MemoryTree
+from rsc_share.rulebook.view import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Everything an audit found, as values: the report is made from this and nothing else."""
+
+    export: Export
+    anchored: Anchored
+    pin: bytes
+    trust: Trust
+    walks: Mapping[str, Walk]
+    heads: Mapping[str, Head]
+    bodies: BodyBook
+    newest: int
+    decisions: int
+    distinct: int
+    signatures: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def classes(self) -> dict[str, Classes]:
+        """Of every log, the directory first."""
+        return {self.trust.origin: self.trust.classes, **{origin: walk.classes for origin, walk in self.walks.items()}}
+
+
+def silent(log: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def replay(
+    files: Files,
+    anchors: Anchors,
+    *,
+    member: str | None = None,
+    progress: Progress = silent,
+    second: Ask = reference.decide,
+) -> Replay:
+    """Audit an export. `member` must be the one the export is cut to, None for a full one.
+
+    `progress(log, done, total)` is called for every 256 entries. Raises `RemoteError` (`unreadable-export`) where
+    there is nothing to audit, and `LocalError` (`other-view`) for another view than the export's.
+    """
+    export = load(files)
+    _right_view(export, member)
+    return _Audit(
+        export, anchors, None if export.manifest.view == "full" else export.manifest.view, progress, second
+    ).run()
+
+
+def _right_view(export: Export, member: str | None) -> None:
+    view = export.manifest.view
+    if view != (member or view):
+        raise LocalError(f"this export is the view {view}, not {member}", code="other-view")
+
+
+class _Audit:
+    def __init__(self, export: Export, anchors: Anchors, member: str | None, progress: Progress, second: Ask) -> None:
+        self.export, self.anchors, self.member, self.progress = export, anchors, member, progress
+        self.pin = anchors.charter_digest or export.manifest.framework_id
+        self.opinion, self.signatures = SecondOpinion(second), CountingCache()
+        self.book = BodyBook(export.bodies, export.absent)
+        self.findings: list[Finding] = list(export.findings)
+        self.heads: dict[str, Head] = {}
+        self.walks: dict[str, Walk] = {}
+
+    def run(self) -> Replay:
+        trust = establish(self.export, self.pin, self.progress)
+        self.findings += [*trust.findings, *self._custody(trust)]
+        logs = self._logs(trust)
+        trees = {log.checkpoint.origin: recompute(self.export, log, entries) for log, entries in logs}
+        anchored = hold_against(self.anchors, trust, {trust.origin: trust.tree, **trees})
+        self.findings += anchored.findings
+        setting = self._setting(trust)
+        for log, entries in logs:
+            self._walk(log, entries, trees[log.checkpoint.origin], setting, anchored)
+        for origin in sorted(self.walks):
+            self.walks[origin].run_to(self.walks[origin].size)
+            self.progress(origin, self.walks[origin].size, self.walks[origin].size)
+        return self._result(trust, anchored)
+
+    def _logs(self, trust: Trust) -> list[tuple[LogFiles, Entries]]:
+        found = [(log, Entries(self.export, log, self.member is not None)) for log in self.export.logs.values()]
+        return [(log, entries) for log, entries in found if log.checkpoint.origin != trust.origin]
+
+    def _setting(self, trust: Trust) -> Setting:
+        return Setting(
+            export=self.export,
+            trust=trust,
+            directory_roots=Roots(trust.tree.tree or MemoryTree()),
+            opinion=self.opinion,
+            signatures=self.signatures,
+            book=self.book,
+            member=self.member,
+            known=self._known,
+            progress=self.progress,
+        )
+
+    def _known(self, ref: Ref, asking: str) -> Source | None:
+        """An entry of another log, judged first where it has not been: who refers to it saw it logged."""
+        walk = self.walks.get(ref.log)
+        if walk is None:
+            return None
+        walk.run_to(ref.index + 1)
+        return walk.source(ref)
+
+    def _walk(self, log: LogFiles, entries: Entries, tree: LogTree, setting: Setting, anchored: Anchored) -> None:
+        origin = log.checkpoint.origin
+        self.findings += tree.findings
+        classes = Classes(entries.size)
+        head = self._head(log, setting.trust) if tree.tree is not None and setting.trust.usable else None
+        walk = Walk(origin, log.folder, entries, tree, setting, self._bounds(origin, head, anchored), classes)
+        if head is None:
+            classes.fill(0, NO_DIRECTORY if not setting.trust.usable else NO_TREE)
+            walk.position = walk.size
+        else:
+            self.heads[origin] = head
+        self.walks[origin] = walk
+
+    def _head(self, log: LogFiles, trust: Trust) -> Head | None:
+        origin, view = log.checkpoint.origin, trust.directory.at(trust.usable)
+        now = trust.directory.logged_at(trust.usable - 1)
+        try:
+            head, strangers = verify_head(log.note, view, origin, now)
+        except RscError as error:
+            what = f"the checkpoint of {origin} does not verify: {error.what}"
+            self.findings.append(Finding(Grade.INTEGRITY, "checkpoint", what, log=origin))
+            return None
+        self.findings += [*check_head(log, head, strangers), *check_vkeys(log, view, now)]
+        return head
+
+    def _bounds(self, origin: str, head: Head | None, anchored: Anchored) -> tuple[Bound, ...]:
+        found = {
+            Bound(outside.size, outside.quorum_time, outside.newest)
+            for outside in anchored.heads
+            if outside.origin == origin and outside.quorum_time is not None and outside.newest is not None
+        }
+        if head is not None and head.quorum_time is not None:
+            found.add(Bound(head.checkpoint.size, head.quorum_time, max(head.times.values())))
+        return tuple(sorted(found, key=lambda bound: (bound.size, bound.quorum, bound.newest)))
+
+    def _custody(self, trust: Trust) -> list[Finding]:
+        """The manifest's signature, the pinned digest beside the export, and files that belong nowhere."""
+        found = []
+        manifest = self.export.manifest
+        if self.anchors.charter_digest is not None and manifest.framework_id != self.pin:
+            what = "the export is of another framework than the charter digest says"
+            evidence = {"export": manifest.framework_id, "charter digest": self.pin}
+            found.append(Finding(Grade.INTEGRITY, "wrong-framework", what, evidence=evidence))
+        try:
+            manifest.verify()
+        except RscError as error:
+            found.append(Finding(Grade.INTEGRITY, "manifest-signature", f"the manifest: {error.what}"))
+        return [*found, *self._strangers(trust)]
+
+    def _strangers(self, trust: Trust) -> list[Finding]:
+        folders = {log.folder for log in self.export.logs.values()}
+        charters = set(_charter_folders(trust))
+        found = []
+        for path in self.export.files.paths():
+            charter, folder = charter_version(path), folder_of(path)
+            known = (
+                not path.startswith(EXPORT)
+                or (charter is not None and charter[0] in charters)
+                or folder in folders
+                or path.startswith(f"{EXPORT}bodies/")
+                or (path.startswith(f"{EXPORT}openings/") and path.split("/")[2] in folders)
+            )
+            if not known:
+                found.append(file_finding(path, "has no place in an export", "no such file"))
+        return found
+
+    def _result(self, trust: Trust, anchored: Anchored) -> Replay:
+        newest = self._newest(trust)
+        heads = dict(self.heads) if trust.head is None else {trust.origin: trust.head, **self.heads}
+        for walk in self.walks.values():
+            self.findings += walk.findings
+        self.findings += self.book.findings(newest)
+        if trust.usable:
+            lag = trust.directory.at(trust.usable).parameters.lag
+            self.findings += [*ends_early(heads, lag), *self._unexported(trust)]
+        result = Replay(
+            export=self.export,
+            anchored=anchored,
+            pin=self.pin,
+            trust=trust,
+            walks={origin: self.walks[origin] for origin in sorted(self.walks)},
+            heads=heads,
+            bodies=self.book,
+            newest=newest,
+            decisions=self.opinion.asked,
+            distinct=self.opinion.distinct,
+            signatures=self.signatures.count,
+            findings=ordered(self.findings),
+        )
+        _settle(result)
+        return result
+
+    def _unexported(self, trust: Trust) -> list[Finding]:
+        """Channels of the charter whose log is not here: a committee must know what it was not shown."""
+        found = []
+        for origin in sorted(trust.directory.at(trust.usable).logs):
+            if origin not in self.export.logs:
+                what = f"the log of {names.channel_of(origin)} is not in this export"
+                found.append(Finding(Grade.OBSERVATION, "not-exported", what, log=origin))
+        return found
+
+    def _newest(self, trust: Trust) -> int:
+        """The newest time (ms) that logs and witnesses show: what counts as now for expiry."""
+        times = [walk.last.logged_at for walk in self.walks.values() if walk.last is not None]
+        heads = [*self.heads.values(), *([trust.head] if trust.head else [])]
+        times += [time for head in heads for time in head.times.values()]
+        if trust.directory.size:
+            times.append(trust.directory.logged_at(trust.directory.size - 1))
+        return max(times, default=0)
+
+
+def _settle(result: Replay) -> None:
+    """An entry with a finding above an observation is in the class of findings, whoever found it."""
+    classes = result.classes
+    for finding in result.findings:
+        held = classes.get(finding.log)
+        if held is not None and finding.index is not None and finding.grade != Grade.OBSERVATION:
+            held.put(finding.index, FINDING)
+
+
+def _charter_folders(trust: Trust) -> list[str]:
+    """The folders of the versions that are in the directory."""
+    count = sum(1 for _, kind, _ in trust.kinds if kind == "charter")
+    return [f"{version:04d}" for version in range(1, max(count, 1) + 1)]
+
+
+__all__ = ["Anchors", "Replay", "replay"]
