@@ -1,0 +1,126 @@
+"""From what is queued for one log to one commit: look up, judge, append, sign, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rsc_share import names
+from rsc_share.envelope.header import Header
+from rsc_share.envelope.parts import Ref
+from rsc_share.errors import Refused
+from rsc_share.relay.fanout import Line, erases
+from rsc_share.relay.intake import Candidate, Malformed
+from rsc_share.relay.live import LiveLog, Logs
+from rsc_share.relay.sequencer import Ground, Past, Placed, Run, Verdict, sequence
+from rsc_share.relay.store.protocol import Batch
+from rsc_share.rulebook.facts import IdFact, Key, id_key, needs
+from rsc_share.rulebook.view import Known, Source
+from rsc_share.session.frames import Logged, Outcome, Turned
+from rsc_share.session.refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one commit did: an outcome for every candidate of every run, and how many entries it logged."""
+
+    outcomes: list[list[Outcome]]
+    logged: int
+
+
+async def commit(log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], now: int) -> Commit:
+    """Admit what can be admitted, durably, and answer everybody. Raises `StorageError` from the store as it is."""
+    past = await _past(log, logs, [item for run in runs for item in run if isinstance(item, Candidate)])
+    verdicts, batch = sequence(ground, runs, past, now)
+    if batch is not None:
+        first = log.writer.head.size
+        await log.append(batch)
+        await _erase(log, first, batch)
+        await log.show(now)
+    outcomes = [
+        [_outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
+        for run, found in zip(runs, verdicts, strict=True)
+    ]
+    return Commit(outcomes, 0 if batch is None else len(batch.entries))
+
+
+async def _past(log: LiveLog, logs: Logs, candidates: Sequence[Candidate]) -> Past:
+    facts = dict(await log.store.lookup(log.origin, needs(item.signed for item in candidates)))
+    admitted = {}
+    for item in candidates:
+        used = facts.get(_id(item))
+        if isinstance(used, IdFact) and used.header_hash == item.header_hash:
+            line = await log.line(used.index)
+            if line is not None:
+                admitted[used.index] = line.entry.raw
+    return Past(
+        facts, await _known(logs, {ref for item in candidates for ref in item.signed.header.refs.all()}), admitted
+    )
+
+
+def _id(item: Candidate) -> Key:
+    return id_key(item.signed.header.sender, item.signed.header.id)
+
+
+async def _known(logs: Logs, refs: set[Ref]) -> Known:
+    """Every entry the candidates refer to, read beforehand: the rulebook does not wait for a disk."""
+    found: dict[Ref, Source | None] = {
+        ref: await logs[ref.log].source(ref) for ref in refs if ref.log in logs and not is_directory(ref.log)
+    }
+    return found.get
+
+
+def is_directory(log: str) -> bool:
+    return names.channel_of(log) == names.DIRECTORY
+
+
+def _outcome(log: LiveLog, ground: Ground, item: Candidate | Malformed, verdict: Verdict, now: int) -> Outcome:
+    if isinstance(verdict, Placed):
+        return logged(log, verdict)
+    if isinstance(verdict, Refused):
+        return Turned(refusal(log, ground, item.header_hash, verdict, now))
+    return verdict
+
+
+def logged(log: LiveLog, placed: Placed) -> Logged:
+    """A receipt in the newest tree: stamp and proof, so that the sender rebuilds the leaf from its own bytes."""
+    proof = tuple(log.tree.inclusion(placed.index, log.size))
+    return Logged(placed.index, placed.stamp, log.note(), proof)
+
+
+def refusal(log: LiveLog, ground: Ground, header_hash: bytes, refused: Refused, now: int) -> Refusal:
+    """The log's signed word that it did not take this header."""
+    stamp = ground.stamp(now)
+    what = "".join(c if c.isprintable() else "?" for c in refused.what)[:1000]
+    said = Refusal(log.origin, header_hash, refused.code, refused.row, what, stamp.directory, stamp.logged_at)
+    return said.signed(log.keys.ed25519, ground.directory.framework_id)
+
+
+async def _erase(log: LiveLog, first: int, batch: Batch) -> None:
+    for offset, stored in enumerate(batch.entries):
+        line = log.remember(first + offset, Line.of(stored))
+        await erase_for(log, line.entry.header)
+
+
+async def erase_for(log: LiveLog, header: Header) -> None:
+    """Remove the bodies that a recall or an erasure orders away; nothing for other kinds."""
+    if header.kind not in ("recall", "erasure"):
+        return
+    target, found, place = header.refs.target, None, log.origin
+    if target is not None:
+        place = target.log
+        async for stored in log.store.read(place, target.index, target.index + 1, max_bytes=1):
+            found = Line.of(stored).entry.header
+    digests = erases(header, found)
+    if digests:
+        await log.store.erase(place, digests, header.kind)
+
+
+async def replay_erasures(log: LiveLog) -> None:
+    """At a start: a crash between the commit of a recall and its erasure, or a restored backup, left bodies behind."""
+    index = 0
+    while index < log.size:
+        lines = await log.lines(index, log.size)
+        for line in lines:
+            await erase_for(log, line.entry.header)
+        index += len(lines)

@@ -1,0 +1,107 @@
+"""What travels beside an entry, checked against its header before the rulebook sees it.
+
+These are rules of the submission, not of the entry: an auditor never sees a submission, so nothing here decides what
+may stand in the log. What fails is `malformed` (row 1); a body that did not come is the rulebook's to refuse (row 14).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rsc_share.crypto.bodies import MAX_INLINE_ENTRY, MAX_INLINE_PART, received_commitment
+from rsc_share.crypto.sealing import SEALED_SIZE
+from rsc_share.envelope.contents import GrantContent, HeartbeatContent
+from rsc_share.envelope.entry import Signed
+from rsc_share.envelope.header import Header, header_hash
+from rsc_share.envelope.parts import Opening
+from rsc_share.errors import Refused, RemoteError
+from rsc_share.session.frames import Statement, Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A parsed submission from its sender's own session."""
+
+    signed: Signed
+    openings: Mapping[str, Opening]
+    statements: tuple[Statement, ...]
+    bodies: Mapping[bytes, bytes]
+
+    @property
+    def header_hash(self) -> bytes:
+        return self.signed.header_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A submission that cannot be a candidate: the hash of the bytes sent as its header, and why not."""
+
+    header_hash: bytes
+    refused: Refused
+
+
+def take(submission: Submission, node: str) -> Candidate | Malformed:
+    """A submission from the session of `node`.
+
+    Raises `RemoteError` for an entry of another sender: whoever read an entry holds its header and signature, and a
+    signed refusal of it, handed to anybody but its sender, would contradict the log.
+    """
+    try:
+        signed = Signed.parse(submission.header, submission.block)
+        if signed.header.sender != node:
+            raise _foreign(signed.header.sender, node)
+        return Candidate(
+            signed,
+            _openings(signed.header, submission.openings),
+            _statements(signed.header, submission.statements),
+            _bodies(signed.header, submission.bodies),
+        )
+    except RemoteError as error:
+        if error.code == "foreign-sender":
+            raise
+        return Malformed(header_hash(submission.header), Refused("malformed", error.what, row=1))
+
+
+def _foreign(sender: str, node: str) -> RemoteError:
+    return RemoteError(f"an entry of {sender} in a session of {node}", code="foreign-sender", sender=sender)
+
+
+def _openings(header: Header, openings: tuple[Opening, ...]) -> dict[str, Opening]:
+    if len(openings) != len(header.to):
+        raise RemoteError(f"{len(openings)} openings for {len(header.to)} recipients")
+    return dict(zip(header.nodes, openings, strict=True))
+
+
+def _statements(header: Header, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """One for each item of `received`, and true: the relay passes each on to the sender it is about."""
+    received = header.content.received if isinstance(header.content, HeartbeatContent) else ()
+    if len(statements) != len(received):
+        raise RemoteError(f"{len(statements)} statements for {len(received)} items of a heartbeat")
+    for (sender, commitment), statement in zip(received, statements, strict=True):
+        opened = received_commitment(
+            log=header.log,
+            receiver=header.sender,
+            sender=sender,
+            header_hash=statement.header_hash,
+            state=statement.state,
+            salt=statement.salt,
+        )
+        if opened != commitment:
+            raise RemoteError(f"the statement about {sender} does not open what the heartbeat says")
+    return statements
+
+
+def _bodies(header: Header, bodies: tuple[bytes, ...]) -> dict[bytes, bytes]:
+    """By digest, named by the header, and within the inline limits (sealed keys have their own)."""
+    if isinstance(header.content, GrantContent):
+        named, most, limit = {row[2] for row in header.content.nodes}, SEALED_SIZE, SEALED_SIZE * len(header.to)
+    else:
+        named, most, limit = {part.digest for part in header.parts}, MAX_INLINE_PART, MAX_INLINE_ENTRY
+    found = {hashlib.sha256(body).digest(): body for body in bodies}
+    if len(found) != len(bodies) or not found.keys() <= named:
+        raise RemoteError("a body that the header does not name, or names once and is sent twice")
+    if any(len(body) > most for body in bodies) or sum(map(len, bodies)) > limit:
+        raise RemoteError(f"bodies above the inline limits ({most} bytes each, {limit} together)")
+    return found

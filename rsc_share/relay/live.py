@@ -1,0 +1,155 @@
+"""One log while its relay runs: the writer, the tree, the newest signed notes, and what its witnesses have said.
+
+Everything here follows the order of a commit: append (synced), sign, keep the note, show. `size` is what is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rsc_share.envelope.parts import Ref
+from rsc_share.errors import RemoteError
+from rsc_share.log.checkpoint import Checkpoint
+from rsc_share.log.merkle import leaf_hash
+from rsc_share.log.note import NoteSignature
+from rsc_share.log.tree import MemoryTree
+from rsc_share.relay.fanout import Line
+from rsc_share.relay.notes import PQ_EVERY, LogKeys, own_lines, shown
+from rsc_share.relay.store.protocol import Batch, Broken, LogStore, Note, Stored, Writer
+from rsc_share.relay.witnessing import Witnessing
+from rsc_share.rulebook.view import Source
+
+RECENT = 4_096
+"""Parsed entries kept for readers near the end of the log."""
+CHUNK = 1 << 20
+"""Bytes of entries read from the store at a time."""
+
+
+class State(StrEnum):
+    """Whether a log takes entries. Reads are served in every state but `stopped`."""
+
+    RECOVERING = "recovering"
+    """Since the start k witnesses have not yet said that what they saw is a prefix of what is here."""
+    READY = "ready"
+    STOPPED = "stopped"
+    """The store failed or contradicted itself: nothing more is signed until a person has looked."""
+
+
+@dataclass(slots=True)
+class LiveLog:
+    """Made by `LiveLog.open`; used by one task at a time, read by many."""
+
+    origin: str
+    store: LogStore
+    keys: LogKeys
+    writer: Writer
+    tree: MemoryTree
+    state: State = State.RECOVERING
+    size: int = 0
+    notes: dict[int, Note] = field(default_factory=dict)
+    witnessing: Witnessing = field(default_factory=Witnessing)
+    last_pq: int | None = None
+    pq_size: int = -1
+    _lines: dict[int, Line] = field(default_factory=dict)
+
+    @classmethod
+    async def open(cls, store: LogStore, origin: str, keys: LogKeys, now: int) -> LiveLog:
+        """Acquire (a durable write), rebuild the tree, compare it with the stored head, sign that head again.
+
+        Raises `Broken` where entries and head differ. Signing again is harmless: the same bytes were synced before.
+        """
+        writer = await store.acquire(origin)
+        tree = MemoryTree()
+        async for stored in store.read(origin, 0, writer.head.size, max_bytes=1 << 62):
+            tree.append(leaf_hash(stored.entry))
+        if (tree.size, tree.root()) != (writer.head.size, writer.head.root):
+            raise Broken(f"the entries of {origin} do not make its head", log=origin)
+        log = cls(origin, store, keys, writer, tree)
+        await log.show(now)
+        return log
+
+    async def append(self, batch: Batch) -> None:
+        """Write a batch and grow the tree. Nothing is shown before `show`."""
+        self.writer = await self.store.append(self.writer, batch)
+        self.tree.extend(leaf_hash(stored.entry) for stored in batch.entries)
+
+    async def show(self, now: int) -> None:
+        """Sign the synced head, keep the note, and only then let anybody see it."""
+        head = self.writer.head
+        lines = own_lines(self.keys, Checkpoint(self.origin, head.size, head.root), now, self.last_pq)
+        await self._keep(head.size, lines)
+        if len(lines) > 1:
+            self.last_pq, self.pq_size = now, head.size
+        self.size = max(self.size, head.size)  # a slower call for an earlier head must not take anything back
+
+    def owes_pq(self, now: int) -> bool:
+        """Whether the shown head lacks an ML-DSA-44 line that is due."""
+        return self.pq_size < self.size and (self.last_pq is None or now - self.last_pq >= PQ_EVERY)
+
+    async def _keep(self, size: int, lines: Iterable[NoteSignature]) -> Note:
+        note = await self.store.keep_note(self.origin, Note(size, self.tree.root(size), tuple(lines)))
+        before = self.notes.get(size, note)
+        self.notes[size] = note = before.merged(note.lines)
+        wanted = {size, self.size, self.writer.head.size, self.witnessing.target}
+        if self.witnessing.quorum is not None:
+            wanted.add(self.witnessing.quorum.size)
+        self.notes = {kept: found for kept, found in self.notes.items() if kept in wanted}
+        return note
+
+    async def cosigned(self, size: int, lines: Iterable[NoteSignature]) -> Note:
+        """Keep verified cosignature lines of the tree of `size`; the whole note."""
+        return await self._keep(size, lines)
+
+    def offered(self, k: int, now: int) -> Note | None:
+        """The checkpoint that witnesses are to cosign now."""
+        return self.notes.get(self.witnessing.aim(self.size, k, now))
+
+    def note(self, size: int | None = None) -> bytes:
+        """The newest signed note, or that of a `size` still kept, as a frame carries it."""
+        return shown(self.origin, self.notes[self.size if size is None else size])
+
+    def root(self, size: int) -> bytes | None:
+        """Root of the first `size` entries; None beyond what is here."""
+        return self.tree.root(size) if 0 <= size <= self.tree.size else None
+
+    async def lines(self, start: int, stop: int) -> list[Line]:
+        """Parsed channel entries from `start`: all up to `stop`, or as many as fit one read."""
+        stop = min(stop, self.size)
+        found = []
+        while start < stop and start in self._lines:
+            found.append(self._lines[start])
+            start += 1
+        if found or start >= stop:
+            return found
+        async for stored in self.store.read(self.origin, start, stop, max_bytes=CHUNK):
+            found.append(self.remember(start + len(found), self._parsed(stored)))
+        return found
+
+    def _parsed(self, stored: Stored) -> Line:
+        try:
+            return Line.of(stored)
+        except RemoteError as error:
+            raise Broken(f"an entry of {self.origin} cannot be read: {error.what}", log=self.origin) from None
+
+    def remember(self, index: int, line: Line) -> Line:
+        self._lines[index] = line
+        if len(self._lines) > RECENT:
+            del self._lines[next(iter(self._lines))]
+        return line
+
+    async def line(self, index: int) -> Line | None:
+        """One parsed channel entry."""
+        found = await self.lines(index, index + 1) if 0 <= index < self.size else []
+        return found[0] if found else None
+
+    async def source(self, ref: Ref) -> Source | None:
+        """What the entry at `ref` said, if it is that entry: a point read, no hash index."""
+        line = await self.line(ref.index)
+        if line is None or line.entry.signed.header_hash != ref.header_hash:
+            return None
+        return Source.of(ref.index, line.entry.signed)
+
+
+Logs = Mapping[str, LiveLog]

@@ -1,0 +1,68 @@
+"""The port of a relay in the same process. Everything crosses it as bytes, so that a network can take its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rsc_share import codec, names, shape
+from rsc_share.envelope.parts import HASH
+from rsc_share.session.frames import MAX_ITEMS, Offer, Outcome, Submission, Tail, read_outcome
+
+if TYPE_CHECKING:
+    from rsc_share.relay.session import Session
+
+MAX_FRAME = 16 << 20
+"""Bytes of one encoded argument or answer; a network splits them into smaller frames."""
+
+
+def _across(value: Any) -> Any:
+    """What the other side reads of what this side wrote."""
+    return codec.unpack(codec.pack(value), max_size=MAX_FRAME)
+
+
+class MemoryPort:
+    """A `RelayPort`: arguments and answers are packed, unpacked and parsed, both ways."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def logs(self) -> Mapping[str, int]:
+        return _sizes(_across(dict(await self._session.logs())))
+
+    async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+        sent = [Submission.from_wire(_across(entry.wire())) for entry in entries]
+        return [read_outcome(_across(outcome.wire())) for outcome in await self._session.submit(log, sent)]
+
+    async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
+        pairs = _across([[digest, body] for digest, body in bodies.items()])
+        return await self._session.submit_object(_across(found), dict(pairs))
+
+    async def read(self, log: str, start: int, limit: int) -> Tail | None:
+        tail = await self._session.read(log, shape.integer(start, "start"), shape.integer(limit, "limit", low=1))
+        return None if tail is None else Tail.from_wire(_across(tail.wire()))
+
+    async def witnessed(self, log: str) -> bytes | None:
+        return await self._session.witnessed(log)
+
+    async def bodies(self, log: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        asked = shape.each(shape.blob, _across(list(digests)), "digests", size=HASH)
+        return dict(await self._session.bodies(log, asked))
+
+    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+        return [
+            Offer.from_wire(_across(offer.wire())) for offer in await self._session.offers(_sizes(_across(dict(heads))))
+        ]
+
+    async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:
+        sent = shape.each(shape.blob, _across(list(lines)), "lines")
+        await self._session.cosign(log, shape.integer(size, "size"), sent)
+
+    async def changed(self, known: Mapping[str, int]) -> None:
+        await self._session.changed(_sizes(_across(dict(known))))
+
+
+def _sizes(value: Any) -> dict[str, int]:
+    if type(value) is not dict or len(value) > MAX_ITEMS:
+        raise shape.wrong("heads", "needs a map of logs to sizes")
+    return {names.origin(log, "heads"): shape.integer(size, "heads") for log, size in value.items()}

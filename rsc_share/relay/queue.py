@@ -1,0 +1,118 @@
+"""One committing task for each log. What is queued when a commit returns is the next one: no timer, no lingering.
+
+A caller that gives up waiting cancels its wait and never the commit: what was sent may be logged all the same, which
+is why senders send the same bytes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rsc_share.errors import StorageError
+from rsc_share.relay.commit import commit
+from rsc_share.relay.live import LiveLog, State
+from rsc_share.relay.sequencer import NOT_READY, NOT_TRIED, Run
+from rsc_share.relay.store.protocol import Full
+from rsc_share.session.frames import Outcome, Weather
+
+if TYPE_CHECKING:
+    from rsc_share.relay.service import Relay
+    from rsc_share.relay.session import Session
+
+MAX_ENTRIES = 512
+"""Entries judged for one commit; a run is never split."""
+NO_SPACE = Weather("no-space", 60_000)
+
+
+@dataclass(slots=True)
+class Submitted:
+    """One run and whoever waits for its outcomes."""
+
+    session: Session
+    run: Run
+    outcomes: asyncio.Future[Sequence[Outcome]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def answer(self, outcomes: Sequence[Outcome]) -> None:
+        if not self.outcomes.done():
+            self.outcomes.set_result(outcomes)
+
+    def turn_away(self, weather: Weather) -> None:
+        self.answer([weather] + [NOT_TRIED] * (len(self.run) - 1))
+
+
+class LogQueue:
+    """The queue and the task of one log."""
+
+    def __init__(self, relay: Relay, log: LiveLog) -> None:
+        self._relay, self._log = relay, log
+        self._waiting: list[Submitted] = []
+        self._filled = asyncio.Event()
+        self._closing = False
+        self._task = asyncio.create_task(self._work(), name=f"commit {log.origin}")
+
+    async def put(self, submitted: Submitted) -> None:
+        if self._closing:
+            submitted.turn_away(NOT_READY)
+        else:
+            self._waiting.append(submitted)
+            self._filled.set()
+        await asyncio.shield(submitted.outcomes)
+
+    async def close(self) -> None:
+        self._closing = True
+        self._filled.set()
+        await self._task
+
+    async def _work(self) -> None:
+        try:
+            while not self._closing:
+                await self._filled.wait()
+                batch = self._take()
+                if batch:
+                    await self._commit(batch)
+        finally:
+            self._closing = True
+            self._turn_away(self._waiting, NOT_READY)
+
+    def _take(self) -> list[Submitted]:
+        """As much as one commit judges. Runs of fenced sessions are dropped here, so that nothing of an old session
+        is admitted once the new one is open."""
+        taken, entries = [], 0
+        while self._waiting and entries < MAX_ENTRIES:
+            submitted = self._waiting.pop(0)
+            if submitted.session.closed:
+                submitted.turn_away(NOT_TRIED)
+            else:
+                taken.append(submitted)
+                entries += len(submitted.run)
+        if not self._waiting:
+            self._filled.clear()
+        return taken
+
+    async def _commit(self, batch: list[Submitted]) -> None:
+        log, relay = self._log, self._relay
+        if log.state is not State.READY:
+            self._turn_away(batch, NOT_READY)
+            return
+        runs = [submitted.run for submitted in batch]
+        try:
+            done = await commit(log, relay.logs, relay.ground(log), runs, relay.now())
+            for submitted, outcomes in zip(batch, done.outcomes, strict=True):
+                submitted.answer(outcomes)
+        except Full:
+            self._turn_away(batch, NO_SPACE)
+        except StorageError as error:
+            relay.stop(log, error)
+        finally:
+            self._turn_away(batch, NOT_READY)  # who has an answer keeps it
+        relay.bell.ring()
+
+    @staticmethod
+    def _turn_away(batch: list[Submitted], weather: Weather) -> None:
+        for submitted in batch:
+            submitted.turn_away(weather)

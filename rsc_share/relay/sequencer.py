@@ -1,0 +1,190 @@
+"""Admission of what is queued, one entry after the other, under one directory size. Pure: the store comes later.
+
+A directory that grew in the middle of a batch would make the result neither of the two, so everything of the
+directory stands in `Ground`, read once; each entry is judged on top of the effects of those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rsc_share.charter.directory import Directory
+from rsc_share.crypto.signing import VerifyCache
+from rsc_share.envelope.entry import Stamp, UnverifiedEntry
+from rsc_share.errors import Refused, RemoteError
+from rsc_share.policy.decide import decide
+from rsc_share.relay.intake import Candidate, Malformed
+from rsc_share.relay.store.protocol import Batch, Body, Head, Stored
+from rsc_share.rulebook.admit import admit
+from rsc_share.rulebook.facts import Fact, Key, id_key
+from rsc_share.rulebook.view import Case, Decide, Known, Party, RootAt, View
+from rsc_share.rulebook.witnesses import fresh
+from rsc_share.session.frames import Weather
+
+NOT_TRIED = Weather("not-tried", None)
+NOT_READY = Weather("not-ready", 1_000)
+"""The directory is not fresh: nothing is wrong with the entry, and witnesses answer within seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What one batch is judged on. `witnessed` and `quorum_time` are of the newest k-cosigned directory tree."""
+
+    log: str
+    head: Head
+    root_at: RootAt
+    directory: Directory
+    directory_root: RootAt
+    witnessed: int
+    quorum_time: int | None
+    signatures: VerifyCache
+    decide: Decide = decide
+
+    def stamp(self, now: int) -> Stamp:
+        """The stamp of the whole batch: time never runs back in a log."""
+        last = self.head.last
+        return Stamp(now if last is None else max(now, last.logged_at), self.witnessed)
+
+    def ready(self, now: int) -> bool:
+        """Whether the relay knows today's trust well enough to admit anything to a channel."""
+        if not self.witnessed or (self.head.last is not None and self.head.last.directory > self.witnessed):
+            return False
+        view = self.directory.at(self.witnessed)
+        # An entry logged in the directory LAG ago and not witnessed yet would make every stamp of ours void (row 15).
+        due = self.directory.size_logged_before(now - view.charter.parameters.lag + 1)
+        return fresh(view, self.quorum_time, now) and due <= self.witnessed
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the log says about the candidates: their facts, the entries they refer to, and those already admitted.
+
+    `admitted`: entry bytes by index, of every id fact that names a candidate's own header.
+    """
+
+    facts: Mapping[Key, Fact]
+    known: Known
+    admitted: Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """In the log at `index`, once the batch is written; or since long ago (row 0)."""
+
+    index: int
+    stamp: Stamp
+
+
+Verdict = Placed | Refused | Weather
+Run = Sequence[Candidate | Malformed]
+"""What one call of one sender submitted, in the order of its numbers."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The batch as it grows."""
+
+    ground: Ground
+    past: Past
+    stamp: Stamp
+    facts: dict[Key, Fact]
+    effects: dict[Key, Fact] = field(default_factory=dict)
+    entries: list[UnverifiedEntry] = field(default_factory=list)
+    stored: list[Stored] = field(default_factory=list)
+    bodies: dict[bytes, Body] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return self.ground.head.size + len(self.entries)
+
+    @property
+    def last(self) -> Stamp | None:
+        return self.stamp if self.entries else self.ground.head.last
+
+
+def sequence(ground: Ground, runs: Sequence[Run], past: Past, now: int) -> tuple[list[list[Verdict]], Batch | None]:
+    """A verdict for every candidate of every run, and what to append (None: nothing was admitted)."""
+    draft = _Draft(ground, past, ground.stamp(now), dict(past.facts))
+    ready = ground.ready(draft.stamp.logged_at)
+    verdicts = [_run(draft, run, ready) for run in runs]
+    if not draft.entries:
+        return verdicts, None
+    after = ground.head.grown([entry.raw for entry in draft.entries], draft.stamp)
+    oldest = draft.stamp.logged_at - ground.directory.at(ground.witnessed).charter.parameters.outbox_age
+    return verdicts, Batch(tuple(draft.stored), draft.bodies, draft.effects, after, max(0, oldest))
+
+
+def _run(draft: _Draft, run: Run, ready: bool) -> list[Verdict]:
+    """After the first that is not placed nothing of the run is tried: its numbers cannot follow any more."""
+    verdicts: list[Verdict] = []
+    for candidate in run:
+        verdict = _one(draft, candidate, ready)
+        verdicts.append(verdict)
+        if not isinstance(verdict, Placed):
+            break
+    return verdicts + [NOT_TRIED] * (len(run) - len(verdicts))
+
+
+def _one(draft: _Draft, candidate: Candidate | Malformed, ready: bool) -> Verdict:
+    if isinstance(candidate, Malformed):
+        return candidate.refused
+    again = _again(draft, candidate)
+    if again is not None:
+        return again
+    if not ready:
+        return NOT_READY
+    try:
+        return _admit(draft, candidate)
+    except Refused as refused:
+        return refused
+
+
+def _again(draft: _Draft, candidate: Candidate) -> Placed | None:
+    """Row 0: this very header and signature block is in the log: the same index, whatever else has changed since."""
+    signed = candidate.signed
+    used = draft.facts.get(id_key(signed.header.sender, signed.header.id))
+    index = getattr(used, "index", None)
+    if index is None:
+        return None
+    raw = draft.entries[index - draft.ground.head.size].raw if index >= draft.ground.head.size else None
+    raw = raw or draft.past.admitted.get(index)
+    if raw is None:
+        return None
+    entry = UnverifiedEntry.parse(raw)
+    same = (entry.signed.header_bytes, entry.signed.block_bytes) == (signed.header_bytes, signed.block_bytes)
+    return Placed(index, entry.stamp) if same else None
+
+
+def _admit(draft: _Draft, candidate: Candidate) -> Placed:
+    try:
+        entry = UnverifiedEntry.stamped(candidate.signed, draft.stamp)
+    except RemoteError as error:
+        raise Refused("malformed", error.what, row=1) from None
+    sizes = {digest: len(body) for digest, body in candidate.bodies.items()}
+    admitted = admit(Case(_view(draft), candidate.signed, draft.stamp, candidate.openings, sizes))
+    index = draft.size
+    draft.facts.update(admitted.effects)
+    draft.effects.update(admitted.effects)
+    draft.entries.append(entry)
+    draft.stored.append(Stored(entry.raw, candidate.openings, candidate.statements))
+    draft.bodies.update({digest: Body(index, body) for digest, body in candidate.bodies.items()})
+    return Placed(index, draft.stamp)
+
+
+def _view(draft: _Draft) -> View:
+    ground = draft.ground
+    return View(
+        party=Party.RELAY,
+        log=ground.log,
+        directory=ground.directory,
+        directory_root=ground.directory_root,
+        witnessed=ground.witnessed,
+        facts=draft.facts,
+        size=draft.size,
+        last=draft.last,
+        root_at=ground.root_at,
+        signatures=ground.signatures,
+        known=draft.past.known,
+        decide=ground.decide,
+    )

@@ -1,0 +1,284 @@
+"""The relay: many logs of one host over one store, in memory or behind a network, with `now` from outside.
+
+    async with await Relay.open(store, host=..., framework_id=..., keys=..., clock=...) as relay:
+        await relay.found(charter_object, bodies)        # once, on an empty store
+        port = relay.connect("EST/mod-1")                # a `RelayPort`
+
+Time alone makes things happen (offers fall due, ML-DSA-44 lines are owed): whoever owns the clock calls `tick` once a
+second, or after moving a test's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from rsc_share import names
+from rsc_share.charter.directory import Directory
+from rsc_share.charter.view import DirectoryView
+from rsc_share.crypto.signing import VerifyCache
+from rsc_share.errors import LocalError, Refused, StorageError, Unavailable
+from rsc_share.policy.decide import decide
+from rsc_share.relay.commit import is_directory, replay_erasures
+from rsc_share.relay.directory_log import admit_object, fold
+from rsc_share.relay.live import LiveLog, State
+from rsc_share.relay.notes import LogKeys, by_member
+from rsc_share.relay.queue import LogQueue, Submitted
+from rsc_share.relay.sequencer import Ground
+from rsc_share.relay.session import Session
+from rsc_share.relay.snapshot import Snapshot, take_snapshot
+from rsc_share.relay.store.protocol import EMPTY, Full, LogStore, Note
+from rsc_share.rulebook.view import Decide
+from rsc_share.session.port import RelayPort
+
+
+@dataclass(slots=True)
+class Bell:
+    """Wakes everybody who waits. Waiters look again for themselves: nothing is lost, some look in vain."""
+
+    _event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ring(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+    def next(self) -> asyncio.Event:
+        """Take it *before* looking, and wait for it after."""
+        return self._event
+
+
+class Relay:
+    """Made by `Relay.open`. One event loop; one committing task for each log."""
+
+    def __init__(
+        self, store: LogStore, host: str, framework_id: bytes, keys: LogKeys, clock: Callable[[], int], decide: Decide
+    ) -> None:
+        self.store, self.host, self.framework_id, self.keys, self.now = store, host, framework_id, keys, clock
+        self.logs: dict[str, LiveLog] = {}
+        self.directory = Directory.begin(framework_id)
+        self.bell = Bell()
+        self.failure: StorageError | None = None
+        """What stopped a log. An operator's process exits with it and signs nothing more."""
+        self._directory_log = ""
+        self._decide = decide
+        self._signatures = VerifyCache()
+        self._sessions: dict[str, Session] = {}
+        self._queues: dict[str, LogQueue] = {}
+        self._objects: dict[bytes, int] = {}
+        """Index by SHA-256 of every logged object."""
+        self._objects_lock = asyncio.Lock()
+
+    # --- life
+
+    @classmethod
+    async def open(
+        cls,
+        store: LogStore,
+        *,
+        host: str,
+        framework_id: bytes,
+        keys: LogKeys,
+        clock: Callable[[], int],
+        decide: Decide = decide,
+    ) -> Relay:
+        """Acquire every stored log, fold the directory, sign the stored heads. Every log begins `recovering`.
+
+        `clock` gives ms UTC. Raises `Broken` where the store contradicts itself, `LocalError` for another host's logs.
+        """
+        relay = cls(store, host, framework_id, keys, clock, decide)
+        stored = await store.logs()
+        for origin in sorted(stored, key=lambda log: (not is_directory(log), log)):
+            await relay._open_log(origin)
+        if relay.directory.size:
+            await relay._open_channels()
+        return relay
+
+    async def aclose(self) -> None:
+        """Finish what is being written, turn away what is queued, cut every session off."""
+        for queue in self._queues.values():
+            await queue.close()
+        for session in self._sessions.values():
+            session.cut("the relay is closing")
+        self.bell.ring()
+
+    async def __aenter__(self) -> Relay:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def _open_log(self, origin: str) -> None:
+        if origin.partition("/")[0] != self.host:
+            raise LocalError(f"the store holds {origin}, which is not a log of {self.host}")
+        log = await LiveLog.open(self.store, origin, self.keys, self.now())
+        if is_directory(origin):
+            self._directory_log = origin
+            await self._fold(log)
+        else:
+            await replay_erasures(log)
+        self.logs[origin] = log
+        self._queues[origin] = LogQueue(self, log)
+
+    async def _fold(self, log: LiveLog) -> None:
+        self.directory, self._objects = await fold(self.store, log.origin, log.writer.head.size, self.framework_id)
+
+    async def _open_channels(self) -> None:
+        """Logs of this host that the newest charter names: a new one is signed at size 0 before anything else."""
+        for origin, spec in self.view.logs.items():
+            if spec.host == self.host and origin not in self.logs:
+                await self._open_log(origin)
+
+    # --- what is known
+
+    @property
+    def view(self) -> DirectoryView:
+        """Trust as of everything logged: what is restrictive is obeyed at once."""
+        return self.directory.at(self.directory.size)
+
+    @property
+    def directory_log(self) -> LiveLog:
+        if not self._directory_log:
+            raise Unavailable("no charter is logged here yet", code="not-ready")
+        return self.logs[self._directory_log]
+
+    @property
+    def witnessed(self) -> int:
+        """Entries of the directory that k members have cosigned; 0 before there are any."""
+        quorum = self.logs[self._directory_log].witnessing.quorum if self._directory_log else None
+        return quorum.size if quorum is not None else 0
+
+    def counting_view(self, log: str, size: int) -> DirectoryView:
+        """By which charter the witnesses of a tree are counted: for the directory the newest *inside* that tree."""
+        if is_directory(log):
+            return self.directory.at(max(1, size))
+        return self.directory.at(self.witnessed or 1)
+
+    def quorum_of(self, log: str, size: int) -> int:
+        return self.counting_view(log, size).charter.witness_quorum
+
+    def ground(self, log: LiveLog) -> Ground:
+        """What one batch is judged on, read once."""
+        directory = self.directory_log
+        quorum = directory.witnessing.quorum
+        return Ground(
+            log=log.origin,
+            head=log.writer.head,
+            root_at=log.root,
+            directory=self.directory,
+            directory_root=directory.root,
+            witnessed=quorum.size if quorum is not None else 0,
+            quorum_time=quorum.time if quorum is not None else None,
+            signatures=self._signatures,
+            decide=self._decide,
+        )
+
+    def states(self) -> Mapping[str, State]:
+        """Every log's state, for readiness."""
+        return {origin: log.state for origin, log in self.logs.items()}
+
+    # --- sessions
+
+    def connect(self, node: str) -> RelayPort:
+        """A session of an authenticated `node`. It fences the node's older one, whose queue is dropped."""
+        names.node(node)
+        before = self._sessions.get(node)
+        if before is not None:
+            before.cut("a newer session of this node")
+            self.bell.ring()
+        session = self._sessions[node] = Session(self, node)
+        return session.port()
+
+    async def submit(self, origin: str, submitted: Submitted) -> None:
+        """Queue a run for its log's next commit and wait until it is answered."""
+        await self._queues[origin].put(submitted)
+
+    # --- the directory
+
+    async def found(self, charter: bytes, bodies: Mapping[bytes, bytes]) -> int:
+        """Log charter version 1 in an empty store. Only ever an operator's own act, never a consequence of a start:
+        a relay that lost its store and founded again would fork every log it has."""
+        if self.logs or await self.store.logs():
+            raise LocalError("this store has logs already")
+        trial = Directory.begin(self.framework_id)
+        admit_object(trial, EMPTY, charter, bodies, self.now())
+        home = trial.at(1).charter.directory
+        if home.partition("/")[0] != self.host:
+            raise LocalError(f"the directory of this charter is kept by {home}, not by {self.host}")
+        await self._open_log(home)
+        return await self._log_object(charter, bodies)
+
+    async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
+        """Log a self-proving object; its index, the same again for the same bytes. Raises `Refused`."""
+        if self.directory_log.state is not State.READY:
+            raise Unavailable("the directory is recovering", code="not-ready", retry_after=1.0)
+        return await self._log_object(found, bodies)
+
+    async def _log_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
+        async with self._objects_lock:
+            before = self._objects.get(sha256(found).digest())
+            if before is not None:
+                return before
+            # Shielded: the fold has taken the object once the batch is made, so the append must run to its end.
+            return await asyncio.shield(self._append_object(found, bodies))
+
+    async def _append_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
+        log, now = self.directory_log, self.now()
+        index = log.writer.head.size
+        _, batch = admit_object(self.directory, log.writer.head, found, bodies, now)
+        try:
+            await log.append(batch)
+            await log.show(now)
+        except Full:
+            await self._fold(log)
+            raise Unavailable("the relay has no space", code="no-space", retry_after=60.0) from None
+        except StorageError as error:
+            self.stop(log, error)
+            raise Unavailable("the directory has stopped", code="not-ready") from error
+        self._objects[sha256(found).digest()] = index
+        await self._open_channels()
+        self.bell.ring()
+        return index
+
+    # --- witnesses
+
+    async def cosigned(self, log: LiveLog, node: str, note: Note) -> None:
+        """Count a note with a new verified line of `node`; wake who waits for a quorum."""
+        now = self.now()
+        view = self.counting_view(log.origin, note.size)
+        log.witnessing.cosigned(node, names.member_of(node), note.size, now)
+        times = by_member(note.lines, view.charter.framework, view.witnesses(now, log.origin))
+        log.witnessing.count(note.size, times, view.charter.witness_quorum)
+        self.recover(log)
+        self.bell.ring()
+
+    def recover(self, log: LiveLog) -> None:
+        """`ready` once k members have vouched that what they saw of this log is a prefix of what is here."""
+        if log.state is State.RECOVERING:
+            view = self.counting_view(log.origin, log.size)
+            vouching = log.witnessing.vouching & set(view.witnesses(self.now(), log.origin))
+            if len(vouching) >= view.charter.witness_quorum:
+                log.state = State.READY
+                self.bell.ring()
+
+    # --- time and failure
+
+    async def tick(self) -> None:
+        """What time alone causes: ML-DSA-44 lines that are owed, offers that fall due."""
+        now = self.now()
+        for log in self.logs.values():
+            if log.state is not State.STOPPED and log.owes_pq(now):
+                await log.show(now)
+        self.bell.ring()
+
+    def stop(self, log: LiveLog, error: StorageError) -> None:
+        """A log whose store failed signs nothing more; its readers are told at once."""
+        log.state, self.failure = State.STOPPED, error
+        self.bell.ring()
+
+    async def snapshot(self, origin: str) -> Snapshot:
+        """Everything of one log, for an export. Raises `Refused` (`unknown-log`)."""
+        if origin not in self.logs:
+            raise Refused("unknown-log", f"no log {origin} on this relay", row=2, log=origin)
+        return await take_snapshot(self.logs[origin])
