@@ -131,6 +131,8 @@ class Directory:
 
     def void(self, logged_at: int, code: str) -> None:
         """Count an entry that is in the verified tree and does not apply. It changes nothing but the size."""
+        if not self._logged:
+            raise LocalError("the first entry is charter version 1: a directory without it is another framework's")
         self._void[self.size] = code
         self._logged.append(max(logged_at, self._logged[-1] if self._logged else logged_at))
 

@@ -35,6 +35,10 @@ from rsc_share.errors import RemoteError
 RESTRICTIONS_MAX = 256
 """Restrictions of one member, lifted ones included."""
 AGREEMENTS_MAX = 4_096
+NAMES_MAX = 512
+"""Names of nodes and officers one member can ever use."""
+CERTIFICATES_MAX = 64
+"""Certificates one name can ever have."""
 Fact = NodeFact | OfficerFact
 Claims = tuple[tuple[PublicKey, str], ...]
 
@@ -61,6 +65,9 @@ def certificate(state: State, found: UnverifiedObject, place: Place) -> tuple[St
     party = state.party(member.code)
     countersigned = _countersigned(party, found, authority, place)
     before = _same(party, found, read)
+    _room(party, read.name)
+    if len(_facts(party, read.name)) >= CERTIFICATES_MAX:
+        raise RemoteError(f"{read.name} has had {CERTIFICATES_MAX} certificates", code="limit")
     if before is None:
         _dated(state, party, read, place)
     elif before.countersigned or not countersigned or before.revoked:
@@ -72,6 +79,13 @@ def certificate(state: State, found: UnverifiedObject, place: Place) -> tuple[St
         return _add_node(state, party, node), _node_claims(read)
     officer = Certified(read, place, start, authority.key_id, found.digest, countersigned=countersigned)
     return _add_officer(state, party, officer), ((read.key, f"officer {read.name}"),)
+
+
+def _room(party: Party, name: str) -> None:
+    """A hostile member cannot make everybody's directory grow without end."""
+    names = party.nodes.keys() | party.officers.keys() | party.revocations.keys()
+    if name not in names and len(names) >= NAMES_MAX:
+        raise RemoteError(f"{name} would be name number {NAMES_MAX + 1} of its member", code="limit")
 
 
 def _same(party: Party, found: UnverifiedObject, read: Certificate) -> Fact | None:
@@ -159,15 +173,22 @@ def revocation(state: State, found: UnverifiedObject, place: Place) -> tuple[Sta
     read = read_revocation(found.content)
     by = signed_by_own(state, found, read.member, place.framework_id)
     not_ahead(state, read.issued, place)
-    party = state.party(read.member)
+    party, skew = state.party(read.member), state.charter.parameters.skew
     fact = Revoked(read, place, by, confirmed=by == "authority")
     before = party.revocations.get(read.name, ())
-    if any(item.revocation == read and (item.confirmed or by == "duty") for item in before):
-        raise RemoteError("this revocation is in the directory already", code="duplicate")
+    confirms = by == "authority" and any(not item.confirmed for item in before)
+    if not before:
+        _room(party, read.name)
+    elif not confirms and (any(item.revocation == read for item in before) or not _ends(party, read, skew)):
+        raise RemoteError("this revocation ends nothing that is not ended already", code="duplicate")
     if by == "authority":
         before = tuple(replace(item, confirmed=True) for item in before)
     party = replace(party, revocations={**party.revocations, read.name: (*before, fact)})
-    return state.with_party(read.member, _end(party, read, state.charter.parameters.skew)), ()
+    return state.with_party(read.member, _end(party, read, skew)), ()
+
+
+def _ends(party: Party, read: Revocation, skew: int) -> bool:
+    return any(not f.revoked and f.certificate.issued <= read.issued + skew for f in _facts(party, read.name))
 
 
 def _end(party: Party, read: Revocation, skew: int) -> Party:

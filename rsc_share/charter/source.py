@@ -54,8 +54,8 @@ def tables(data: bytes, name: str) -> tuple[Table, str]:
     text = decode(data, name)
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LocalError(f"{name}: {error}", code="charter", file=name) from None
+    except ValueError as error:  # TOMLDecodeError is one; a number of 5,000 digits raises the plain kind
+        raise _refuse(name, None, str(error)) from None
     except RecursionError:
         raise _refuse(name, None, "is nested too deep") from None
     source = Source(name, tuple(text.split("\n")))

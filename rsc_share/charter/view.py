@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from rsc_share.charter.certificate import NodeCertificate, OfficerCertificate, Power
 from rsc_share.charter.core import Core, Slot, WitnessKey
-from rsc_share.charter.facts import NodeFact, Restricted, Revoked, State, current
+from rsc_share.charter.facts import NodeFact, OfficerFact, Restricted, Revoked, State, current
 from rsc_share.charter.logs import LogSpec
 from rsc_share.charter.model import Charter, Closed
 from rsc_share.charter.parameters import CONFIRM_WITHIN, Parameters
@@ -135,6 +135,19 @@ class DirectoryView:
     def node_facts(self, node: str) -> tuple[NodeFact, ...]:
         """Every certificate of a node that this size knows, newest last: waiting, active, ended or revoked."""
         return self._core.node_facts.get(node, ())
+
+    def certificates(self, member: str) -> tuple[NodeFact | OfficerFact, ...]:
+        """Everything a member has certified, in the order of the directory: a node watches this for its own member."""
+        party = self._core.state.party(member)
+        held: list[NodeFact | OfficerFact] = [fact for facts in party.nodes.values() for fact in facts]
+        held.extend(fact for facts in party.officers.values() for fact in facts)
+        return tuple(sorted(held, key=lambda fact: fact.place.index))
+
+    def suspect_from(self, node: str, log: str) -> int | None:
+        """The index in `log` from which a revoked node's entries are doubted; None where nothing is."""
+        revocations = self._core.state.party(member_of(node)).revocations.get(node, ())
+        doubted = [index for item in revocations for where, index in item.revocation.suspect_from if where == log]
+        return min(doubted, default=None)
 
     def prekey(self, node: str, now: int) -> PrekeyRecord | None:
         """The node's newest prekey, if it is younger than PREKEY_MAX. One from before a revocation does not count."""

@@ -31,7 +31,7 @@ from rsc_share.charter.keyring import KeyRing
 from rsc_share.charter.model import Closed, Fraction
 from rsc_share.charter.quorum import Version, pack_signatures, sign_charter, tally
 from rsc_share.crypto.signing import PublicKey, Suite
-from rsc_share.errors import Misbehaviour, Refused, RemoteError
+from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError
 
 
 @pytest.fixture
@@ -75,6 +75,10 @@ def test_version_1_is_logged_on_one_of_its_days() -> None:
 def test_directory_begins_with_a_charter(world: World) -> None:
     with refused("wrong-charter"):
         Directory.begin(world.id).apply(world.revoke("EST/mod-1"), world.now)
+    with refused("wrong-charter"):
+        Directory.begin(world.id).apply(world.prekey("EST/mod-1"), world.now)
+    with pytest.raises(LocalError):
+        Directory.begin(world.id).void(world.now, "malformed")
 
 
 def test_two_thirds_amend(world: World) -> None:

@@ -116,6 +116,7 @@ def test_everything_a_charter_can_say_survives_the_round_trip() -> None:
         (changed(b"framework =", b"framework ="[:-1]), None, "line"),
         (changed(b"framework = ", b"framework = " + b"[" * 3000), None, "charter.toml"),
         (b"x = " + b"{a = " * 400 + b"1" + b"}" * 400 + b"\n", None, "nested"),
+        (changed(b"version = 1", b"version = 1" + b"0" * 5000), None, "charter.toml"),
         (b"#" * 300_000 + b"\n", None, "at most"),
     ],
 )

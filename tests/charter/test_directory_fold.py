@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from charter_world import DAY, END, HOUR, LOG, MINUTE, STATES, T0, World, authority, duty, key, signing
+from charter_world import DAY, END, HOUR, LOG, MINUTE, STATES, T0, World, authority, duty, key, member, signing
 
 from rsc_share.errors import LocalError, Refused, RemoteError
 
@@ -210,6 +210,14 @@ def test_prekeys_come_at_most_every_ten_minutes(world: World) -> None:
         world.log(world.prekey("EST/mod-1", "2"), after=10 * MINUTE - 2000)
 
 
+def test_only_the_newest_public_halves_are_kept(world: World) -> None:
+    for n in range(10):
+        world.log(world.prekey("EST/mod-1", str(n)), after=HOUR)
+    first, newest = world.directory.at(2).prekey("EST/mod-1", world.now), world.view.prekey("EST/mod-1", world.now)
+    assert (len(first.public), len(newest.public)) == (0, 1216)
+    assert len(first.id) == 32
+
+
 def test_prekey_is_never_published_twice(world: World) -> None:
     world.log(world.prekey("EST/mod-1"))
     with refused("duplicate"):
@@ -222,6 +230,82 @@ def test_revoked_node_publishes_nothing_and_its_prekeys_are_dead(world: World) -
     assert world.view.prekey("EST/mod-1", world.now) is None
     with refused("unsigned"):
         world.log(world.prekey("EST/mod-1", "2"), after=HOUR)
+
+
+def test_member_cannot_make_the_directory_grow_without_end(world: World) -> None:
+    for n in range(63):
+        world.log(world.certify(world.node("EST/mod-2", signing=key(str(n)).public)))
+    world.log(world.certify(world.node("EST/mod-2")))
+    with refused("limit"):
+        world.log(world.certify(world.node("EST/mod-2")))
+    world.log(world.revoke("EST/mod-2"))
+    with refused("duplicate"):
+        world.log(world.revoke("EST/mod-2", issued=world.now + 1))
+
+
+def test_suspect_entries_are_marked_from_an_index(world: World) -> None:
+    world.log(world.revoke("EST/mod-1", suspect_from=((LOG, 41),)))
+    assert world.view.suspect_from("EST/mod-1", LOG) == 41
+    assert world.view.suspect_from("EST/mod-1", "other.example/regional/ct") is None
+    assert world.view.suspect_from("FIN/mod-1", LOG) is None
+
+
+def test_node_watches_for_certificates_of_its_own_member(world: World) -> None:
+    world.log(world.certify(world.node("EST/mod-2")))
+    world.log(world.certify(world.officer("EST/duty-1")))
+    names = [(fact.certificate.name, fact.first) for fact in world.view.certificates("EST")]
+    assert names == [("EST/mod-1", True), ("EST/mod-2", False), ("EST/duty-1", False)]
+    assert world.view.certificate("EST/mod-2", world.now) is None
+    assert len(world.view.node_facts("EST/mod-2")) == 1
+
+
+def test_observer_and_auditor_nodes(world: World) -> None:
+    world = World()
+    members = {
+        **world.charter.members,
+        "UNO": member("UNO", role="observer"),
+        "AUD": member("AUD", role="auditor"),
+    }
+    world.amend(*STATES, "UNO", "AUD", members=members)
+    nodes = world.view.active_nodes("ct", world.now)
+    assert "UNO/mod-1" in nodes
+    assert "AUD/mod-1" not in nodes
+    world.view.sender("UNO/mod-1", world.now, LOG, "heartbeat")
+    with refused("role"):
+        world.view.sender("UNO/mod-1", world.now, LOG, "message")
+    with refused("role"):
+        world.view.sender("AUD/mod-1", world.now)
+    assert "UNO" not in world.view.witnesses(world.now)
+    assert world.view.subject("UNO/mod-1", world.now).groups == {"@members"}
+    assert world.view.subject("AUD/mod-1", world.now).groups == frozenset()
+
+
+def test_node_outside_its_realm_or_role(world: World) -> None:
+    world.log(world.certify(world.node("EST/mod-2", realms=frozenset({"exercise"})), signing("EST/mod-1")))
+    world.log(world.certify(world.node("EST/mod-3", role="witness"), signing("EST/mod-1")))
+    nodes = world.view.active_nodes("ct", world.now)
+    assert "EST/mod-2" not in nodes
+    assert "EST/mod-3" not in nodes
+    with refused("role"):
+        world.view.sender("EST/mod-2", world.now, LOG)
+    with refused("role"):
+        world.view.sender("EST/mod-3", world.now)
+    with refused("unknown-log"):
+        world.view.sender("EST/mod-1", world.now, "other.example/regional/ct")
+    with refused("unknown-log"):
+        world.view.channel_facts("other.example/regional/ct", world.now)
+    assert world.view.witnesses(world.now)["EST"][-1].node == "EST/mod-3"
+
+
+def test_subject_and_channel_facts(world: World) -> None:
+    found = world.view.subject("FIN/mod-1", world.now)
+    assert found is world.view.subject("FIN/mod-1", world.now)
+    assert found.groups == {"@nordic", "@members"}
+    assert found.entitlements["REGIONAL"].levels == {"RESTRICTED", "SECRET"}
+    facts = world.view.channel_facts(LOG, world.now)
+    assert (facts.name, facts.realm, facts.members) == ("ct", "operational", frozenset(STATES))
+    with refused("unknown-sender"):
+        world.view.subject("FIN/mod-9", world.now)
 
 
 def test_object_of_another_framework_does_not_apply(world: World) -> None:
