@@ -212,3 +212,20 @@ def test_damaged_text_parses_or_raises_local_error(noise: bytes, at: int, drop: 
 def test_two_thirds_in_integers() -> None:
     assert [Fraction(2, 3).needed(n) for n in range(1, 10)] == [1, 2, 2, 3, 4, 4, 5, 6, 6]
     assert relay().operator == "SWE"
+
+
+def test_places_that_do_not_exist() -> None:
+    values = charter_values()
+    ct = values.channels["ct"]
+    game = channel("game", RELAY, ["EST"], realm="exercise")
+    closed = Closed("old.example/regional/ct", 1, bytes(32))
+    observers = {code: replace(m, role="observer") for code, m in values.members.items()}
+    for bad, words in (
+        (replace(values, members=observers), "no party has the role member"),
+        (replace(values, directory_relay="other.example"), "is not in the charter"),
+        (replace(values, channels={"ct": replace(ct, relay="other.example")}), "is not in the charter"),
+        (replace(values, channels={"ct": replace(ct, alternate="ct")}), "not another channel"),
+        (replace(values, channels={"ct": replace(ct, alternate="game"), "game": game}), "other realm"),
+        (replace(values, closed=(closed, closed)), "closed twice"),
+    ):
+        assert words in str(refusal(compose(bad)))

@@ -173,6 +173,43 @@ def test_node_key_is_no_officer_key(world: World) -> None:
         world.log(world.certify(world.officer("EST/duty-1", key=signing("EST/mod-1").public)))
 
 
+def test_name_is_a_node_or_an_officer(world: World) -> None:
+    with refused("name"):
+        world.log(world.certify(world.officer("EST/mod-1")))
+    world.log(world.certify(world.officer("EST/duty-1")))
+    with refused("name"):
+        world.log(world.certify(world.node("EST/duty-1")))
+
+
+def test_stranger_certifies_nothing(world: World) -> None:
+    with refused("unknown-member"):
+        world.log(world.certify(world.node("NOR/mod-1")))
+    with refused("unknown-sender"):
+        world.view.sender("NOR/mod-1", world.now)
+
+
+def test_revocation_of_a_name_nobody_knows_keeps_older_certificates_out(world: World) -> None:
+    """A relay that kept the certificate back cannot log it after the revocation."""
+    kept_back = world.certify(world.node("EST/mod-2"))
+    world.log(world.revoke("EST/mod-2"))
+    with refused("issued"):
+        world.log(kept_back)
+
+
+def test_officer_of_a_suspended_member_signs_nothing(world: World) -> None:
+    world.log(world.certify(world.officer("EST/duty-1"), signing("EST/mod-1")))
+    world.amend("FIN", "LTU", "LVA", "SWE", members=world.with_member("EST", suspended=True))
+    with refused("suspended"):
+        world.view.officer(key("EST/duty-1").public.key_id, world.now)
+
+
+def test_officer_waits_node_delay_too(world: World) -> None:
+    world.log(world.certify(world.officer("EST/duty-1")))
+    with refused("unknown-officer"):
+        world.view.officer(key("EST/duty-1").public.key_id, world.now)
+    assert world.view.officer(key("EST/duty-1").public.key_id, world.now + DAY)
+
+
 def test_officer_signs_with_the_powers_given(world: World) -> None:
     world.log(world.certify(world.officer("EST/duty-1"), signing("EST/mod-1")))
     key_id = key("EST/duty-1").public.key_id
