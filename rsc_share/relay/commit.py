@@ -22,10 +22,13 @@ from rsc_share.session.refusal import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What one commit did: an outcome for every candidate of every run, and how many entries it logged."""
+    """What one commit did: an outcome for every candidate of every run.
+
+    `contradicted`: a refusal that says that a log of this host signed a tree which is not here.
+    """
 
     outcomes: list[list[Outcome]]
-    logged: int
+    contradicted: Refused | None
 
 
 async def commit(log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], now: int) -> Commit:
@@ -41,7 +44,8 @@ async def commit(log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], 
         [_outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
         for run, found in zip(runs, verdicts, strict=True)
     ]
-    return Commit(outcomes, 0 if batch is None else len(batch.entries))
+    odd = (v for found in verdicts for v in found if isinstance(v, Refused) and v.code == "equivocation")
+    return Commit(outcomes, next(odd, None))
 
 
 async def _past(log: LiveLog, logs: Logs, candidates: Sequence[Candidate]) -> Past:

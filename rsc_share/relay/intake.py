@@ -22,12 +22,17 @@ from rsc_share.session.frames import Statement, Submission
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A parsed submission from its sender's own session."""
+    """A submission from its sender's own session, with a header and a block that parse.
+
+    `fault`: what is wrong with what came beside them. It is looked at after row 0: an entry that is in the log already
+    gets its receipt again even from a sender who has lost everything beside it.
+    """
 
     signed: Signed
     openings: Mapping[str, Opening]
     statements: tuple[Statement, ...]
     bodies: Mapping[bytes, bytes]
+    fault: Refused | None = None
 
     @property
     def header_hash(self) -> bytes:
@@ -36,7 +41,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A submission that cannot be a candidate: the hash of the bytes sent as its header, and why not."""
+    """A submission whose header or block does not parse: the hash of the bytes sent as its header, and why not."""
 
     header_hash: bytes
     refused: Refused
@@ -50,22 +55,20 @@ def take(submission: Submission, node: str) -> Candidate | Malformed:
     """
     try:
         signed = Signed.parse(submission.header, submission.block)
-        if signed.header.sender != node:
-            raise _foreign(signed.header.sender, node)
+    except RemoteError as error:
+        return Malformed(header_hash(submission.header), Refused("malformed", error.what, row=1))
+    header = signed.header
+    if header.sender != node:
+        raise RemoteError(f"an entry of {header.sender} in a session of {node}", code="foreign-sender")
+    try:
         return Candidate(
             signed,
-            _openings(signed.header, submission.openings),
-            _statements(signed.header, submission.statements),
-            _bodies(signed.header, submission.bodies),
+            _openings(header, submission.openings),
+            _statements(header, submission.statements),
+            _bodies(header, submission.bodies),
         )
     except RemoteError as error:
-        if error.code == "foreign-sender":
-            raise
-        return Malformed(header_hash(submission.header), Refused("malformed", error.what, row=1))
-
-
-def _foreign(sender: str, node: str) -> RemoteError:
-    return RemoteError(f"an entry of {sender} in a session of {node}", code="foreign-sender", sender=sender)
+        return Candidate(signed, {}, (), {}, Refused("malformed", error.what, row=1))
 
 
 def _openings(header: Header, openings: tuple[Opening, ...]) -> dict[str, Opening]:

@@ -134,9 +134,10 @@ class LiveLog:
             raise Broken(f"an entry of {self.origin} cannot be read: {error.what}", log=self.origin) from None
 
     def remember(self, index: int, line: Line) -> Line:
-        self._lines[index] = line
-        if len(self._lines) > RECENT:
-            del self._lines[next(iter(self._lines))]
+        if index >= self.tree.size - RECENT:  # a reader far behind must not push out what everybody else reads
+            self._lines[index] = line
+            if len(self._lines) > RECENT:
+                del self._lines[next(iter(self._lines))]
         return line
 
     async def line(self, index: int) -> Line | None:

@@ -45,13 +45,16 @@ def whole(origin: str, note: Note) -> bytes:
 
 
 def shown(origin: str, note: Note) -> bytes:
-    """The note as a frame carries it: where sixty members' ML-DSA-44 lines do not fit, the Ed25519 lines stay.
+    """The note as a frame carries it: where not all lines fit, the newest Ed25519 line of each member does.
 
-    A reader counts one vote for each member, so leaving out a second line of the same node costs nothing.
+    A reader counts one vote for each member, so nothing that counts is left out.
     """
     lines = _ordered(origin, note.lines)
     if _size(lines) > MAX_NOTE - 1024:
-        lines = [line for line in lines if line.name == origin or len(line.blob) <= _ED25519_LINE]
+        own = [line for line in lines if line.name == origin]
+        short = sorted((line for line in lines if len(line.blob) == _ED25519_LINE), key=lambda line: line.blob[:8])
+        newest = {names.member_of(line.name.partition("/")[2]): line for line in short}
+        lines = [*own, *_ordered(origin, newest.values())]
     return _encode(origin, note, lines)
 
 

@@ -96,7 +96,7 @@ class LogQueue:
 
     async def _commit(self, batch: list[Submitted]) -> None:
         log, relay = self._log, self._relay
-        if log.state is not State.READY:
+        if log.state is not State.READY or relay.directory_log.state is not State.READY:
             self._turn_away(batch, NOT_READY)
             return
         runs = [submitted.run for submitted in batch]
@@ -104,6 +104,8 @@ class LogQueue:
             done = await commit(log, relay.logs, relay.ground(log), runs, relay.now())
             for submitted, outcomes in zip(batch, done.outcomes, strict=True):
                 submitted.answer(outcomes)
+            if done.contradicted is not None:
+                relay.contradicted(log, done.contradicted)
         except Full:
             self._turn_away(batch, NO_SPACE)
         except StorageError as error:

@@ -132,6 +132,8 @@ def _one(draft: _Draft, candidate: Candidate | Malformed, ready: bool) -> Verdic
     again = _again(draft, candidate)
     if again is not None:
         return again
+    if candidate.fault is not None:
+        return candidate.fault
     if not ready:
         return NOT_READY
     try:

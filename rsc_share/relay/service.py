@@ -29,7 +29,7 @@ from rsc_share.relay.queue import LogQueue, Submitted
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.session import Session
 from rsc_share.relay.snapshot import Snapshot, take_snapshot
-from rsc_share.relay.store.protocol import EMPTY, Full, LogStore, Note
+from rsc_share.relay.store.protocol import EMPTY, Broken, Full, LogStore, Note
 from rsc_share.rulebook.view import Decide
 from rsc_share.session.port import RelayPort
 
@@ -153,7 +153,8 @@ class Relay:
         """By which charter the witnesses of a tree are counted: for the directory the newest *inside* that tree."""
         if is_directory(log):
             return self.directory.at(max(1, size))
-        return self.directory.at(self.witnessed or 1)
+        witnessed = self.directory.at(self.witnessed or 1)
+        return witnessed if witnessed.log(log) is not None else self.view
 
     def quorum_of(self, log: str, size: int) -> int:
         return self.counting_view(log, size).charter.witness_quorum
@@ -216,28 +217,28 @@ class Relay:
         return await self._log_object(found, bodies)
 
     async def _log_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
-        async with self._objects_lock:
-            before = self._objects.get(sha256(found).digest())
-            if before is not None:
-                return before
-            # Shielded: the fold has taken the object once the batch is made, so the append must run to its end.
-            return await asyncio.shield(self._append_object(found, bodies))
+        # Shielded: once the fold has taken the object, the append must run to its end, whoever still waits for it.
+        return await asyncio.shield(self._append_object(found, bodies))
 
     async def _append_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
-        log, now = self.directory_log, self.now()
-        index = log.writer.head.size
-        _, batch = admit_object(self.directory, log.writer.head, found, bodies, now)
-        try:
-            await log.append(batch)
-            await log.show(now)
-        except Full:
-            await self._fold(log)
-            raise Unavailable("the relay has no space", code="no-space", retry_after=60.0) from None
-        except StorageError as error:
-            self.stop(log, error)
-            raise Unavailable("the directory has stopped", code="not-ready") from error
-        self._objects[sha256(found).digest()] = index
-        await self._open_channels()
+        mark = sha256(found).digest()
+        async with self._objects_lock:
+            if mark in self._objects:
+                return self._objects[mark]
+            log, now = self.directory_log, self.now()
+            index = log.writer.head.size
+            _, batch = admit_object(self.directory, log.writer.head, found, bodies, now)
+            try:
+                await log.append(batch)
+                await log.show(now)
+                await self._open_channels()
+            except Full:
+                await self._fold(log)
+                raise Unavailable("the relay has no space", code="no-space", retry_after=60.0) from None
+            except StorageError as error:
+                self.stop(log, error)
+                raise Unavailable("the directory has stopped", code="not-ready") from error
+            self._objects[mark] = index
         self.bell.ring()
         return index
 
@@ -255,8 +256,8 @@ class Relay:
 
     def recover(self, log: LiveLog) -> None:
         """`ready` once k members have vouched that what they saw of this log is a prefix of what is here."""
-        if log.state is State.RECOVERING:
-            view = self.counting_view(log.origin, log.size)
+        view = self.counting_view(log.origin, log.size)
+        if log.state is State.RECOVERING and view.log(log.origin) is not None:
             vouching = log.witnessing.vouching & set(view.witnesses(self.now(), log.origin))
             if len(vouching) >= view.charter.witness_quorum:
                 log.state = State.READY
@@ -271,6 +272,14 @@ class Relay:
             if log.state is not State.STOPPED and log.owes_pq(now):
                 await log.show(now)
         self.bell.ring()
+
+    def contradicted(self, log: LiveLog, refused: Refused) -> None:
+        """A sender showed a tree that a log of ours signed and that is not here: the store was rolled back or forked.
+
+        Only the log's own signature gets an entry this far, so nobody can stop a log by inventing a tree.
+        """
+        at_fault = self.directory_log if refused.row == 5 else log
+        self.stop(at_fault, Broken(f"{at_fault.origin} has signed a tree that is not here", log=at_fault.origin))
 
     def stop(self, log: LiveLog, error: StorageError) -> None:
         """A log whose store failed signs nothing more; its readers are told at once."""

@@ -89,8 +89,10 @@ class Session:
         return {origin: log for origin, log in self._relay.logs.items() if active or is_directory(origin)}
 
     def _is_witness(self, log: LiveLog) -> bool:
-        keys = self._relay.view.witnesses(self._relay.now(), log.origin).get(self.member, ())
-        return any(key.node == self.node for key in keys)
+        view = self._relay.view
+        if view.log(log.origin) is None:
+            return False  # closed by the charter: read for ever, cosigned no more
+        return any(key.node == self.node for key in view.witnesses(self._relay.now(), log.origin).get(self.member, ()))
 
     async def logs(self) -> Mapping[str, int]:
         return {origin: log.size for origin, log in self._visible().items()}
