@@ -28,7 +28,28 @@ MAX_DOCUMENT = 256
 KINDS = ("message", *READERS)
 PRECEDENCES = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
 FIRST_PREV = bytes(HASH)
-KEYS = ["approvals", "content", "directory", "document", "expires_at", "grant", "id", "kind", "label", "log", "parts", "precedence", "prev", "purpose", "refs", "seen", "sender", "seq", "to", "type"]
+KEYS = [
+    "approvals",
+    "content",
+    "directory",
+    "document",
+    "expires_at",
+    "grant",
+    "id",
+    "kind",
+    "label",
+    "log",
+    "parts",
+    "precedence",
+    "prev",
+    "purpose",
+    "refs",
+    "seen",
+    "sender",
+    "seq",
+    "to",
+    "type",
+]
 
 
 @dataclass(frozen=True, slots=True)

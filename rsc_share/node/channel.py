@@ -86,7 +86,7 @@ class Channel:
         precedence: Precedence = "ROUTINE",
         must_reach: Iterable[str] = (),
     ) -> Submission:
-        """Queue a message durably and return. Raises `PolicyDenied(plan)` before that if `must_reach` is not reached."""
+        """Queue a message and return. Raises `PolicyDenied(plan)` before that if `must_reach` is not reached."""
         if isinstance(what, Body):
             if label is None:
                 raise LocalError("a body needs a label", advice="publish(body, label=...)")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from rsc_share import names
+from rsc_share.charter.amendment import body_digests
 from rsc_share.charter.certificate import read_certificate
 from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.revocation import read_revocation
 from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
 from rsc_share.crypto.signing import VerifyCache
+from rsc_share.envelope.entry import DirectoryEntry
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, Unavailable
 from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
 from rsc_share.node.line import READ_LIMIT, Line
-from rsc_share.node.trust import Trust, charter_digests, policy_digest
+from rsc_share.node.trust import Trust
 from rsc_share.node.witness import Witness
 from rsc_share.session.frames import Full, Tail
 from rsc_share.session.port import RelayPort
@@ -51,6 +54,9 @@ class Engine:
         self.forbidden: set[str] = set()
         """Nodes whose revocation reached us before the log shows it: obeyed at once, said by nobody else (I16)."""
         self._cache = VerifyCache()
+        signers = (identity.signer, identity.witness, identity.witness_pq, *identity.officers.values())
+        self._own_keys = frozenset(signer.public.key_id for signer in signers)
+        self._confirmed = b""
 
     def line(self, channel: str) -> Line:
         """The channel's line. `LocalError` if the charter has no such channel for this node."""
@@ -100,7 +106,7 @@ class Engine:
         while self.stopped is None:
             tail = await port.read(self.directory_log, self.trust.size, READ_LIMIT)
             if tail is None:
-                return moved
+                return await self._confirm_directory(port) or moved
             bodies = await self._charter_bodies(port, tail)
             now = self.world.now()
             try:
@@ -114,6 +120,18 @@ class Engine:
                 return moved
         return moved
 
+    async def _confirm_directory(self, port: RelayPort) -> bool:
+        note = await port.witnessed(self.directory_log) if self.trust.size else None
+        if note is None or note == self._confirmed:
+            return False
+        try:
+            moved = self.trust.confirm(note, self.world.now())
+        except Misbehaviour as error:
+            self._stop(error, {"note": note})
+            raise
+        self._confirmed = note
+        return moved
+
     async def _charter_bodies(self, port: RelayPort, tail: Tail) -> dict[bytes, bytes]:
         bodies: dict[bytes, bytes] = {}
         for item in tail.items:
@@ -122,19 +140,21 @@ class Engine:
         return bodies
 
     async def _object_bodies(self, port: RelayPort, entry: bytes) -> dict[bytes, bytes]:
-        digests = charter_digests(entry)
-        if not digests:
-            return {}
-        found = dict(await port.bodies(self.directory_log, digests))
-        policy = policy_digest(found.get(digests[-1], b""))
-        return {**found, **(await port.bodies(self.directory_log, [policy]) if policy else {})}
+        found, bodies = DirectoryEntry.parse(entry).object, dict[bytes, bytes]()
+        # Asked twice: the text says which policy bundle belongs to it.
+        while missing := [digest for digest in body_digests(found, bodies) if digest not in bodies]:
+            fetched = await port.bodies(self.directory_log, missing)
+            if not fetched:
+                break
+            bodies.update({sha256(body).digest(): body for body in fetched.values()})
+        return bodies
 
     def _watch_own(self, objects: list[bytes], now: int) -> None:
         """Somebody certified a node of our member: perhaps our authority, perhaps a thief of its key (A16)."""
         for raw in objects:
             found = UnverifiedObject.parse(raw)
-            name = certified_name(found)
-            if name is not None and names.member_of(name) == self.identity.member and name != self.identity.node:
+            name, keys = certified(found)
+            if names.member_of(name) == self.identity.member and not keys <= self._own_keys:
                 what = f"the directory has a new certificate for {name}: ask your authority"
                 self.alarms.raise_("unexpected-certificate", f"{name}/{found.digest.hex()[:16]}", what, now, node=name)
 
@@ -208,11 +228,12 @@ class Engine:
         return True
 
 
-def certified_name(found: UnverifiedObject) -> str | None:
-    """Whom a certificate object is for."""
+def certified(found: UnverifiedObject) -> tuple[str, frozenset[bytes]]:
+    """Whom a certificate object is for, and the ids of its keys; nobody for another object or a broken one."""
     if found.kind != "certificate":
-        return None
+        return "", frozenset()
     try:
-        return read_certificate(found.content).name
+        read = read_certificate(found.content)
     except RemoteError:
-        return None
+        return "", frozenset()
+    return read.name, frozenset(key.key_id for key in read.keys)

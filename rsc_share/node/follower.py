@@ -71,9 +71,27 @@ class Follower:
     def _note(self, note: bytes, found: Witnessed) -> None:
         checkpoint = found.checkpoint
         self.head = Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
+        self._count(found)
+
+    def confirm(self, note: bytes, now: int) -> bool:
+        """Take the newest checkpoint that k members cosigned, of a tree as large as ours or smaller.
+
+        True if more is witnessed now, or more freshly. Raises `Misbehaviour` for a tree that is not a prefix of ours.
+        """
+        found = open_witnessed(note, self.trust.view, self.log, now)
+        checkpoint = found.checkpoint
+        if checkpoint.size > self.size:
+            return False  # read first
+        if self.tree.root(checkpoint.size) != checkpoint.root:
+            raise Misbehaviour(f"{self.log} signed two different trees", code="equivocation")
+        before = self.witnessed_size, self.quorum_time
+        self._count(found)
+        return (self.witnessed_size, self.quorum_time) != before
+
+    def _count(self, found: Witnessed) -> None:
         quorum = found.quorum_time(self.trust.view.charter.witness_quorum)
-        if quorum is not None:
-            self.witnessed_size = checkpoint.size
+        if quorum is not None and found.checkpoint.size >= self.witnessed_size:
+            self.witnessed_size = found.checkpoint.size
             self.quorum_time = max(quorum, self.quorum_time or 0)
 
     def _judge_pending(self) -> Iterable[Seen]:

@@ -35,6 +35,7 @@ class Line:
         self.sending = Sending(log, identity, world, alarms, self.deliveries, self.reading.own)
         self.stopped: RscError | None = None
         self._started = False
+        self._confirmed = b""
 
     async def read(self, port: RelayPort) -> bool:
         """Take what is new. True if something was."""
@@ -42,7 +43,7 @@ class Line:
         while self.stopped is None:
             tail = await port.read(self.log, self.follower.size, READ_LIMIT)
             if tail is None:
-                return moved
+                return await self._confirm(port) or moved
             now = self._world.now()
             try:
                 seen = self.follower.take(tail, now)
@@ -56,6 +57,19 @@ class Line:
             moved = True
             if not tail.items:
                 return moved
+        return moved
+
+    async def _confirm(self, port: RelayPort) -> bool:
+        note, now = await port.witnessed(self.log), self._world.now()
+        if note is None or note == self._confirmed:
+            return False
+        try:
+            moved = self.follower.confirm(note, now)
+        except Misbehaviour as error:
+            self.stop(error, now)
+            raise
+        self._confirmed = note
+        self.reading.inbox.wake()
         return moved
 
     def stop(self, error: RscError, now: int) -> None:

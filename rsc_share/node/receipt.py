@@ -16,10 +16,10 @@ from rsc_share.node.ticket import Place
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Logged: the relay's signed checkpoint covers it. `outcomes` are this node's own decisions, never the relay's word.
+    """Logged: the relay's signed checkpoint covers it. `outcomes` are this node's decisions, never the relay's word.
 
-    `reference` quotes the message (`EST/mod-1/counter-terrorism/417`); `index` is its place in the log; `witnessed` says
-    whether k members had cosigned the tree when this value was made.
+    `reference` quotes the message (`EST/mod-1/counter-terrorism/417`); `index` is its place in the log; `witnessed`
+    says whether k members had cosigned the tree when this value was made.
     """
 
     reference: str
@@ -31,7 +31,7 @@ class Receipt:
     place: Place = field(repr=False)
 
     def proof(self) -> bytes:
-        """A tlog-proof@v1 file (C2SP). `extra` is the stamp: with it the leaf is rebuilt from the sender's own bytes."""
+        """A tlog-proof@v1 file (C2SP). `extra` is the stamp, with which the leaf is rebuilt from our own bytes."""
         stamp = pack([self.place.stamp.logged_at, self.place.stamp.directory])
         return TlogProof(self.index, self.place.proof, self.place.note, stamp).encode()
 

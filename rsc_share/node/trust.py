@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rsc_share.charter.amendment import read_reference
 from rsc_share.charter.directory import Directory
-from rsc_share.charter.objects import UnverifiedObject
-from rsc_share.charter.text import parse_charter
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.entry import DirectoryEntry
 from rsc_share.envelope.parts import Head
-from rsc_share.errors import LocalError, Misbehaviour, RemoteError
+from rsc_share.errors import Misbehaviour, RemoteError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.merkle import CompactRange
 from rsc_share.log.note import KeyType, Note
@@ -106,12 +103,23 @@ class Trust:
         if checkpoint.size == grown.size and grown.root() != checkpoint.root:
             raise Misbehaviour("the directory log signed a tree that its entries do not make", code="equivocation")
 
+    def confirm(self, note: bytes, now: int) -> bool:
+        """Take the newest checkpoint that k members cosigned; its tree may be smaller than what was read.
+
+        True if this node now trusts more, or more freshly. Raises `Misbehaviour` for a tree that is not ours.
+        """
+        before = self.witnessed, self.confirmed_at
+        self._note(note, now)
+        return (self.witnessed, self.confirmed_at) != before
+
     def _note(self, note: bytes, now: int) -> None:
         view = self.directory.at(self.directory.size)
         found = open_witnessed(note, view, view.charter.directory, now)
         checkpoint = found.checkpoint
         if checkpoint.size > self.size:
             return  # the rest of the tail is still to come
+        if self.tree.root(checkpoint.size) != checkpoint.root:
+            raise Misbehaviour("the directory log signed two different trees", code="equivocation")
         quorum = found.quorum_time(view.charter.witness_quorum)
         if quorum is None or checkpoint.size < self.witnessed:
             return
@@ -129,23 +137,3 @@ def log_signature(note: bytes, checkpoint: Checkpoint) -> bytes:
         if line.name == checkpoint.origin and len(line.blob) == 64:
             return line.blob
     raise RemoteError("the checkpoint has no Ed25519 line of its log", code="bad-signature", kind=KeyType.ED25519.name)
-
-
-def charter_digests(entry: bytes) -> list[bytes]:
-    """Digests of the bodies that a charter's directory entry names, its text last; none for other objects.
-
-    Only for fetching: whatever comes back is checked against these digests when the entry is folded.
-    """
-    found = UnverifiedObject.parse(DirectoryEntry.parse(entry).object)
-    if found.kind != "charter":
-        return []
-    reference = read_reference(found)
-    return [reference.keys, reference.signatures, reference.text]
-
-
-def policy_digest(text: bytes) -> bytes | None:
-    """The digest of the policy bundle a charter text names; None where the text is no charter."""
-    try:
-        return parse_charter(text).policy
-    except (LocalError, RemoteError):
-        return None

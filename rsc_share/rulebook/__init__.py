@@ -1,1 +1,1 @@
-"""The only place where admission is decided: the same rows for relay, node and auditor (docs/protocol.md, "Admission")."""
+"""The only place where admission is decided: the same rows for relay, node and auditor."""

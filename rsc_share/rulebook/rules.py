@@ -25,7 +25,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One version of the rulebook. Old versions ship for ever: an old log is judged by the rules it was written under."""
+    """One version of the rulebook. Old versions ship for ever: a log is judged by the rules it was written under."""
 
     version: int
     checks: tuple[Check, ...]

@@ -1,0 +1,175 @@
+"""A framework of states in one process: a relay, one node for each member, and a clock in your hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rsc_share.charter.revocation import Revocation, revoke
+from rsc_share.charter.rowtext import Restriction, restrict
+from rsc_share.errors import LocalError
+from rsc_share.messages import Body
+from rsc_share.node.engine import Engine
+from rsc_share.node.identity import Identity, World
+from rsc_share.node.node import Node
+from rsc_share.relay.notes import LogKeys
+from rsc_share.relay.service import Relay
+from rsc_share.relay.store.memory import MemoryStore
+from rsc_share.testing.clock import Clock, Dice
+from rsc_share.testing.founding import HOST, STATES, ChannelPlan, Founded, Plan, found
+from rsc_share.testing.people import NodeKeys, Party
+from rsc_share.testing.wire import RelayControl, Wire
+
+ROUNDS = 200
+"""Turns of every node after which a framework that never rests is a bug, not patience."""
+
+
+class Framework:
+    """Use `Framework.create`. Nothing moves by itself but what an `await` of yours waits for."""
+
+    def __init__(self, founded: Founded, relay: Relay, store: MemoryStore, clock: Clock, folder: Path) -> None:
+        self.founded, self.clock, self.relay_service, self.store = founded, clock, relay, store
+        self.relay = RelayControl()
+        self.folder = folder
+        self._nodes: dict[str, Node] = {}
+        self._count = 0
+
+    @classmethod
+    def create(
+        cls, *members: str, channel: str = "main", types: Iterable[type[Body]] = (), seed: int = 0
+    ) -> AbstractAsyncContextManager[Framework]:
+        """Found a framework of `members` with one channel, certify an officer for each, and wait until all is quiet.
+
+        `types` are your own message types; they may be sent in the channel. The same `seed` gives the same keys.
+        """
+        own = tuple(types)
+        families = tuple({kind.TYPE.rsplit("/", 2)[0] for kind in own})
+        plan = Plan(members=members or STATES, channels=(_channel(channel, families),), seed=seed)
+        return cls.of(plan, types=own)
+
+    @classmethod
+    @asynccontextmanager
+    async def of(
+        cls, plan: Plan, *, types: Iterable[type[Body]] = (), clock: Clock | None = None
+    ) -> AsyncIterator[Framework]:
+        """A framework founded by `plan`, running."""
+        clock = clock or Clock()
+        founded = found(plan, clock.now)
+        store = MemoryStore()
+        keys = LogKeys(*founded.log_keys)
+        relay = await Relay.open(store, host=HOST, framework_id=founded.framework_id, keys=keys, clock=clock)
+        with TemporaryDirectory() as folder:
+            framework = cls(founded, relay, store, clock, Path(folder))
+            async with relay:
+                await relay.found(*founded.genesis())
+                async with framework._running(tuple(types)):
+                    yield framework
+
+    @asynccontextmanager
+    async def _running(self, types: tuple[type[Body], ...]) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            for party in self.founded.parties.values():
+                for keys in party.nodes:
+                    node = self._made(party, keys, types)
+                    self._nodes[keys.name] = node
+                    self.clock.listen(node.nudge)
+            await self.settle()
+            for data in self.founded.officers(self.clock.now):
+                await self.relay_service.submit_object(data, {})
+            await self.settle()
+            for node in self._nodes.values():
+                await stack.enter_async_context(node)
+            await self.settle()
+            yield
+
+    def _made(self, party: Party, keys: NodeKeys, types: tuple[type[Body], ...]) -> Node:
+        identity = Identity(
+            node=keys.name,
+            charter_digest=self.founded.framework_id,
+            signer=keys.signing,
+            witness=keys.witness,
+            witness_pq=keys.witness_pq,
+            officers={party.officer_name: party.officer},
+        )
+        wire = Wire(self.relay_service.connect(keys.name), party.code, self.relay)
+        world = World(self.clock, Dice(self.founded.plan.seed, keys.name))
+        directory = self.founded.charter.directory
+        return Node(Engine(identity, directory, {HOST: wire}, world, self._evidence(keys.name)), types)
+
+    def _evidence(self, node: str):  # type: ignore[no-untyped-def]
+        def keep(code: str, parts):  # type: ignore[no-untyped-def]
+            self._count += 1
+            folder = self.folder / f"{node.replace('/', '-')}-{self._count:03d}-{code}"
+            folder.mkdir()
+            for name, data in parts.items():
+                (folder / name).write_bytes(data)
+            return folder
+
+        return keep
+
+    # --- the parties
+
+    def node(self, member: str) -> Node:
+        """The node of a member (`EST`), or a node by its name (`EST/mod-1`)."""
+        name = member if "/" in member else f"{member}/mod-1"
+        if name not in self._nodes:
+            raise LocalError(f"no node {name} here", advice=f"there are {', '.join(sorted(self._nodes))}")
+        return self._nodes[name]
+
+    def party(self, member: str) -> Party:
+        """A member's keys: everything that is in its safe."""
+        return self.founded.parties[member]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return tuple(self._nodes.values())
+
+    # --- acts
+
+    async def suspend(self, member: str, *, by: str | None = None) -> None:
+        """`by` one member: it restricts its own material tonight, alone. Without: an amendment by everybody else."""
+        if by is not None:
+            await self.restrict(by, member)
+            return
+        charter = self.relay_service.view.charter
+        members = {**charter.members, member: replace(charter.members[member], suspended=True)}
+        signers = [code for code, held in charter.members.items() if code != member and held.role == "member"]
+        await self.log(*self.founded.amended(charter, members, signers))
+
+    async def restrict(self, by: str, member: str) -> None:
+        """A restriction by `by`'s duty key: nothing of its own goes to `member` any more."""
+        rows = (
+            f'[[agreement]]\nid = "{by}-withholds-from-{member}"\neffect = "deny"\nfrom = ["{by}"]\nto = ["{member}"]\n'
+        )
+        made = Restriction(f"{by}-{member}", by, rows.encode(), self.clock.now)
+        await self.log(restrict(made, self.founded.framework_id, self.party(by).duty))
+
+    async def revoke(self, node: str, *, reason: str = "stolen") -> None:
+        """A revocation of `EST/mod-1` by its member's duty key."""
+        made = Revocation(node, "node", reason, self.clock.now)
+        await self.log(revoke(made, self.founded.framework_id, self.party(node.partition("/")[0]).duty))
+
+    async def log(self, found: bytes, bodies: dict[bytes, bytes] | None = None) -> None:
+        """Put an object into the directory and let everybody see it."""
+        await self.relay_service.submit_object(found, bodies or {})
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Return when nothing is in flight: every node has done all that can be done at this time of the clock."""
+        for _ in range(ROUNDS):
+            await self.relay_service.tick()
+            moved = [await node.drain() for node in self._nodes.values()]
+            await asyncio.sleep(0)
+            if not any(moved):
+                return
+        raise LocalError("the framework does not come to rest")
+
+
+def _channel(name: str, families: tuple[str, ...]) -> ChannelPlan:
+    plan = ChannelPlan(name)
+    return replace(plan, families=tuple(sorted({*plan.families, *families})))

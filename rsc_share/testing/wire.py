@@ -1,0 +1,73 @@
+"""The line between a node and the relay of a test: it can be cut, and an adversary may sit on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rsc_share.errors import Unavailable
+from rsc_share.session.frames import Offer, Outcome, Submission, Tail
+from rsc_share.session.port import RelayPort
+
+
+class RelayControl:
+    """Which members cannot reach the relay."""
+
+    def __init__(self) -> None:
+        self._off: set[str] = set()
+
+    def cut_off(self, member: str) -> None:
+        self._off.add(member)
+
+    def reconnect(self, member: str) -> None:
+        self._off.discard(member)
+
+    def check(self, member: str) -> None:
+        """Raises `Unavailable` for a member that is cut off."""
+        if member in self._off:
+            raise Unavailable(f"{member} is cut off from the relay", code="cut-off")
+
+
+class Wire:
+    """A `RelayPort` in front of another. Subclass one method to lie about one thing."""
+
+    def __init__(self, port: RelayPort, member: str, control: RelayControl) -> None:
+        self.port, self.member, self._control = port, member, control
+
+    def _check(self) -> None:
+        self._control.check(self.member)
+
+    async def logs(self) -> Mapping[str, int]:
+        self._check()
+        return await self.port.logs()
+
+    async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+        self._check()
+        return await self.port.submit(log, entries)
+
+    async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
+        self._check()
+        return await self.port.submit_object(found, bodies)
+
+    async def read(self, log: str, start: int, limit: int) -> Tail | None:
+        self._check()
+        return await self.port.read(log, start, limit)
+
+    async def witnessed(self, log: str) -> bytes | None:
+        self._check()
+        return await self.port.witnessed(log)
+
+    async def bodies(self, log: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        self._check()
+        return await self.port.bodies(log, digests)
+
+    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+        self._check()
+        return await self.port.offers(heads)
+
+    async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:
+        self._check()
+        await self.port.cosign(log, size, lines)
+
+    async def changed(self, known: Mapping[str, int]) -> None:
+        self._check()
+        await self.port.changed(known)
