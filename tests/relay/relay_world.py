@@ -106,7 +106,7 @@ def founding() -> tuple[bytes, bytes, dict[bytes, bytes]]:
     keys = log_keys()
     prints = (keys.ed25519.public.fingerprint, keys.mldsa44.public.fingerprint)
     channels = [
-        channel(name, HOST, ["@members"], ceiling={"REGIONAL": "SECRET"}, families=["threat"]) for name in ("ct", "ops")
+        channel(name, HOST, STATES, ceiling={"REGIONAL": "SECRET"}, families=["threat"]) for name in ("ct", "ops")
     ]
     charter = parse_charter(
         compose(

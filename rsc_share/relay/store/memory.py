@@ -42,8 +42,8 @@ class MemoryStore:
 
     def __init__(self, *, limit: int | None = None) -> None:
         self._logs: dict[str, _Log] = {}
-        self._limit = limit
-        self._used = 0
+        self.limit = limit
+        self.used = 0
 
     async def logs(self) -> Mapping[str, Head]:
         return {origin: log.head for origin, log in self._logs.items() if log.epoch}
@@ -70,9 +70,9 @@ class MemoryStore:
         return Writer(writer.log, writer.epoch, batch.after)
 
     def _take_space(self, size: int) -> None:
-        if self._limit is not None and self._used + size > self._limit:
-            raise Full(f"{size} bytes do not fit", used=self._used, limit=self._limit)
-        self._used += size
+        if self.limit is not None and self.used + size > self.limit:
+            raise Full(f"{size} bytes do not fit", used=self.used, limit=self.limit)
+        self.used += size
 
     @staticmethod
     def _write(found: _Log, batch: Batch) -> None:
@@ -115,7 +115,7 @@ class MemoryStore:
             body = bodies.get(digest)
             if isinstance(body, Body):
                 bodies[digest] = Erased(body.index, reason)
-                self._used -= len(body.data)
+                self.used -= len(body.data)
                 erased += 1
         return erased
 
