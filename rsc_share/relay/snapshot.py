@@ -17,10 +17,10 @@ from rsc_share.relay.store.protocol import Body, Erased, Stored
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One log up to the tree of `note`: all entries with openings and statements, and every body there is.
+    """One log as its newest signed checkpoint covers it: entries with openings and statements, every body there is.
 
-    `note` is the newest checkpoint that k members cosigned, or the newest signed one where none is (`witnessed`
-    False), with every line kept. `erased` names bodies that were here, and why they are not.
+    `note` is that checkpoint with every line kept for it; `witnessed` the newest one that k members cosigned (the same
+    bytes once they have). `erased` names bodies that were here, and why they are not.
     """
 
     origin: str
@@ -28,14 +28,13 @@ class Snapshot:
     bodies: Mapping[bytes, bytes]
     erased: Mapping[bytes, str]
     note: bytes
-    witnessed: bool
+    witnessed: bytes | None
 
 
 async def take_snapshot(log: LiveLog) -> Snapshot:
-    """The log up to its witnessed size; all of it where nothing is witnessed yet."""
-    quorum = log.witnessing.quorum
-    size = quorum.size if quorum is not None else log.size
+    size, quorum = log.size, log.witnessing.quorum
     note = whole(log.origin, log.notes[size])
+    witnessed = None if quorum is None else whole(log.origin, log.notes[quorum.size])
     entries = [stored async for stored in log.store.read(log.origin, 0, size, max_bytes=1 << 62)]
     digests: list[bytes] = []
     for stored in entries:
@@ -47,7 +46,7 @@ async def take_snapshot(log: LiveLog) -> Snapshot:
         {digest: body.data for digest, body in found.items() if isinstance(body, Body)},
         {digest: body.reason for digest, body in found.items() if isinstance(body, Erased)},
         note,
-        quorum is not None,
+        witnessed,
     )
 
 
