@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rsc_share import codec
+from rsc_share.labels.equivalence import map_label
 from rsc_share.labels.label import Label
 from rsc_share.labels.order import dominates, join
 from rsc_share.labels.scheme import SchemeSet, day_of
-from rsc_share.labels.text import parse_label
+from rsc_share.labels.text import parse_label, render_label
 from rsc_share.labels.validity import validate
 from rsc_share.testing.vectors import rules
 from rsc_share.testing.vectors.basics import Vectors
