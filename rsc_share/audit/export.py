@@ -122,8 +122,9 @@ def _view_files(log: LogSource, folder: str, member: str) -> Iterator[tuple[str,
 
 
 def _besides(log: LogSource, folder: str) -> Iterator[tuple[str, bytes]]:
-    bundles = sorted({index // WIDTH for index in (*log.openings, *log.statements)})
-    for bundle in bundles:
+    for bundle in sorted({index // WIDTH for index in (*log.openings, *log.statements)}):
         span = range(bundle * WIDTH, (bundle + 1) * WIDTH)
         rows = [(i, log.openings.get(i, {}), log.statements.get(i, {})) for i in span]
-        yield layout.openings_file(folder, bundle), pack_besides([row for row in rows if row[1] or row[2]])
+        held = [row for row in rows if row[1] or row[2]]
+        if held:
+            yield layout.openings_file(folder, bundle), pack_besides(held)

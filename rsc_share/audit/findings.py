@@ -63,9 +63,9 @@ class Finding:
             "reply": None,
             "row": self.row,
             "rule": self.rule,
-            "what": self.what,
+            "what": printable(self.what),
             "when": self.when,
-            "who": self.who,
+            "who": printable(self.who),
         }
 
 
@@ -73,12 +73,19 @@ def plain(value: Any) -> Any:
     """`value` as JSON can hold it."""
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, str):
+        return printable(value)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in sorted(value.items())}
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value) if isinstance(value, set | frozenset) else value
         return [plain(item) for item in items]
     return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def printable(text: str) -> str:
+    """`text` without anything that moves a cursor or is no character: a file's name can hold both."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

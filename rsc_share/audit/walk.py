@@ -200,7 +200,7 @@ class Walk:
         self._stop(index, NO_DIRECTORY, NO_DIRECTORY)
 
     def _judge(self, index: int, entry: UnverifiedEntry) -> None:
-        h, beside = entry.header, self._beside(index)
+        h, beside = entry.header, self.beside_of(index)
         case = self._case(index, entry, beside)
         try:
             verdict = judge(case)
@@ -331,7 +331,8 @@ class Walk:
     def _add(self, finding: Finding) -> None:
         self.findings.append(finding)
 
-    def _beside(self, index: int) -> Beside:
+    def beside_of(self, index: int) -> Beside:
+        """What lay beside an entry of this log."""
         bundle = index // WIDTH
         if self._besides[0] != bundle:
             self._besides = (bundle, self._read_besides(bundle))

@@ -1,0 +1,228 @@
+"""The report as values: the sections a committee needs in order to sign it, in their order.
+
+`content` depends on nothing but the input and the examiner's mandate, so two examiners can compare one digest.
+What differs from run to run (machine, time, versions) stands apart in `run`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+from rsc_share import names
+from rsc_share.audit import canonical, completeness, outcome
+from rsc_share.audit.classes import CHECKED, FINDING, NOT_REACHED, REASONS
+from rsc_share.audit.findings import Grade
+from rsc_share.audit.replay import Replay
+
+NOT_CHECKED = (
+    "Whether any label is right for its content: content is encrypted, and nobody here held a key.",
+    "Talk outside the system, and messages that were never given to it.",
+    "Attempts that were refused before the log: denials inside a node and the relay's journal are not in an export.",
+    "Use after delivery: reading, retention, onward passing by people.",
+    "Who sat behind a key. A signature shows a key, not a person.",
+    "Any clock beyond what witnesses bound it to. A sender's own time is a claim.",
+    "Parallel logs, and a relay that colludes with all witnesses.",
+    "The software itself, this program included.",
+    "Channels that were not exported.",
+)
+_LIBRARIES = ("rsc-share", "cryptography", "msgpack", "pynacl")
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """Who asked what. Free text by the examiner; `label` is printed on every page."""
+
+    asked_by: str = ""
+    question: str = ""
+    period: str = ""
+    basis: str = ""
+    examiner: str = ""
+    label: str = "UNMARKED"
+    charter_digest_from: str = ""
+    """Where the charter digest was taken from, such as `treaty annex, page 12`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What differs from run to run. Times in ms."""
+
+    started: int
+    seconds: float
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def report(result: Replay, mandate: Mandate | None = None, run: Run | None = None) -> dict[str, Any]:
+    """The whole report. `findings_digest` covers everything but `run`."""
+    content = _content(result, mandate or Mandate())
+    return {
+        "first_line": outcome.first_line(result),
+        "exit_code": int(outcome.exit_code(result)),
+        "findings_digest": hashlib.sha256(canonical.encode(content)).hexdigest(),
+        "content": content,
+        "run": None if run is None else _run(run),
+    }
+
+
+def encode(made: Mapping[str, Any]) -> bytes:
+    """`report.json`."""
+    return canonical.encode(dict(made))
+
+
+def versions() -> dict[str, str]:
+    """Of this program and what it stands on."""
+    found = {"python": platform.python_version(), "machine": platform.platform()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found
+
+
+def _content(result: Replay, mandate: Mandate) -> dict[str, Any]:
+    return {
+        "mandate": _mandate(result, mandate),
+        "custody": _custody(result),
+        "anchors": _anchors(result, mandate),
+        "reconciliation": _reconciliation(result),
+        "completeness": {"logs": completeness.statements(result), "limits": completeness.LIMITS},
+        "findings": [finding.values() for finding in result.findings],
+        "grades": _grades(result),
+        "labels_against_content": (
+            "Not replayable. Labels are checked against content by sampling: holders show salt and payload of entries "
+            "drawn by lot, `audit disclose` matches them with the commitments, and people judge."
+        ),
+        "rules": _rules(result),
+        "not_checked": list(NOT_CHECKED),
+    }
+
+
+def _mandate(result: Replay, mandate: Mandate) -> dict[str, Any]:
+    return {
+        "asked_by": mandate.asked_by,
+        "question": mandate.question,
+        "period": mandate.period,
+        "basis": mandate.basis,
+        "examiner": mandate.examiner,
+        "label": mandate.label,
+        "channels": [names.channel_of(origin) for origin in result.walks],
+        "view": result.export.manifest.view,
+    }
+
+
+def _custody(result: Replay) -> dict[str, Any]:
+    manifest, seal = result.export.manifest, result.export.manifest.seal
+    return {
+        "manifest_sha256": result.export.manifest_digest.hex(),
+        "exported_by": manifest.by,
+        "exported_at_claimed": manifest.exported_at,
+        "tool": manifest.tool,
+        "files": len(manifest.files),
+        "bytes": sum(line.size for line in manifest.files),
+        "signed_by_key": None if seal is None else seal.key.fingerprint,
+        "signed_by": None if seal is None else _owner(result, seal.key.key_id),
+        "hand_overs": [],
+    }
+
+
+def _owner(result: Replay, key_id: bytes) -> str:
+    """Whose key signed the manifest, by the directory; `unknown` is worth asking about."""
+    if not result.trust.usable:
+        return "unknown"
+    view = result.trust.directory.at(result.trust.usable)
+    for node in (node for member in view.charter.members for node in view.state.party(member).nodes):
+        if any(fact.certificate.signing.key_id == key_id for fact in view.node_facts(node)):
+            return node
+    for origin, spec in view.logs.items():
+        if spec.ed25519.key_id == key_id:
+            return f"log key of {origin}"
+    return "unknown"
+
+
+def _anchors(result: Replay, mandate: Mandate) -> dict[str, Any]:
+    anchored = result.anchored
+    return {
+        "outside": anchored.firm,
+        "charter_digest": result.pin.hex(),
+        "charter_digest_given": anchored.pinned,
+        "charter_digest_from": mandate.charter_digest_from,
+        "checkpoints": [
+            {"from": h.source, "log": h.origin, "size": h.size, "root": h.root.hex(), "witnessed": h.quorum_time}
+            for h in anchored.heads
+        ],
+        "keys": list(anchored.keys),
+        "logs_without_outside_checkpoint": sorted(set(result.classes) - {head.origin for head in anchored.heads}),
+    }
+
+
+def _reconciliation(result: Replay) -> dict[str, Any]:
+    logs = [_one_log(result, origin) for origin in result.classes]
+    return {
+        "logs": logs,
+        "entries": sum(log["size"] for log in logs),
+        "checked": sum(log["checked"] for log in logs),
+        "with_finding": sum(log["with_finding"] for log in logs),
+        "not_checkable": sum(sum(log["not_checkable"].values()) for log in logs),
+        "decisions": result.decisions,
+        "distinct_decisions": result.distinct,
+        "signatures": result.signatures,
+        "bodies_present": len(result.export.bodies),
+    }
+
+
+def _one_log(result: Replay, origin: str) -> dict[str, Any]:
+    counts, walk = result.classes[origin].counts(), result.walks.get(origin)
+    found: dict[str, Any] = {
+        "log": origin,
+        "size": result.export.logs[origin].checkpoint.size,
+        "checked": counts.get(CHECKED, 0),
+        "with_finding": counts.get(FINDING, 0),
+        "not_checkable": {reason: counts[reason] for reason in (*REASONS, NOT_REACHED) if reason in counts},
+        "by_sender": [],
+        "openings": 0,
+        "statements": 0,
+        "bodies": {},
+    }
+    if walk is not None:
+        by_sender = [{"sender": s, "kind": kind, "entries": n} for (s, kind), n in sorted(walk.sums.entries.items())]
+        gone = result.bodies.counts(origin, result.newest)
+        found |= {"by_sender": by_sender, "openings": walk.sums.openings, "statements": walk.sums.statements}
+        found["bodies"] = {name: gone[name] for name in sorted(gone)}
+    return found
+
+
+def _grades(result: Replay) -> dict[str, int]:
+    return {grade.text: sum(1 for f in result.findings if f.grade is grade) for grade in Grade}
+
+
+def _rules(result: Replay) -> dict[str, Any]:
+    """Charters and policies in force, each with the directory entries and times they hold from."""
+    found = []
+    for index, kind, logged_at in result.trust.kinds:
+        if kind == "charter":
+            charter = result.trust.directory.at(index + 1).charter
+            found.append(
+                {
+                    "from_directory_entry": index,
+                    "from": logged_at,
+                    "version": charter.version,
+                    "charter_sha256": charter.digest.hex(),
+                    "policy_sha256": charter.policy.hex(),
+                    "rulebook": charter.rules,
+                }
+            )
+    disagreements = sum(1 for finding in result.findings if finding.code == "second-opinion")
+    return {"charters": found, "second_program_disagreements": disagreements}
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "started": run.started,
+        "milliseconds": round(run.seconds * 1000),
+        "versions": dict(run.versions) or versions(),
+    }

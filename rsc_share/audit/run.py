@@ -1,0 +1,83 @@
+"""One call for a command line or a script: audit a folder, and write the report beside it.
+
+done = run(Path("export-2026-11"), anchors_from("1eef…", [Path("from-EST.checkpoint")]))
+sys.exit(done.code)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsc_share.audit import html, layout, outcome
+from rsc_share.audit.anchors import Anchors
+from rsc_share.audit.export import write_file
+from rsc_share.audit.files import Folder
+from rsc_share.audit.layout import digest_of
+from rsc_share.audit.outcome import Exit
+from rsc_share.audit.replay import Replay, replay, silent
+from rsc_share.audit.report import Mandate, Run, encode, report, versions
+from rsc_share.audit.trust import Progress
+from rsc_share.errors import LocalError
+from rsc_share.log.note import VerifierKey
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished audit: its report as values, the number a process ends with, and the replay for further questions."""
+
+    report: dict[str, Any]
+    code: Exit
+    result: Replay
+
+
+def anchors_from(
+    charter_digest: str | None = None, checkpoints: Sequence[Path] = (), vkeys: Sequence[Path] = ()
+) -> Anchors:
+    """Anchors as people type them: 64 hex digits (spaces allowed, as printed on paper) and files.
+
+    Raises `LocalError` for what cannot be read, `RemoteError` for a list of keys that is none.
+    """
+    pin = None
+    if charter_digest is not None:
+        pin = digest_of("".join(charter_digest.split()).lower())
+        if pin is None:
+            raise LocalError("the charter digest needs 64 hex digits", code="bad-digest")
+    keys = [line for path in vkeys for line in _read(path).decode("utf-8", "replace").split("\n") if line]
+    return Anchors(pin, {str(path): _read(path) for path in checkpoints}, tuple(map(VerifierKey.parse, keys)))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(layout.MAX_NOTE + 1)
+    except OSError as error:
+        raise LocalError(f"cannot read {path}: {error.strerror}", code="no-file") from None
+
+
+def run(
+    folder: Path,
+    anchors: Anchors,
+    *,
+    member: str | None = None,
+    mandate: Mandate | None = None,
+    progress: Progress = silent,
+) -> Done:
+    """Audit the export in `folder`. Raises `LocalError`, `RemoteError` or `StorageError` where nothing can be audited:
+    exit code `Exit.UNUSABLE`."""
+    started, clock = int(time.time() * 1000), time.monotonic()
+    result = replay(Folder(folder), anchors, member=member, progress=progress)
+    seconds = time.monotonic() - clock
+    made = report(result, mandate, Run(started, seconds, versions()))
+    return Done(made, outcome.exit_code(result), result)
+
+
+def write_reports(done: Done, folder: Path, page: Path | None = None) -> tuple[Path, Path]:
+    """`report.json` in `folder`, and the page there or at `page`."""
+    target = page or folder / layout.REPORT_HTML
+    write_file(folder / layout.REPORT_JSON, encode(done.report))
+    write_file(target, html.render(done.report).encode())
+    return folder / layout.REPORT_JSON, target

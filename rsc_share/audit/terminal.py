@@ -1,0 +1,103 @@
+"""The report for a terminal: plain lines, every list complete, nothing that only colour says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rsc_share.audit.times import both
+
+
+def render(made: Mapping[str, Any]) -> str:
+    """The whole report as text, from the values of `report.report`."""
+    return "\n".join(_lines(made)) + "\n"
+
+
+def _lines(made: Mapping[str, Any]) -> Iterator[str]:
+    content = made["content"]
+    yield made["first_line"]
+    yield f"findings digest {made['findings_digest']}"
+    yield from _head(content)
+    yield from _reconciliation(content["reconciliation"])
+    yield from _completeness(content["completeness"])
+    yield from _findings(content)
+    yield ""
+    yield "WHAT WAS NOT CHECKED"
+    yield from (f"  - {line}" for line in content["not_checked"])
+
+
+def _head(content: Mapping[str, Any]) -> Iterator[str]:
+    mandate, custody, anchors = content["mandate"], content["custody"], content["anchors"]
+    yield f"view {mandate['view']}, channels {', '.join(mandate['channels']) or 'none'}, label {mandate['label']}"
+    yield f"exported by {custody['exported_by']}, who says at {both(custody['exported_at_claimed'])}"
+    signed = custody["signed_by"] or "nobody"
+    yield f"manifest {custody['manifest_sha256']}, {custody['files']} files, signed by {signed}"
+    given = "given from outside" if anchors["charter_digest_given"] else "TAKEN FROM THE EXPORT ITSELF"
+    yield f"charter digest {anchors['charter_digest']}, {given}"
+    for head in anchors["checkpoints"]:
+        yield f"checkpoint from {head['from']}: {head['log']} at {head['size']}, witnessed {both(head['witnessed'])}"
+    for key in anchors["keys"]:
+        yield f"key from outside: {key}"
+    for log in anchors["logs_without_outside_checkpoint"]:
+        yield f"no checkpoint from outside for {log}"
+
+
+def _reconciliation(found: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield "ENTRIES"
+    rows = [
+        (log["log"], log["size"], log["checked"], log["with_finding"], sum(log["not_checkable"].values()))
+        for log in found["logs"]
+    ]
+    total = ("all", found["entries"], found["checked"], found["with_finding"], found["not_checkable"])
+    yield from table(("log", "size", "checked", "finding", "not checkable"), [*rows, total])
+    for log in found["logs"]:
+        for reason, count in log["not_checkable"].items():
+            yield f"  not checkable in {log['log']}: {count}, {reason}"
+        if log["bodies"]:
+            bodies = log["bodies"]
+            yield f"  bodies of {log['log']}: {bodies['erased']} gone in order, {bodies['missing']} missing"
+    yield f"  {found['bodies_present']} bodies present; {found['signatures']} signatures verified"
+    asked = f"{found['decisions']} sharing decisions, {found['distinct_decisions']} different ones"
+    yield f"  {asked}, each asked of two programs"
+
+
+def _completeness(found: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield "COMPLETENESS"
+    for log in found["logs"]:
+        witnesses = f"{len(log['witnessed_by'])} of {log['may_witness']} members ({log['needed']} needed)"
+        yield f"  {log['log']} up to {log['size']}, witnessed by {witnesses}: {', '.join(log['witnessed_by'])}"
+        yield f"    between {both(log['witnessed_from'])} and {both(log['witnessed_until'])}"
+        for sender in log["senders"]:
+            beat = both(sender["last_heartbeat"])
+            gaps = f", gaps at {', '.join(map(str, sender['gaps']))}" if sender["gaps"] else ""
+            yield f"    {sender['sender']}: last number {sender['last_seq']}, last heartbeat {beat}{gaps}"
+        for row in log["recipients"]:
+            yield f"    {row['sender']} to {row['node']}: {row['last_number']}"
+    yield f"  {found['limits']}"
+
+
+def _findings(content: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    counts = ", ".join(f"{count} {grade}" for grade, count in content["grades"].items())
+    yield f"FINDINGS ({counts})"
+    for finding in content["findings"]:
+        place = f"{finding['log']} {'' if finding['index'] is None else finding['index']}".strip()
+        yield f"  {finding['grade'].upper()} {finding['code']}  {place}  {both(finding['when'])}"
+        yield f"    {finding['what']}"
+        if finding["rule"] or finding["basis"]:
+            yield f"    rule: {finding['rule']}{'; basis: ' + finding['basis'] if finding['basis'] else ''}"
+        yield "    reply of the party: none on file"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Columns as wide as they need; numbers to the right."""
+    cells = [list(map(str, head)), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    for row in cells:
+        first, *rest = (
+            text.ljust(width) if i == 0 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  " + "  ".join((first, *rest)).rstrip()
