@@ -27,10 +27,11 @@ class RscError(Exception):
     default_code: ClassVar[str] = "error"
 
     def __init__(self, what: str, *, code: str | None = None, advice: str = "", **fields: Any) -> None:
-        super().__init__(what)
-        self.what = what
+        # Strangers' words end up in sentences: a line break in one would forge the next line of a log.
+        self.what = _one_line(what)
+        super().__init__(self.what)
         self.code = code or self.default_code
-        self.advice = advice
+        self.advice = _one_line(advice)
         self.fields = fields
 
     def __str__(self) -> str:
@@ -38,6 +39,11 @@ class RscError(Exception):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(code={self.code!r}, {self.what!r})"
+
+
+def _one_line(text: str) -> str:
+    """`text` with everything that is not printable written as an escape."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class LocalError(RscError):
