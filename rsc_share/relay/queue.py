@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rsc_share.errors import StorageError
+from rsc_share.relay.access import Access
 from rsc_share.relay.commit import commit
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.sequencer import NOT_READY, NOT_TRIED, Run
@@ -20,7 +21,6 @@ from rsc_share.session.frames import Outcome, Weather
 
 if TYPE_CHECKING:
     from rsc_share.relay.service import Relay
-    from rsc_share.relay.session import Session
 
 MAX_ENTRIES = 512
 """Entries judged for one commit; a run is never split."""
@@ -31,7 +31,7 @@ NO_SPACE = Weather("no-space", 60_000)
 class Submitted:
     """One run and whoever waits for its outcomes."""
 
-    session: Session
+    by: Access
     run: Run
     outcomes: asyncio.Future[Sequence[Outcome]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -85,7 +85,7 @@ class LogQueue:
         taken, entries = [], 0
         while self._waiting and entries < MAX_ENTRIES:
             submitted = self._waiting.pop(0)
-            if submitted.session.closed:
+            if submitted.by.closed:
                 submitted.turn_away(NOT_TRIED)
             else:
                 taken.append(submitted)

@@ -10,10 +10,7 @@ second, or after moving a test's clock.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from hashlib import sha256
 
 from rsc_share import names
 from rsc_share.charter.directory import Directory
@@ -21,32 +18,19 @@ from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.errors import LocalError, Refused, StorageError, Unavailable
 from rsc_share.policy.decide import decide
+from rsc_share.relay.bell import Bell
 from rsc_share.relay.commit import is_directory, replay_erasures
-from rsc_share.relay.directory_log import admit_object, fold
+from rsc_share.relay.keeper import DirectoryKeeper
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import LogKeys, by_member
 from rsc_share.relay.queue import LogQueue, Submitted
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.session import Session
 from rsc_share.relay.snapshot import Snapshot, take_snapshot
-from rsc_share.relay.store.protocol import EMPTY, Broken, Full, LogStore, Note
+from rsc_share.relay.store.protocol import Broken, Full, LogStore, Note
+from rsc_share.relay.witnessing import Quorum
 from rsc_share.rulebook.view import Decide
 from rsc_share.session.port import RelayPort
-
-
-@dataclass(slots=True)
-class Bell:
-    """Wakes everybody who waits. Waiters look again for themselves: nothing is lost, some look in vain."""
-
-    _event: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def ring(self) -> None:
-        self._event.set()
-        self._event = asyncio.Event()
-
-    def next(self) -> asyncio.Event:
-        """Take it *before* looking, and wait for it after."""
-        return self._event
 
 
 class Relay:
@@ -57,18 +41,14 @@ class Relay:
     ) -> None:
         self.store, self.host, self.framework_id, self.keys, self.now = store, host, framework_id, keys, clock
         self.logs: dict[str, LiveLog] = {}
-        self.directory = Directory.begin(framework_id)
         self.bell = Bell()
         self.failure: StorageError | None = None
         """What stopped a log. An operator's process exits with it and signs nothing more."""
-        self._directory_log = ""
+        self._keeper = DirectoryKeeper(framework_id)
         self._decide = decide
         self._signatures = VerifyCache()
         self._sessions: dict[str, Session] = {}
         self._queues: dict[str, LogQueue] = {}
-        self._objects: dict[bytes, int] = {}
-        """Index by SHA-256 of every logged object."""
-        self._objects_lock = asyncio.Lock()
 
     # --- life
 
@@ -100,7 +80,7 @@ class Relay:
         for queue in self._queues.values():
             await queue.close()
         for session in self._sessions.values():
-            session.cut("the relay is closing")
+            session.access.cut("the relay is closing")
         self.bell.ring()
 
     async def __aenter__(self) -> Relay:
@@ -114,15 +94,11 @@ class Relay:
             raise LocalError(f"the store holds {origin}, which is not a log of {self.host}")
         log = await LiveLog.open(self.store, origin, self.keys, self.now())
         if is_directory(origin):
-            self._directory_log = origin
-            await self._fold(log)
+            await self._keeper.fold(log)
         else:
             await replay_erasures(log)
         self.logs[origin] = log
         self._queues[origin] = LogQueue(self, log)
-
-    async def _fold(self, log: LiveLog) -> None:
-        self.directory, self._objects = await fold(self.store, log.origin, log.writer.head.size, self.framework_id)
 
     async def _open_channels(self) -> None:
         """Logs of this host that the newest charter names: a new one is signed at size 0 before anything else."""
@@ -133,27 +109,30 @@ class Relay:
     # --- what is known
 
     @property
+    def directory(self) -> Directory:
+        return self._keeper.directory
+
+    @property
     def view(self) -> DirectoryView:
         """Trust as of everything logged: what is restrictive is obeyed at once."""
         return self.directory.at(self.directory.size)
 
     @property
     def directory_log(self) -> LiveLog:
-        if not self._directory_log:
+        if self._keeper.log is None:
             raise Unavailable("no charter is logged here yet", code="not-ready")
-        return self.logs[self._directory_log]
+        return self._keeper.log
 
     @property
-    def witnessed(self) -> int:
-        """Entries of the directory that k members have cosigned; 0 before there are any."""
-        quorum = self.logs[self._directory_log].witnessing.quorum if self._directory_log else None
-        return quorum.size if quorum is not None else 0
+    def witnessed(self) -> Quorum | None:
+        """The newest tree of the directory that k members have cosigned."""
+        return self._keeper.log.witnessing.quorum if self._keeper.log is not None else None
 
     def counting_view(self, log: str, size: int) -> DirectoryView:
         """By which charter the witnesses of a tree are counted: for the directory the newest *inside* that tree."""
         if is_directory(log):
             return self.directory.at(max(1, size))
-        witnessed = self.directory.at(self.witnessed or 1)
+        witnessed = self.directory.at(self.witnessed.size if self.witnessed is not None else 1)
         return witnessed if witnessed.log(log) is not None else self.view
 
     def quorum_of(self, log: str, size: int) -> int:
@@ -161,14 +140,13 @@ class Relay:
 
     def ground(self, log: LiveLog) -> Ground:
         """What one batch is judged on, read once."""
-        directory = self.directory_log
-        quorum = directory.witnessing.quorum
+        quorum = self.witnessed
         return Ground(
             log=log.origin,
             head=log.writer.head,
             root_at=log.root,
             directory=self.directory,
-            directory_root=directory.root,
+            directory_root=self.directory_log.root,
             witnessed=quorum.size if quorum is not None else 0,
             quorum_time=quorum.time if quorum is not None else None,
             signatures=self._signatures,
@@ -186,7 +164,7 @@ class Relay:
         names.node(node)
         before = self._sessions.get(node)
         if before is not None:
-            before.cut("a newer session of this node")
+            before.access.cut("a newer session of this node")
             self.bell.ring()
         session = self._sessions[node] = Session(self, node)
         return session.port()
@@ -202,9 +180,7 @@ class Relay:
         a relay that lost its store and founded again would fork every log it has."""
         if self.logs or await self.store.logs():
             raise LocalError("this store has logs already")
-        trial = Directory.begin(self.framework_id)
-        admit_object(trial, EMPTY, charter, bodies, self.now())
-        home = trial.at(1).charter.directory
+        home = self._keeper.home(charter, bodies, self.now())
         if home.partition("/")[0] != self.host:
             raise LocalError(f"the directory of this charter is kept by {home}, not by {self.host}")
         await self._open_log(home)
@@ -217,30 +193,17 @@ class Relay:
         return await self._log_object(found, bodies)
 
     async def _log_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
-        # Shielded: once the fold has taken the object, the append must run to its end, whoever still waits for it.
-        return await asyncio.shield(self._append_object(found, bodies))
+        try:
+            return await self._keeper.log_object(found, bodies, self.now(), self._directory_grew)
+        except Full:
+            raise Unavailable("the relay has no space", code="no-space", retry_after=60.0) from None
+        except StorageError as error:
+            self.stop(self.directory_log, error)
+            raise Unavailable("the directory has stopped", code="not-ready") from error
 
-    async def _append_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
-        mark = sha256(found).digest()
-        async with self._objects_lock:
-            if mark in self._objects:
-                return self._objects[mark]
-            log, now = self.directory_log, self.now()
-            index = log.writer.head.size
-            _, batch = admit_object(self.directory, log.writer.head, found, bodies, now)
-            try:
-                await log.append(batch)
-                await log.show(now)
-                await self._open_channels()
-            except Full:
-                await self._fold(log)
-                raise Unavailable("the relay has no space", code="no-space", retry_after=60.0) from None
-            except StorageError as error:
-                self.stop(log, error)
-                raise Unavailable("the directory has stopped", code="not-ready") from error
-            self._objects[mark] = index
+    async def _directory_grew(self) -> None:
+        await self._open_channels()
         self.bell.ring()
-        return index
 
     # --- witnesses
 

@@ -1,0 +1,73 @@
+"""One session as a witness: what it is offered, and what is taken from it. Only verified lines are ever kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rsc_share.errors import RemoteError
+from rsc_share.log.checkpoint import Checkpoint
+from rsc_share.log.note import parse_signatures
+from rsc_share.relay.access import Access
+from rsc_share.relay.live import LiveLog
+from rsc_share.relay.notes import shown
+from rsc_share.relay.store.protocol import Note
+from rsc_share.relay.witnessing import RETRY
+from rsc_share.rulebook.witnesses import verify_lines, witness_keys, witness_name
+from rsc_share.session.frames import Offer
+
+MAX_LINES = 4
+
+
+class Cosigning:
+    """Offers to one node. It remembers what it handed out, so that no node is woken again and again for one offer."""
+
+    def __init__(self, access: Access) -> None:
+        self._access, self._relay = access, access.relay
+        self._handed: dict[str, tuple[int, int]] = {}
+
+    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+        now, node = self._relay.now(), self._access.node
+        offers = []
+        for origin, log in self._access.visible().items():
+            if not self._access.witnesses(log):
+                continue
+            head = heads.get(origin, 0)
+            log.witnessing.heard(node, self._access.member, head, log.size)
+            self._relay.recover(log)
+            note = self._target(log, now)
+            if note is None or head > note.size:
+                continue
+            self._handed[origin] = (note.size, now)
+            proof = tuple(log.tree.consistency(head, note.size))
+            offers.append(Offer(origin, head, shown(origin, note), now, proof))
+        return offers
+
+    def _target(self, log: LiveLog, now: int) -> Note | None:
+        """The checkpoint this node should cosign now, if there is one."""
+        note = log.offered(self._relay.quorum_of(log.origin, log.witnessing.target), now)
+        interval = self._relay.view.parameters.lag // 4
+        return note if note is not None and log.witnessing.due(self._access.node, now, interval) else None
+
+    def waiting(self, log: LiveLog, now: int) -> bool:
+        """Whether an offer is there that this node has not been handed, or did not answer for a while."""
+        note = self._target(log, now) if self._access.witnesses(log) else None
+        if note is None:
+            return False
+        size, time = self._handed.get(log.origin, (-1, 0))
+        return size != note.size or now - time >= RETRY
+
+    async def cosign(self, origin: str, size: int, lines: Sequence[bytes]) -> None:
+        log, now = self._access.log(origin), self._relay.now()
+        if size not in log.notes:
+            return  # a round that is over: the next offer asks again
+        if len(lines) > MAX_LINES:
+            raise RemoteError(f"{len(lines)} lines for one checkpoint; at most {MAX_LINES}")
+        view = self._relay.counting_view(origin, size)
+        found = [signature for line in lines for signature in parse_signatures(line)]
+        name = witness_name(view, self._access.node)
+        mine = [key for key in witness_keys(view, origin, now) if key.name == name]
+        verified = verify_lines(found, Checkpoint(origin, size, log.notes[size].root), mine)
+        if any(int.from_bytes(line.blob[:8], "big") * 1000 > now + view.parameters.skew for line in verified):
+            raise RemoteError("a cosignature dated in the future would be fresh for ever", code="clock")
+        if verified:
+            await self._relay.cosigned(log, self._access.node, await log.cosigned(size, verified))
