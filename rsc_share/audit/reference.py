@@ -323,6 +323,8 @@ def _translated(label: Label, row: Equivalence, source: Scheme, target: Scheme) 
     level = row.levels.get(label.level)
     if level is None or level not in target.levels or not _has(label, row.requires):
         return None
+    if any(len(values) == 0 for _, values in label.tags):
+        return None
     tags: dict[str, set[str]] = {}
     for tag, value in _testing(label, source):
         pair = row.tags.get((tag, value))

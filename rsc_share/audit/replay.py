@@ -21,9 +21,10 @@ from rsc_share.audit.heads import Head, check_head, check_vkeys, ends_early, ver
 from rsc_share.audit.layout import EXPORT, charter_version, folder_of
 from rsc_share.audit.load import Export, LogFiles, load
 from rsc_share.audit.second import Ask, SecondOpinion
+from rsc_share.audit.setting import Bound, CountingCache, Roots, Setting
 from rsc_share.audit.tree import Entries, LogTree, recompute
 from rsc_share.audit.trust import Progress, Trust, establish
-from rsc_share.audit.walk import Bound, CountingCache, Roots, Setting, Walk
+from rsc_share.audit.walk import Walk
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.log.tree import MemoryTree

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rsc_share import names
-from rsc_share.audit import layout
+from rsc_share.audit import layout, notices
 from rsc_share.audit.beside_checks import Place, body_sizes, openings, statements
 from rsc_share.audit.besides import NOTHING, Beside, read_besides
-from rsc_share.audit.bodies import BodyBook
 from rsc_share.audit.classes import (
     AFTER_DAMAGE,
     CHECKED,
@@ -20,12 +18,9 @@ from rsc_share.audit.classes import (
     Sums,
 )
 from rsc_share.audit.findings import Finding, Grade, file_finding
-from rsc_share.audit.load import Export
-from rsc_share.audit.second import SecondOpinion
+from rsc_share.audit.setting import Bound, Roots, SenderState, Setting
 from rsc_share.audit.tree import Entries, LogTree
-from rsc_share.audit.trust import Trust
 from rsc_share.audit.verdicts import rule_of, void_finding
-from rsc_share.crypto.signing import PublicKey, VerifyCache
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
@@ -33,78 +28,8 @@ from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.admit import Admitted, Void, judge
-from rsc_share.rulebook.audience import decision
 from rsc_share.rulebook.facts import MutableFacts
 from rsc_share.rulebook.view import Case, Party, Source, View
-
-_ROOTS = 4096
-
-
-class CountingCache(VerifyCache):
-    """Counts what was verified, from memory or not."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def verify(self, key: PublicKey, data: bytes, signature: bytes) -> None:
-        self.count += 1
-        super().verify(key, data, signature)
-
-
-class Roots:
-    """Roots of a tree at the sizes that were asked for lately."""
-
-    __slots__ = ("_cached", "_tree")
-
-    def __init__(self, tree: MemoryTree) -> None:
-        self._tree = tree
-        self._cached: dict[int, bytes] = {}
-
-    def at(self, size: int) -> bytes | None:
-        found = self._cached.get(size)
-        if found is None and 0 <= size <= self._tree.size:
-            if len(self._cached) >= _ROOTS:
-                self._cached.clear()
-            found = self._cached[size] = self._tree.root(size)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A cosigned checkpoint of this log: `size`, the quorum's time and the newest witness's (ms)."""
-
-    size: int
-    quorum: int
-    newest: int
-
-
-@dataclass(slots=True)
-class SenderState:
-    """What is known of one sender in one log at the end."""
-
-    seq: int = 0
-    index: int = -1
-    entries: int = 0
-    heartbeat: int | None = None
-    kept_back: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What every walk of one audit shares."""
-
-    export: Export
-    trust: Trust
-    directory_roots: Roots
-    opinion: SecondOpinion
-    signatures: CountingCache
-    book: BodyBook
-    member: str | None
-    known: Callable[[Ref, str], Source | None]
-    progress: Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
@@ -184,7 +109,6 @@ class Walk:
         if entry.stamp.directory > self.setting.trust.usable:
             self._beyond(index, entry.stamp)
             return
-        self._times(index, entry.stamp)
         self._judge(index, entry)
         self.last = entry.stamp
 
@@ -201,21 +125,24 @@ class Walk:
 
     def _judge(self, index: int, entry: UnverifiedEntry) -> None:
         h, beside = entry.header, self.beside_of(index)
+        place = Place(self.origin, index, entry.stamp.logged_at, self.setting.member)
         case = self._case(index, entry, beside)
         try:
             verdict = judge(case)
         except RscError as error:
             what = f"entry {index} could not be judged: {error.what}"
-            self._add(Finding(Grade.INTEGRITY, error.code, what, log=self.origin, index=index, who=h.sender))
+            self._add(place.finding(Grade.INTEGRITY, error.code, what, h.sender))
             return
         self.facts.update(verdict.effects)
         if isinstance(verdict, Void):
             self._add(void_finding(verdict, case.at if entry.stamp.directory > 0 else None))
         else:
             self._passed[index] = 1
-            self._admitted(case, verdict)
-        self._besides_of(index, h, entry.stamp, beside, case)
-        self._opinions(index, entry)
+            self._admitted(case, verdict, place)
+        self._besides_of(h, beside, case, place)
+        if case.stamp.directory > 0:
+            self.findings.extend(notices.times(place, entry.stamp, self.bounds, case.parameters.skew))
+        self.findings.extend(notices.opinions(place, self.setting.opinion.drain()))
 
     def _case(self, index: int, entry: UnverifiedEntry, beside: Beside) -> Case:
         setting = self.setting
@@ -253,80 +180,28 @@ class Walk:
     def _known(self, ref: Ref) -> Source | None:
         return self.source(ref) if ref.log == self.origin else self.setting.known(ref, self.origin)
 
-    def _admitted(self, case: Case, verdict: Admitted) -> None:
+    def _admitted(self, case: Case, verdict: Admitted, place: Place) -> None:
         h = case.header
         self.classes.put(verdict.index, CHECKED)
         state = self.senders.setdefault(h.sender, SenderState())
-        state.seq, state.index = h.seq, verdict.index
         state.entries += 1
         if h.kind == "heartbeat":
             state.heartbeat = case.now
         if verdict.kept_back and self.setting.member is not None:
-            state.kept_back += verdict.kept_back
-            what = f"{verdict.kept_back} earlier entries of {h.sender} to {case.view.me} are not in this view"
-            self._add(self._place(verdict.index, case.now).finding(Grade.INTEGRITY, "kept-back", what, h.sender))
+            self._add(notices.kept_back(place, h.sender, case.view.me, verdict.kept_back))
         self.setting.book.order(h)
         if h.label is not None and self.setting.member is None:
-            self._left_out(case)
+            self.findings.extend(notices.left_out(case, place))
 
-    def _left_out(self, case: Case) -> None:
-        """Permitted by policy and not addressed, without the rules being broken: committees ask about that too."""
-        h, listed = case.header, set(case.header.nodes)
-        active = case.at.active_nodes(h.log, case.now)
-        if h.label is None or len(active) == len(listed) + 1:
-            return
-        for node in active:
-            if node == h.sender or node in listed or not decision(case, case.at, node, h.label, case.now).permitted:
-                continue
-            why = (
-                "had no key to receive with"
-                if case.then.prekey(node, case.now) is None
-                else "became entitled just before"
-            )
-            what = f"policy permitted {node} to have entry {case.index}; it was not addressed, because it {why}"
-            self._add(
-                self._place(case.index, case.now).finding(Grade.OBSERVATION, "under-release", what, h.sender, node=node)
-            )
-
-    def _besides_of(self, index: int, h: Header, stamp: Stamp, beside: Beside, case: Case) -> None:
-        place = self._place(index, stamp.logged_at)
-        for finding in (*openings(h, beside, place), *statements(h, beside, place)):
-            self._add(finding)
+    def _besides_of(self, h: Header, beside: Beside, case: Case, place: Place) -> None:
+        self.findings.extend(openings(h, beside, place))
+        self.findings.extend(statements(h, beside, place))
         self.sums.openings += len(beside.openings)
         self.sums.statements += len(beside.statements)
-        if 0 < stamp.directory <= self.setting.trust.usable:
+        if case.stamp.directory > 0:
             spec = case.at.charter.channels.get(names.channel_of(self.origin))
             keep = spec.retention_days if spec is not None else None
-            self.setting.book.note(h, index, stamp.logged_at, self.setting.member, case.parameters.grant_life, keep)
-
-    def _opinions(self, index: int, entry: UnverifiedEntry) -> None:
-        for found in self.setting.opinion.drain():
-            said = f"the rulebook says {found.first}, the second program {found.second}"
-            what = f"two programs decided differently about entry {index} and {found.node}: {said}"
-            grade = Grade.INTEGRITY if found.permits else Grade.OBSERVATION
-            place = self._place(index, entry.stamp.logged_at)
-            self._add(
-                place.finding(grade, "second-opinion", what, node=found.node, label=found.label, action=found.action)
-            )
-
-    def _times(self, index: int, stamp: Stamp) -> None:
-        """The relay's times against the witnesses': nobody cosigned the future, and nothing was added to the past."""
-        skew = self.setting.trust.directory.at(max(1, stamp.directory)).parameters.skew
-        for bound in self.bounds:
-            if index < bound.size and stamp.logged_at > bound.newest + skew:
-                what = f"entry {index} is stamped later than the last witness saw it"
-                self._time_finding(index, stamp, "future-stamp", what, bound)
-            elif index >= bound.size and stamp.logged_at < bound.quorum - skew:
-                what = f"entry {index} is stamped earlier than witnesses saw a log without it"
-                self._time_finding(index, stamp, "back-dated", what, bound)
-
-    def _time_finding(self, index: int, stamp: Stamp, code: str, what: str, bound: Bound) -> None:
-        place = self._place(index, stamp.logged_at)
-        made = place.finding(Grade.INTEGRITY, code, what, size=bound.size, quorum=bound.quorum, newest=bound.newest)
-        self._add(made)
-
-    def _place(self, index: int, when: int) -> Place:
-        return Place(self.origin, index, when, self.setting.member)
+            self.setting.book.note(h, place.index, place.when, place.member, case.parameters.grant_life, keep)
 
     def _add(self, finding: Finding) -> None:
         self.findings.append(finding)

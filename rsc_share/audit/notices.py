@@ -1,0 +1,57 @@
+"""What an audit notices about an entry besides the rulebook's verdict: times, silence, two programs that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rsc_share.audit.beside_checks import Place
+from rsc_share.audit.findings import Finding, Grade
+from rsc_share.audit.second import Disagreement
+from rsc_share.audit.setting import Bound
+from rsc_share.envelope.entry import Stamp
+from rsc_share.rulebook.audience import decision
+from rsc_share.rulebook.view import Case
+
+
+def times(place: Place, stamp: Stamp, bounds: Iterable[Bound], skew: int) -> Iterator[Finding]:
+    """The relay's times against the witnesses': nobody cosigned the future, and nothing was added to the past."""
+    for bound in bounds:
+        if place.index < bound.size and stamp.logged_at > bound.newest + skew:
+            code, what = "future-stamp", f"entry {place.index} is stamped later than the last witness saw it"
+        elif place.index >= bound.size and stamp.logged_at < bound.quorum - skew:
+            code, what = "back-dated", f"entry {place.index} is stamped earlier than witnesses saw a log without it"
+        else:
+            continue
+        evidence = {"size": bound.size, "quorum": bound.quorum, "newest": bound.newest}
+        yield place.finding(Grade.INTEGRITY, code, what, "", **evidence)
+
+
+def left_out(case: Case, place: Place) -> Iterator[Finding]:
+    """Permitted by policy and not addressed, without the rules being broken: committees ask about that too."""
+    h = case.header
+    active = case.at.active_nodes(h.log, case.now)
+    if h.label is None or len(active) == len(h.to) + 1:
+        return
+    listed = set(h.nodes)
+    for node in active:
+        if node == h.sender or node in listed or not decision(case, case.at, node, h.label, case.now).permitted:
+            continue
+        no_key = case.then.prekey(node, case.now) is None
+        why = "had no key to receive with" if no_key else "became entitled just before"
+        what = f"policy permitted {node} to have entry {place.index}; it was not addressed, because it {why}"
+        yield place.finding(Grade.OBSERVATION, "under-release", what, h.sender, node=node)
+
+
+def opinions(place: Place, disagreements: Iterable[Disagreement]) -> Iterator[Finding]:
+    """Both programs read the same rules: where they differ, one of them is wrong, and so may the relay have been."""
+    for found in disagreements:
+        said = f"the rulebook says {found.first}, the second program {found.second}"
+        what = f"two programs decided differently about entry {place.index} and {found.node}: {said}"
+        grade = Grade.INTEGRITY if found.permits else Grade.OBSERVATION
+        yield place.finding(grade, "second-opinion", what, node=found.node, label=found.label, action=found.action)
+
+
+def kept_back(place: Place, sender: str, node: str, count: int) -> Finding:
+    """A recipient's own numbers have a gap: its view was not given everything that was sent to it."""
+    what = f"{count} earlier entries of {sender} to {node} are not in this view"
+    return place.finding(Grade.INTEGRITY, "kept-back", what, sender, node=node, count=count)
