@@ -41,6 +41,8 @@ def _apply(label: Label, row: Equivalence, schemes: SchemeSet) -> Label | None:
     target = schemes[row.to]
     if level is None or level not in target.levels or not matches(label, row.requires):
         return None
+    if not all(values for _, values in label.tags):
+        return None  # a permissive tag that nobody holds has no equivalent: without it somebody would read
     tags: dict[str, set[str]] = {}
     for name, value in _tested(label, schemes):
         equal = row.tags.get((name, value))

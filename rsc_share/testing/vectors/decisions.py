@@ -92,6 +92,8 @@ def _cases() -> Iterable[Case]:
     yield "valid: no such level", Label.of("REGIONAL", "COSMIC", originators=["EST"]), fin, "receive", facets
     yield "scheme: entitled in none", secret, _subject("FIN", entitlements={}), "receive", facets
     yield "an equivalence: read as PACT", secret, outsider, "receive", facets
+    nobody = est_label("REGIONAL SECRET PROJECT NONE REL TO LVA")
+    yield "scheme: a tag that nobody holds has no equal", nobody, outsider, "receive", facets
     yield "an equivalence that has ended", secret, outsider, "receive", _facets(time=BEGIN + 400 * DAY)
     yield "an equivalence, with a caveat that has an equal", sensitive, outsider, "receive", facets
     yield (
