@@ -8,7 +8,7 @@ wrong, and that is a finding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from rsc_share.errors import RscError
 from rsc_share.labels.label import Label
@@ -319,20 +319,25 @@ def _has(label: Label, combination: Combination) -> bool:
 
 
 def _translated(label: Label, row: Equivalence, source: Scheme, target: Scheme) -> Label | None:
-    """None unless level and every value that tests a reader have an equivalent of the same kind."""
+    """None unless the level, every restrictive value and at least one of each permissive tag have an equivalent."""
     level = row.levels.get(label.level)
     if level is None or level not in target.levels or not _has(label, row.requires):
         return None
     if any(len(values) == 0 for _, values in label.tags):
         return None
     tags: dict[str, set[str]] = {}
-    for tag, value in _testing(label, source):
-        pair = row.tags.get((tag, value))
-        if pair is None or pair[0] not in target.tags or pair[1] not in target.tags[pair[0]].values:
+    for name, values in label.tags:
+        kind = source.tags[name].type
+        if kind not in ("restrictive", "permissive"):
+            continue
+        there = [row.tags.get((name, value)) for value in values]
+        found = {pair for pair in there if pair is not None}
+        if not found or (kind == "restrictive" and None in there):
             return None
-        if target.tags[pair[0]].type != source.tags[tag].type:
-            return None
-        tags.setdefault(pair[0], set()).add(pair[1])
+        for tag, value in found:
+            if tag not in target.tags or value not in target.tags[tag].values or target.tags[tag].type != kind:
+                return None
+            tags.setdefault(tag, set()).add(value)
     return Label(
         scheme=row.to,
         level=level,
@@ -340,10 +345,3 @@ def _translated(label: Label, row: Equivalence, source: Scheme, target: Scheme) 
         originators=label.originators,
         audience=label.audience,
     )
-
-
-def _testing(label: Label, scheme: Scheme) -> Iterator[tuple[str, str]]:
-    for tag, values in label.tags:
-        if scheme.tags[tag].type in ("restrictive", "permissive"):
-            for value in values:
-                yield tag, value

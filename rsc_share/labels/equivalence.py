@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rsc_share.labels.label import Label, Tags
-from rsc_share.labels.scheme import Equivalence, SchemeSet
+from rsc_share.labels.scheme import Equivalence, SchemeSet, Tag
 from rsc_share.labels.validity import matches
 
 
 def map_label(label: Label, to: str, schemes: SchemeSet, day: int) -> Label | None:
     """`label` as scheme `to` reads it on `day`, or None: no mapping means no access.
 
-    A restrictive or permissive value without an equivalent stops the mapping, because leaving it out would widen.
-    Informative and handling values stay with the original label, which is always shown beside this one.
+    A restrictive value without an equivalent stops the mapping, and so does a permissive tag of which nothing is left,
+    because leaving them out would widen. Informative and handling values stay with the original label, which is always
+    shown beside this one.
     """
     scheme = schemes.get(label.scheme)
     if scheme is None or to not in schemes:
@@ -44,25 +45,24 @@ def _apply(label: Label, row: Equivalence, schemes: SchemeSet) -> Label | None:
     if not all(values for _, values in label.tags):
         return None  # a permissive tag that nobody holds has no equivalent: without it somebody would read
     tags: dict[str, set[str]] = {}
-    for name, value in _tested(label, schemes):
-        equal = row.tags.get((name, value))
-        if equal is None or equal[0] not in target.tags or equal[1] not in target.tags[equal[0]].values:
+    for name, values in label.tags:
+        tag = schemes[label.scheme].tags.get(name)
+        if tag is None:
             return None
-        if (
-            name not in schemes[label.scheme].tags
-            or target.tags[equal[0]].type != schemes[label.scheme].tags[name].type
-        ):
-            return None
-        tags.setdefault(equal[0], set()).add(equal[1])
+        if tag.type in ("restrictive", "permissive"):
+            equal = [row.tags[name, value] for value in values if (name, value) in row.tags]
+            # A permissive value may stay behind: fewer readers. A restrictive one, or the last permissive one, may not.
+            if not equal or (tag.type == "restrictive" and len(equal) < len(values)):
+                return None
+            if not all(_same_kind(target.tags.get(other), other_value, tag.type) for other, other_value in equal):
+                return None
+            tags[equal[0][0]] = {other_value for _, other_value in equal}
     spelled: Tags = tuple((name, tuple(sorted(values))) for name, values in sorted(tags.items()))
     return replace(label, scheme=row.to, level=level, tags=spelled, successor=None)
 
 
-def _tested(label: Label, schemes: SchemeSet) -> Iterator[tuple[str, str]]:
-    known = schemes[label.scheme].tags
-    for name, values in label.tags:
-        if name not in known or known[name].type in ("restrictive", "permissive"):
-            yield from ((name, value) for value in values)
+def _same_kind(tag: Tag | None, value: str, kind: str) -> bool:
+    return tag is not None and tag.type == kind and value in tag.values
 
 
 def equivalence_faults(schemes: SchemeSet) -> Iterator[str]:

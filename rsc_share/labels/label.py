@@ -140,6 +140,13 @@ class Label:
 
         return parse_label(text, shipped_schemes(), originators=tuple(originators))
 
+    def __str__(self) -> str:
+        """Scheme, level, tags and readers in plain words, for logs. The marking itself is `text.render_label`'s."""
+        tags = " ".join(" ".join(values) for _, values in self.tags)
+        readers = ", ".join((*self.originators, *self.audience)) if self.audience else "ORIGINATOR ONLY"
+        shown = f"REL TO {readers}" if self.audience else readers
+        return " ".join(part for part in (self.scheme, self.level, tags, shown) if part)
+
     def wire(self) -> dict[str, Any]:
         return {
             "audience": list(self.audience),

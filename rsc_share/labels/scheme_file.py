@@ -272,6 +272,10 @@ def _check_order(scheme: Scheme, name: str) -> None:
     for i, row in enumerate(scheme.equivalences):
         # More restrictive values must never open a mapping, so only tags that test nobody can be a condition.
         tested = {key for key in row.requires if key == "level" or scheme.tags[key].type == "restrictive"}
+        # Two permissive tags that became one would let in whoever holds a value of either.
+        tags = {(tag, other) for (tag, _), (other, _) in row.tags.items()}
+        if not len(tags) == len({tag for tag, _ in tags}) == len({other for _, other in tags}):
+            raise shape.wrong(f"{name}: equivalence[{i}].tags", "needs one tag there for each tag here")
         if tested:
             raise shape.wrong(f"{name}: equivalence[{i}].requires", f"cannot depend on {', '.join(sorted(tested))}")
 
