@@ -72,6 +72,11 @@ class Engine:
             raise Unavailable(f"no session with {host}")
         return self.ports[host]
 
+    def notes(self) -> dict[str, bytes]:
+        """The newest witnessed checkpoint of every log this node reads: what a member gives an auditor directly."""
+        held = {self.directory_log: self._confirmed, **{log: line.confirmed for log, line in self.lines.items()}}
+        return {log: note for log, note in held.items() if note}
+
     def sizes(self) -> dict[str, int]:
         """How far this node has read each log."""
         return {self.directory_log: self.trust.size, **{log: line.follower.size for log, line in self.lines.items()}}

@@ -35,7 +35,7 @@ class Line:
         self.sending = Sending(log, identity, world, alarms, self.deliveries, self.reading.own)
         self.stopped: RscError | None = None
         self._started = False
-        self._confirmed = b""
+        self.confirmed = b""
 
     async def read(self, port: RelayPort) -> bool:
         """Take what is new. True if something was."""
@@ -61,14 +61,14 @@ class Line:
 
     async def _confirm(self, port: RelayPort) -> bool:
         note, now = await port.witnessed(self.log), self._world.now()
-        if note is None or note == self._confirmed:
+        if note is None or note == self.confirmed:
             return False
         try:
             moved = self.follower.confirm(note, now)
         except Misbehaviour as error:
             self.stop(error, now)
             raise
-        self._confirmed = note
+        self.confirmed = note
         self.reading.inbox.wake()
         return moved
 
@@ -84,7 +84,7 @@ class Line:
         own = header.sender == self._identity.node
         if own:
             entry = UnverifiedEntry.stamped(verdict.signed, verdict.stamp)
-            self.sending.seen_in_log(entry, verdict.index, now)
+            self.sending.seen_in_log(entry, verdict.index, now, started=self._started)
         if isinstance(verdict, Void):
             what = f"entry {verdict.index} of {self.log} is void: {verdict.refused.what}"
             self._alarms.raise_("void-entry", f"{self.log}/{verdict.index}", what, now, refused=verdict.refused.code)

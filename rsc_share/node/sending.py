@@ -120,14 +120,17 @@ class Sending:
         if isinstance(item.content, RecallContent) and item.refs.target is not None:
             self.outbox.kept.pop(item.refs.target.header_hash, None)
 
-    def seen_in_log(self, entry: UnverifiedEntry, index: int, now: int) -> None:
-        """An entry with our name stands in the verified log: the log is the truth for our own numbers."""
+    def seen_in_log(self, entry: UnverifiedEntry, index: int, now: int, *, started: bool) -> None:
+        """An entry with our name stands in the verified log: the log is the truth for our own numbers.
+
+        Before this node has `started` to sign, what it finds is its own past, which it may have forgotten.
+        """
         header = entry.header
         row = next((sent for sent in self.outbox.in_flight if sent.header_hash == entry.signed.header_hash), None)
         if row is not None:
             self._take_place(row, Place(index, row.seq, entry.stamp, row.header_hash, entry.raw))
             self.outbox.in_flight = [sent for sent in self.outbox.in_flight if sent is not row]
-        elif entry.signed.header_hash not in self._ours:
+        elif started and entry.signed.header_hash not in self._ours:
             what = f"number {header.seq} is signed with this node's key and was not written here"
             self._alarms.raise_("cloned", f"{self._log}/{header.seq}", what, now)
         if header.seq > self.head.seq:

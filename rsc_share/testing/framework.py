@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from rsc_share.audit.export import write_export
 from rsc_share.charter.revocation import Revocation, revoke
 from rsc_share.charter.rowtext import Restriction, restrict
+from rsc_share.crypto.keystore import UNSAFE_FAST
 from rsc_share.errors import LocalError
 from rsc_share.messages import Body
-from rsc_share.node.engine import Engine
+from rsc_share.node.connect import register
+from rsc_share.node.engine import Engine, KeepEvidence
+from rsc_share.node.home import Home, Settings
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.node import Node
 from rsc_share.relay.notes import LogKeys
 from rsc_share.relay.service import Relay
 from rsc_share.relay.store.memory import MemoryStore
+from rsc_share.session.port import RelayPort
+from rsc_share.testing.auditing import Report, audit, export_source
 from rsc_share.testing.clock import Clock, Dice
-from rsc_share.testing.founding import HOST, STATES, ChannelPlan, Founded, Plan, found
+from rsc_share.testing.founding import HOST, OPERATOR, STATES, ChannelPlan, Founded, Plan, found
 from rsc_share.testing.people import NodeKeys, Party
 from rsc_share.testing.wire import RelayControl, Wire
 
@@ -65,6 +71,7 @@ class Framework:
         relay = await Relay.open(store, host=HOST, framework_id=founded.framework_id, keys=keys, clock=clock)
         with TemporaryDirectory() as folder:
             framework = cls(founded, relay, store, clock, Path(folder))
+            register("memory", framework._connect)
             async with relay:
                 await relay.found(*founded.genesis())
                 async with framework._running(tuple(types)):
@@ -101,8 +108,8 @@ class Framework:
         directory = self.founded.charter.directory
         return Node(Engine(identity, directory, {HOST: wire}, world, self._evidence(keys.name)), types)
 
-    def _evidence(self, node: str):  # type: ignore[no-untyped-def]
-        def keep(code: str, parts):  # type: ignore[no-untyped-def]
+    def _evidence(self, node: str) -> KeepEvidence:
+        def keep(code: str, parts: Mapping[str, bytes]) -> Path:
             self._count += 1
             folder = self.folder / f"{node.replace('/', '-')}-{self._count:03d}-{code}"
             folder.mkdir()
@@ -128,6 +135,40 @@ class Framework:
     @property
     def nodes(self) -> tuple[Node, ...]:
         return tuple(self._nodes.values())
+
+    async def move_out(self, member: str, path: Path, passphrase: bytes) -> None:
+        """Stop the member's node here and write it as a directory that `Node.open` takes, in this same process.
+
+        It is a new instance: it needs a prekey of its own, and the directory takes one in ten minutes, so the clock
+        moves eleven.
+        """
+        self.clock.advance(seconds=660)
+        await self.settle()
+        node = self.node(member)
+        await node.__aexit__()
+        del self._nodes[node.name]
+        party = self.founded.parties[node.member]
+        keys = next(item for item in party.nodes if item.name == node.name)
+        settings = Settings(
+            node=node.name,
+            charter_digest=self.founded.framework_id,
+            directory=self.founded.charter.directory,
+            relays={HOST: f"memory:{self.founded.framework_id.hex()[:16]}"},
+            officers=(party.officer_name,),
+        )
+        secrets = {
+            "signing": keys.signing,
+            "witness": keys.witness,
+            "witness-pq": keys.witness_pq,
+            f"officer/{party.officer_name.partition('/')[2]}": party.officer,
+        }
+        Home.create(path, settings, secrets, passphrase, cost=UNSAFE_FAST)
+
+    async def _connect(self, address: str, identity: Identity) -> tuple[RelayPort, World]:
+        if address != f"memory:{self.founded.framework_id.hex()[:16]}":
+            raise LocalError(f"{address} is another framework's", advice="one framework in memory at a time")
+        wire = Wire(self.relay_service.connect(identity.node), identity.member, self.relay)
+        return wire, World(self.clock, Dice(self.founded.plan.seed, identity.node, "moved"))
 
     # --- acts
 
@@ -158,6 +199,20 @@ class Framework:
         """Put an object into the directory and let everybody see it."""
         await self.relay_service.submit_object(found, bodies or {})
         await self.settle()
+
+    async def audit(self) -> Report:
+        """Export everything, replay it as an auditor without a key would, anchored in what the nodes hold."""
+        await self.settle()
+        checkpoints: dict[str, bytes] = {}
+        for name, node in self._nodes.items():
+            for log, note in node.engine.notes().items():
+                checkpoints[f"{name}, {log}"] = note
+        return await audit(self.relay_service, OPERATOR, self.founded.framework_id, checkpoints)
+
+    async def export(self, out: Path) -> None:
+        """Write the export an operator hands to an auditor into the new or empty folder `out`."""
+        await self.settle()
+        write_export(await export_source(self.relay_service, OPERATOR), out)
 
     async def settle(self) -> None:
         """Return when nothing is in flight: every node has done all that can be done at this time of the clock."""
