@@ -34,7 +34,7 @@ def decode(data: bytes, name: str) -> str:
     for number, line in enumerate(text.split("\n"), 1):
         if "\r" in line:
             raise _refuse(name, number, "has a carriage return: lines end with LF alone (a mail gateway adds CR)")
-        odd = next((c for c in line if c != "\t" and unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")), None)
+        odd = invisible(line.replace("\t", ""))
         if odd is not None:
             raise _refuse(name, number, f"has the invisible character U+{ord(odd):04X}")
     if not text.endswith("\n"):
@@ -42,6 +42,11 @@ def decode(data: bytes, name: str) -> str:
     if text.endswith("\n\n"):
         raise _refuse(name, text.count("\n"), "ends with empty lines")
     return text
+
+
+def invisible(text: str) -> str | None:
+    """The first control, format or line separator character."""
+    return next((c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")), None)
 
 
 def _refuse(name: str, line: int | None, what: str, **fields: Any) -> LocalError:
@@ -127,8 +132,9 @@ class Table:
         value = self.need(key)
         if type(value) is not str or not 0 < len(value) <= high:
             raise self.wrong(key, f"needs a text of 1 to {high} characters")
-        if "\n" in value or "\t" in value:
-            raise self.wrong(key, "is more than one line")
+        # The text's bytes are clean, but TOML spells any character as an escape, and a terminal would obey it.
+        if invisible(value) is not None:
+            raise self.wrong(key, "holds an invisible character or a line end")
         return value
 
     def whole(self, key: str, low: int, high: int) -> int:

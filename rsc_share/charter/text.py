@@ -49,6 +49,11 @@ _TABLES = ("parameters", "member", "relay", "channel", "closed", "predecessor")
 def parse_charter(data: bytes, name: str = "charter") -> Charter:
     """The charter in `data`, consistent in itself; `LocalError` (code `charter`, fields `file line key`) otherwise."""
     root, _ = tables(data, name)
+    return read_charter(root, data)
+
+
+def read_charter(root: Table, data: bytes) -> Charter:
+    """The charter that `root` says, with `data` as its text. For `charter new`, whose text has no fingerprints yet."""
     root.closed(*_HEAD, *_VOTES, *_TABLES)
     version = root.whole("version", 1, 1_000_000)
     members = {code: read_member(root, code, table) for code, table in root.each("member", high=MAX_MEMBERS)}

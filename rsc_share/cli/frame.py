@@ -1,0 +1,134 @@
+"""How every command ends: an exit code and, where something was wrong, one line on stderr in one form.
+
+    rsc-share: <whose fault>: <what is wrong>; now: <what to do> [<code>]
+
+Never a traceback: a bug is one line too, and `RSC_TRACEBACK=1` shows where it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from enum import IntEnum
+from types import TracebackType
+
+import typer
+
+from rsc_share.errors import (
+    LocalError,
+    Misbehaviour,
+    PolicyDenied,
+    Refused,
+    RemoteError,
+    RscError,
+    StorageError,
+    Unavailable,
+)
+
+
+class Exit(IntEnum):
+    """Exit codes; `rsc-share --help` prints these lines."""
+
+    OK = 0
+    FINDINGS = 1
+    BAD_INPUT = 2
+    AGAINST_ITSELF = 3
+    UNAVAILABLE = 69
+    BUG = 70
+    STORAGE = 74
+    STOPPED = 130
+
+
+EXIT_CODES = (
+    "Exit codes: 0 ok; 1 findings, refused, or not complete; 2 wrong input or usage; "
+    "3 checked against itself only; 69 not available now; 70 a bug; 74 this machine's disk or keystore; 130 stopped."
+)
+
+TRACEBACK = "RSC_TRACEBACK"
+USAGE = typer.BadParameter.__bases__[0]
+"""Typer's `UsageError`, whose module is another one in each of its releases."""
+
+_VERDICTS = ("bad-signature", "quorum", "unsigned", "version", "previous", "wrong-charter", "wrong-digits")
+"""Codes that say that something was checked and found wanting, not that it could not be read."""
+_FAULT: tuple[tuple[type[BaseException], str, Exit, str], ...] = (
+    (Misbehaviour, "somebody cheated", Exit.FINDINGS, "keep the evidence and call the other members"),
+    (RemoteError, "the file or its sender", Exit.BAD_INPUT, "do not use it; ask its sender for it again"),
+    (PolicyDenied, "the sharing policy", Exit.FINDINGS, "nothing was sent; `policy explain` says which step"),
+    (Refused, "refused", Exit.FINDINGS, "see the row of the admission table in docs/protocol.md"),
+    (Unavailable, "not available", Exit.UNAVAILABLE, "try again later"),
+    (StorageError, "this machine", Exit.STORAGE, "look at the disk; nothing was half written"),
+    (LocalError, "your input", Exit.BAD_INPUT, "correct it and run the command again"),
+    (RscError, "your input", Exit.BAD_INPUT, "correct it and run the command again"),
+)
+_ADVICE = {
+    "wrong-passphrase": "type it again; the keystore is as it was",
+    "no-passphrase": "give --unlock-env NAME or --unlock-file PATH, or run it on a terminal",
+    "no-keystore": "name the file that `init` made",
+    "damaged-keystore": "restore it from a backup",
+    "expired": "its time is over: ask the member's authority for a new one",
+    "charter-expired": "the members must sign the next version: `charter new --after`",
+    "stale-directory": "let the node fetch the directory from its relay, then try again",
+    "directory-ahead": "let the node fetch the directory from its relay, then try again",
+    "in-use": "stop that process, or use its node",
+    "wrong-digits": "do not sign; compare the whole digest with the paper and ask who sent the text",
+    "unreadable-export": "ask for the export again; its manifest and logs must lie in this folder",
+    "quorum": "`charter status` says who is missing",
+}
+
+
+class Frame:
+    """Around a whole command: turns what comes out into a line and `code`; nothing passes but a wish to exit."""
+
+    def __init__(self) -> None:
+        self.code = int(Exit.OK)
+
+    def __enter__(self) -> Frame:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None:
+            return True
+        if os.environ.get(TRACEBACK):
+            traceback.print_exception(kind, error, trace)
+        self.code, line = outcome(error)
+        if line:
+            sys.stderr.write(f"rsc-share: {one_line(line)}\n")
+        return True
+
+
+def outcome(error: BaseException) -> tuple[int, str]:
+    """The exit code and the line for whatever a command raised."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None), ""
+    if isinstance(error, KeyboardInterrupt | typer.Abort | EOFError):
+        return Exit.STOPPED, "stopped: nothing was half written; now: run it again when you like [stopped]"
+    if isinstance(error, USAGE):
+        return Exit.BAD_INPUT, f"usage: {error}; now: `rsc-share COMMAND --help` shows what fits [usage]"
+    for known, fault, code, now in _FAULT:
+        if isinstance(error, known) and isinstance(error, RscError):
+            code = Exit.FINDINGS if error.code in _VERDICTS else code
+            return code, f"{fault}: {error.what}; now: {error.advice or _now(error, now)} [{error.code}]"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return Exit.STORAGE, f"this machine: {where}{error.strerror or error}; now: {_FAULT[5][3]} [storage]"
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Exit.BUG, f"a bug in rsc-share: {what}; now: run it with {TRACEBACK}=1 and report what it shows [bug]"
+
+
+def _now(error: RscError, usual: str) -> str:
+    if isinstance(error, Unavailable) and error.retry_after is not None:
+        return f"try again in {error.retry_after:.0f} s"
+    return _ADVICE.get(error.code, usual)
+
+
+def one_line(text: str) -> str:
+    """Text of others on one line, with control characters spelt out: a file name may hold an escape sequence."""
+    return " ".join(visible(text).split())
+
+
+def visible(text: str) -> str:
+    """Text of others for a terminal: every control or format character but newline and tab as its code point."""
+    return "".join(c if c in "\n\t" or (c.isprintable() and c != "\x1b") else f"\\u{ord(c):04x}" for c in text)
