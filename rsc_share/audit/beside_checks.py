@@ -36,11 +36,14 @@ class Place:
 
 def openings(h: Header, beside: Beside, place: Place) -> Iterator[Finding]:
     """Every recipient's number opens, and nobody else has one. The relay held each of them when it logged the entry."""
-    missing = [n for n, c in h.to if place.shows(h, n) and not _opens(h, n, c, beside.openings.get(n))]
+    shown = [(node, c) for node, c in h.to if place.shows(h, node)] if place.member else h.to
+    missing = [node for node, c in shown if not _opens(h, node, c, beside.openings.get(node))]
     if missing:
         what = f"entry {place.index}: the number of {', '.join(missing)} is not shown, or not the one committed to"
         yield place.finding(Grade.IRREGULARITY, "opening-missing", what, nodes=missing)
-    extra = sorted(beside.openings.keys() - {node for node in h.nodes if place.shows(h, node)})
+    if len(beside.openings) + len(missing) == len(shown) and not missing:
+        return
+    extra = sorted(beside.openings.keys() - {node for node, _ in shown})
     if extra:
         what = f"entry {place.index} comes with numbers for {', '.join(extra)}, who are not to have them"
         yield place.finding(Grade.INTEGRITY, "file", what, nodes=extra)

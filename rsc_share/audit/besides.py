@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from rsc_share import codec, names, shape
@@ -76,11 +77,21 @@ def _index(value: Any, bundle: int) -> int:
     return shape.integer(value, "index", low=bundle * WIDTH, high=(bundle + 1) * WIDTH - 1)
 
 
+@lru_cache(maxsize=4096)
+def _checked(name: str) -> str:
+    """Few nodes, many openings: a name is read once."""
+    return names.node(name, "node")
+
+
+def _node(value: Any) -> str:
+    return _checked(value) if type(value) is str else names.node(value, "node")
+
+
 def _openings(value: Any) -> dict[str, Opening]:
     found = {}
     for item in shape.items(value, "openings", high=MAX_AUDIENCE):
         node, salt, n = shape.row(item, "opening", 3)
-        found[names.node(node, "opening")] = Opening.from_wire([salt, n], "opening")
+        found[_node(node)] = Opening.from_wire([salt, n], "opening")
     shape.ascending([item[0] for item in value], "openings")
     return found
 
@@ -89,6 +100,6 @@ def _statements(value: Any) -> dict[str, Statement]:
     found = {}
     for item in shape.items(value, "statements", high=MAX_AUDIENCE):
         sender, salt, digest, state = shape.row(item, "statement", 4)
-        found[names.node(sender, "statement")] = Statement.from_wire([salt, digest, state], "statement")
+        found[_node(sender)] = Statement.from_wire([salt, digest, state], "statement")
     shape.ascending([item[0] for item in value], "statements")
     return found

@@ -116,7 +116,7 @@ def load(files: Files) -> Export:
         manifest_digest=hashlib.sha256(data).digest(),
         logs=logs,
         permanent=_permanent(files, here, findings),
-        bodies=_bodies(files, here, findings),
+        bodies=_bodies(files, here, manifest, findings),
         absent=_absent(files, findings),
         claimed_digest=_claimed(files, manifest, findings),
         findings=tuple(findings),
@@ -184,12 +184,18 @@ def _permanent(files: Files, here: list[str], findings: list[Finding]) -> dict[b
     return found
 
 
-def _bodies(files: Files, here: list[str], findings: list[Finding]) -> dict[bytes, int]:
+def _bodies(files: Files, here: list[str], manifest: Manifest, findings: list[Finding]) -> dict[bytes, int]:
     """Digest and size of every body, hashed: one under another's name is none."""
+    intact = {line.path: line for line in manifest.files}
+    for finding in findings:
+        intact.pop(str(finding.evidence.get("path")), None)
     found: dict[bytes, int] = {}
     for path in here:
-        digest = layout.body_of(path)
+        digest, line = layout.body_of(path), intact.get(path)
         if digest is None:
+            continue
+        if line is not None and line.sha256 == digest:  # hashed a moment ago, against the manifest
+            found[digest] = line.size
             continue
         data = files.read(path, layout.MAX_BODY)
         if data is None or len(data) > layout.MAX_BODY or hashlib.sha256(data).digest() != digest:
