@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rsc_share.audit.findings import Finding, Grade
-from rsc_share.audit.heads import compare, match_vkeys, outside_head, verify_head
+from rsc_share.audit.heads import compare, knowing, match_vkeys, outside_head, verify_head
 from rsc_share.audit.tree import LogTree
 from rsc_share.audit.trust import Trust
+from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import RscError
 from rsc_share.log.note import VerifierKey
@@ -63,7 +64,7 @@ def hold_against(anchors: Anchors, trust: Trust, trees: Mapping[str, LogTree]) -
     heads = []
     for source, note in sorted(anchors.checkpoints.items()):
         try:
-            heads.append(_outside(source, note, view, now, trees, findings))
+            heads.append(_outside(source, note, trust.directory, now, trees, findings))
         except RscError as error:
             what = f"the checkpoint from {source} does not verify under this export's directory: {error.what}"
             findings.append(Finding(Grade.INTEGRITY, "outside-checkpoint", what, evidence={"source": source}))
@@ -74,13 +75,13 @@ def hold_against(anchors: Anchors, trust: Trust, trees: Mapping[str, LogTree]) -
 def _outside(
     source: str,
     note: bytes,
-    view: DirectoryView,
+    directory: Directory,
     now: int,
     trees: Mapping[str, LogTree],
     findings: list[Finding],
 ) -> OutsideHead:
     checkpoint = outside_head(note)
-    head, _ = verify_head(note, view, checkpoint.origin, now)
+    head, _ = verify_head(note, knowing(directory, checkpoint.origin), checkpoint.origin, now)
     mine = trees.get(checkpoint.origin)
     if mine is None:
         what = f"the log {checkpoint.origin}, of which {source} shows {checkpoint.size} entries, is not in this export"

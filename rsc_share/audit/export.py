@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rsc_share.audit import canonical, layout
 from rsc_share.audit.besides import pack_besides, pack_view
+from rsc_share.audit.heads import knowing
 from rsc_share.audit.manifest import FileLine, Manifest, line_of
 from rsc_share.audit.source import CharterBodies, ExportSource, LogSource, belongs_to
 from rsc_share.charter.directory import Directory
@@ -78,7 +79,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 def vkeys_of(directory: Directory, origin: str) -> list[str]:
     """What belongs into a log's `vkeys`: its own keys, then its witnesses', as of the directory's newest entry."""
-    view, now = directory.at(directory.size), directory.logged_at(directory.size - 1)
+    view, now = knowing(directory, origin), directory.logged_at(directory.size - 1)
     return [key.vkey for key in (*log_keys(view, origin), *witness_keys(view, origin, now))]
 
 

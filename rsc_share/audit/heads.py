@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rsc_share.audit import layout
 from rsc_share.audit.findings import Finding, Grade, file_finding
 from rsc_share.audit.load import LogFiles
+from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint
@@ -34,6 +35,27 @@ class Head:
         """The k-th newest cosignature time (ms), None below k."""
         newest = sorted(self.times.values(), reverse=True)
         return newest[self.k - 1] if 0 < self.k <= len(newest) else None
+
+
+def knowing(directory: Directory, origin: str) -> DirectoryView:
+    """The newest view that knows the log: a log that was closed is no longer in the charter. Raises `RemoteError`."""
+    for size in range(directory.size, 0, -1):
+        view = directory.at(size)
+        if view.log(origin) is not None:
+            return view
+    raise RemoteError(f"no charter knows a log {origin}", code="unknown-log", log=origin)
+
+
+def check_closed(directory: Directory, origin: str, tree: MemoryTree) -> list[Finding]:
+    """Where the charter closed this log: its quorum signed the final size and root."""
+    closed = directory.at(directory.size).closed(origin)
+    if closed is None:
+        return []
+    found = compare(Checkpoint(origin, closed.size, closed.root), tree, "the charter that closed it")
+    if tree.size > closed.size:
+        what = f"{tree.size - closed.size} entries of {origin} stand after the end at which the charter closed it"
+        found.append(Finding(Grade.INTEGRITY, "after-closing", what, log=origin, evidence={"closed at": closed.size}))
+    return found
 
 
 def verify_head(note: bytes, view: DirectoryView, origin: str, now: int) -> tuple[Head, list[str]]:

@@ -17,7 +17,7 @@ from rsc_share.audit.bodies import BodyBook
 from rsc_share.audit.classes import FINDING, NO_DIRECTORY, NO_TREE, Classes
 from rsc_share.audit.files import Files
 from rsc_share.audit.findings import Finding, Grade, file_finding, ordered
-from rsc_share.audit.heads import Head, check_head, check_vkeys, ends_early, verify_head
+from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, ends_early, knowing, verify_head
 from rsc_share.audit.layout import EXPORT, charter_version, folder_of
 from rsc_share.audit.load import Export, LogFiles, load
 from rsc_share.audit.second import Ask, SecondOpinion
@@ -138,7 +138,10 @@ class _Audit:
         origin = log.checkpoint.origin
         self.findings += tree.findings
         classes = Classes(entries.size)
-        head = self._head(log, setting.trust) if tree.tree is not None and setting.trust.usable else None
+        head = None
+        if tree.tree is not None and setting.trust.usable:
+            head = self._head(log, setting.trust)
+            self.findings += check_closed(setting.trust.directory, origin, tree.tree)
         walk = Walk(origin, log.folder, entries, tree, setting, self._bounds(origin, head, anchored), classes)
         if head is None:
             classes.fill(0, NO_DIRECTORY if not setting.trust.usable else NO_TREE)
@@ -148,9 +151,9 @@ class _Audit:
         self.walks[origin] = walk
 
     def _head(self, log: LogFiles, trust: Trust) -> Head | None:
-        origin, view = log.checkpoint.origin, trust.directory.at(trust.usable)
-        now = trust.directory.logged_at(trust.usable - 1)
+        origin, now = log.checkpoint.origin, trust.directory.logged_at(trust.usable - 1)
         try:
+            view = knowing(trust.directory, origin)
             head, strangers = verify_head(log.note, view, origin, now)
         except RscError as error:
             what = f"the checkpoint of {origin} does not verify: {error.what}"

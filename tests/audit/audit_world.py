@@ -15,10 +15,10 @@ from rsc_share.audit.export import vkeys_of
 from rsc_share.audit.source import CharterBodies, ExportSource, LogSource
 from rsc_share.charter.amendment import charter_object
 from rsc_share.charter.certificate import NodeCertificate, OfficerCertificate, certify
-from rsc_share.charter.compose import channel, compose, new_charter, node_spec
+from rsc_share.charter.compose import channel, compose, new_charter, next_charter, node_spec
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.keyring import KeyRing, expected_suites
-from rsc_share.charter.model import Fraction, Member, MemberEntitlement, Relay
+from rsc_share.charter.model import Closed, Fraction, Member, MemberEntitlement, Relay
 from rsc_share.charter.prekey import Prekey, publish_prekey
 from rsc_share.charter.quorum import pack_signatures, sign_charter
 from rsc_share.charter.revocation import Revocation, revoke
@@ -106,7 +106,8 @@ class World:
         self.bodies: dict[bytes, bytes] = {}
         self.permanent: dict[bytes, bytes] = {}
         self.cache = VerifyCache()
-        self.charter, self.ring, data = self._found()
+        self.charters: list[CharterBodies] = []
+        self.charter, data = self._found()
         self.id = self.charter.digest
         self.directory = Directory.begin(self.id)
         self.log_object(data)
@@ -162,18 +163,28 @@ class World:
             quorum=Fraction(2, 3),
             quorum_remove=Fraction(3, 4),
         )
-        charter = parse_charter(compose(values))
+        return self._signed(parse_charter(compose(values)), None)
+
+    def _signed(self, charter, framework_id):
+        """The charter object; its bodies go to where bodies are."""
         everybody = [*self.log_keys()]
         for code in (*self.states, "HUB"):
             everybody += [self.authority(code), self.signing(f"{code}/mod-1"), *self.witness(f"{code}/mod-1")]
         known = {item.public.fingerprint: item.public for item in everybody}
         ring = KeyRing.of(known[fingerprint] for fingerprint in expected_suites(charter)).pack()
         signers = [self.authority(code) for code in charter.members]
-        signatures = pack_signatures({s.public.key_id: sign_charter(charter.text, None, s) for s in signers})
-        self.charters = [CharterBodies(1, charter.text, ring, signatures, bundle())]
+        signatures = pack_signatures({s.public.key_id: sign_charter(charter.text, framework_id, s) for s in signers})
+        self.charters = [*self.charters, CharterBodies(charter.version, charter.text, ring, signatures, bundle())]
         for item in (charter.text, ring, signatures, bundle()):
             self.permanent[hashlib.sha256(item).digest()] = item
-        return charter, ring, charter_object(charter, ring, signatures)
+        return charter, charter_object(charter, ring, signatures)
+
+    def close_channel(self, size: int, root: bytes) -> None:
+        """Charter version 2: the channel `ct` ended at `size` and `root`, `ct-2` follows it."""
+        follow = channel("ct-2", RELAY, self.states, ceiling={"REGIONAL": "SECRET"}, families=["terrorism"])
+        values = next_charter(self.charter, channels={"ct-2": follow}, closed=(Closed(CT, size, root),))
+        self.charter, data = self._signed(parse_charter(compose(values)), self.id)
+        self.log_object(data)
 
     def log_object(self, data: bytes, *, forced: bool = False) -> None:
         log = self.logs[DIRECTORY]

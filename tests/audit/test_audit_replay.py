@@ -369,6 +369,29 @@ def test_full_export_is_not_one_members_view(world: World) -> None:
         audit(world, member="EST")
 
 
+# closed logs
+
+
+def test_closed_log_is_audited_up_to_where_the_charter_closed_it() -> None:
+    world = small_world()
+    world.close_channel(4, world.logs[CT].tree.root())
+    found = audit(world)
+    assert codes(found) == ["not-exported"]  # the channel that follows has no log yet
+    assert found.classes[CT].counts() == {CHECKED: 4}
+
+
+def test_relay_cannot_go_on_with_a_closed_log_or_close_it_elsewhere() -> None:
+    world = small_world()
+    world.close_channel(3, world.logs[CT].tree.root(3))
+    assert "after-closing" in codes(audit(world))
+    forked = small_world()
+    forked.close_channel(4, bytes(32))
+    assert "fork" in codes(audit(forked))
+    cut = small_world()
+    cut.close_channel(9, bytes(32))
+    assert "truncated" in codes(audit(cut))
+
+
 # many
 
 
