@@ -16,6 +16,8 @@ CODES = frozenset(
         "opening-missing",  # the relay gives an entry without the opening that is ours
         "pending-revocation",  # obeyed before the log shows it
         "silent",  # a node of the channel has said nothing for 25 hours
+        "refused-then-logged",  # the relay signed a refusal of an entry and logged it all the same
+        "stalled",  # a log names a directory that nobody gives us
         "undelivered",  # not received by ACK_DEADLINE
         "unexpected-certificate",  # somebody certified a node of our own member
         "unlogged",  # a revocation we hold does not stand in the directory within LAG

@@ -21,7 +21,7 @@ from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
 from rsc_share.node.line import READ_LIMIT, Line
 from rsc_share.node.trust import Trust
-from rsc_share.node.witness import Witness
+from rsc_share.node.witness import Reader, Witness
 from rsc_share.session.frames import Full, Tail
 from rsc_share.session.port import RelayPort
 
@@ -51,7 +51,7 @@ class Engine:
         self.witness = Witness(identity)
         self.lines: dict[str, Line] = {}
         self.stopped: RscError | None = None
-        self.forbidden: set[str] = set()
+        self.forbidden: dict[str, int] = {}
         """Nodes whose revocation reached us before the log shows it: obeyed at once, said by nobody else (I16)."""
         self._cache = VerifyCache()
         signers = (identity.signer, identity.witness, identity.witness_pq, *identity.officers.values())
@@ -90,6 +90,7 @@ class Engine:
         for line in self.lines.values():
             moved = await self._guarded(line.read(self.port(line.log))) or moved
         moved = await self._guarded(self._cosign()) or moved
+        self._watch_pending()
         moved = await self._guarded(self._rotate_prekey()) or moved
         for line in self.lines.values():
             moved = await self._guarded(line.send(self.port(line.log))) or moved
@@ -170,7 +171,7 @@ class Engine:
         if parsed.kind != "revocation":
             return
         name = read_revocation(parsed.content).name
-        self.forbidden.add(name)
+        self.forbidden.setdefault(name, self.world.now())
         for line in self.lines.values():
             line.sending.forbidden = frozenset(self.forbidden)
         self.alarms.raise_(
@@ -199,12 +200,11 @@ class Engine:
                 if self.trust.directory.size == 0:
                     continue
                 view = self.trust.directory.at(self.trust.directory.size)
-                line = self.lines.get(offer.log)
                 now = self.world.now()
                 if not view.is_active(self.identity.node, now):
                     continue
                 try:
-                    lines = self.witness.answer(offer, view, line.follower if line else None, now)
+                    lines = self.witness.answer(offer, view, self._reader(offer.log), now)
                 except Misbehaviour as error:
                     self._misbehaved(offer.log, error, offer.note)
                     continue
@@ -213,6 +213,13 @@ class Engine:
                     await port.cosign(offer.log, size, [parse_signatures(item)[0].line() for item in lines])
                     moved = True
         return moved
+
+    def _reader(self, log: str) -> Reader | None:
+        """Every directory witness reads the directory; other logs are read by who takes part in them."""
+        if log == self.directory_log:
+            return self.trust
+        line = self.lines.get(log)
+        return line.follower if line is not None else None
 
     def _misbehaved(self, log: str, error: Misbehaviour, note: bytes) -> None:
         error.evidence = error.evidence or self._keep(error.code, {"note": note})
@@ -229,8 +236,27 @@ class Engine:
             return False
         found = self.keys.new_prekey(self.identity.signer, now, self.world.random(PREKEY_SECRET_SIZE))
         await self.port(self.directory_log).submit_object(found, {})
-        self.keys.forget(superseded_before=now - 2 * parameters.lag, made_before=now - parameters.prekey_max)
+        self.keys.forget(
+            superseded_before=self._read_up_to() - 2 * parameters.lag, made_before=now - parameters.prekey_max
+        )
         return True
+
+    def _read_up_to(self) -> int:
+        """The log time (ms) up to which every log of this node has been read: nothing older can still name a prekey."""
+        return min(
+            (line.follower.last.logged_at if line.follower.last else 0 for line in self.lines.values()), default=0
+        )
+
+    def _watch_pending(self) -> None:
+        """A revocation we hold and the directory does not show within LAG is the relay's doing, or its absence."""
+        now, view = self.world.now(), self.trust.view
+        for name, since in list(self.forbidden.items()):
+            if not view.is_active(name, now):
+                del self.forbidden[name]
+                for line in self.lines.values():
+                    line.sending.forbidden = frozenset(self.forbidden)
+            elif now - since > view.parameters.lag:
+                self.alarms.raise_("unlogged", name, f"the directory does not show the revocation of {name}", now)
 
 
 def certified(found: UnverifiedObject) -> tuple[str, frozenset[bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rsc_share.crypto.signing import VerifyCache
@@ -44,7 +43,8 @@ class Follower:
         self.witnessed_size = 0
         self.quorum_time: int | None = None
         self._pending: list[tuple[int, Item]] = []
-        self._judged = 0
+        self.checked = 0
+        """Entries below this size stand in a tree whose root a signed checkpoint confirmed."""
 
     @property
     def size(self) -> int:
@@ -66,7 +66,8 @@ class Follower:
         if self.tree.root() != checkpoint.root:
             raise Misbehaviour(f"{self.log} signed a tree that its entries do not make", code="equivocation")
         self._note(tail.note, found)
-        return list(self._judge_pending())
+        self.checked = checkpoint.size
+        return self.judge_pending()
 
     def _note(self, note: bytes, found: Witnessed) -> None:
         checkpoint = found.checkpoint
@@ -94,15 +95,29 @@ class Follower:
             self.witnessed_size = found.checkpoint.size
             self.quorum_time = max(quorum, self.quorum_time or 0)
 
-    def _judge_pending(self) -> Iterable[Seen]:
-        pending, self._pending = self._pending, []
-        for index, item in pending:
+    def judge_pending(self) -> list[Seen]:
+        """Judge what can be judged: an entry under a directory newer than ours waits until we hold that."""
+        seen: list[Seen] = []
+        while self._pending and self._pending[0][0] < self.checked:
+            index, item = self._pending[0]
             if isinstance(item, Full):
-                yield self._judge(index, item)
-            self._judged = index + 1
+                entry = UnverifiedEntry.parse(item.entry)
+                if entry.stamp.directory > self.trust.witnessed:
+                    break
+                seen.append(self._judge(index, entry, item))
+            del self._pending[0]
+        return seen
 
-    def _judge(self, index: int, item: Full) -> Seen:
-        entry = UnverifiedEntry.parse(item.entry)
+    @property
+    def waiting(self) -> bool:
+        """Whether checked entries wait for a newer directory."""
+        return bool(self._pending) and self._pending[0][0] < self.checked
+
+    def logged_times(self, start: int, stop: int) -> list[int]:
+        """When the entries shown to this node between two sizes were logged (ms)."""
+        return [at for index, at in self.times if start <= index < stop]
+
+    def _judge(self, index: int, entry: UnverifiedEntry, item: Full) -> Seen:
         case = self.case(index, entry, item)
         verdict = judge(case)
         self.facts.update(verdict.effects)

@@ -64,8 +64,11 @@ class Keys:
     def __len__(self) -> int:
         return len(self._prekeys)
 
-    def learn_grant(self, view: DirectoryView, header: Header, realm: str, sealed: bytes | None, now: int) -> str:
-        """Take the grant key of an admitted grant entry; the state to report: stored, bad-grant or body-missing."""
+    def learn_grant(self, view: DirectoryView, header: Header, realm: str, sealed: bytes | None, logged_at: int) -> str:
+        """Take the grant key of an admitted grant entry; the state to report: stored, bad-grant or body-missing.
+
+        Old keys go by the log's time: a node that was away for hours still reads what was granted then.
+        """
         content = header.content
         if not isinstance(content, GrantContent):
             return "bad-grant"
@@ -86,11 +89,11 @@ class Keys:
             check=content.check,
         )
         try:
-            self._grants[header.sender, header.id] = (open_key(held[0], sealed, info), now)
+            self._grants[header.sender, header.id] = (open_key(held[0], sealed, info), logged_at)
         except RemoteError:
             return "bad-grant"
-        life = view.charter.parameters.grant_life + view.charter.parameters.outbox_age // 90
-        self._grants = {key: value for key, value in self._grants.items() if value[1] > now - life}
+        dead = logged_at - view.parameters.grant_life - view.parameters.lag
+        self._grants = {key: value for key, value in self._grants.items() if value[1] > dead}
         return "stored"
 
     def open(self, header: Header, realm: str, body: bytes | None) -> Opened:

@@ -36,6 +36,7 @@ class Line:
         self.stopped: RscError | None = None
         self._started = False
         self.confirmed = b""
+        self._blocked_since: int | None = None
 
     async def read(self, port: RelayPort) -> bool:
         """Take what is new. True if something was."""
@@ -43,6 +44,7 @@ class Line:
         while self.stopped is None:
             tail = await port.read(self.log, self.follower.size, READ_LIMIT)
             if tail is None:
+                moved = self._take(self.follower.judge_pending(), self._world.now()) or moved
                 return await self._confirm(port) or moved
             now = self._world.now()
             try:
@@ -50,14 +52,27 @@ class Line:
             except Misbehaviour as error:
                 self.stop(error, now)
                 raise
-            for item in seen:
-                self._entry(item, now)
-            self.reading.stretch_ends(self._trust.view)
+            self._take(seen, now)
             self.reading.inbox.wake()
             moved = True
             if not tail.items:
                 return moved
         return moved
+
+    def _take(self, seen: list[Seen], now: int) -> bool:
+        for item in seen:
+            self._entry(item, now)
+        self.reading.stretch_ends(self._trust.view)
+        if self.follower.waiting:
+            key = f"{self.log}/{self.follower.checked}"
+            what = f"entries of {self.log} wait for a directory this node has not been given"
+            if self._blocked_since is None:
+                self._blocked_since = now
+            elif now - self._blocked_since > self._trust.view.parameters.lag:
+                self._alarms.raise_("stalled", key, what, now)
+        else:
+            self._blocked_since = None
+        return bool(seen)
 
     async def _confirm(self, port: RelayPort) -> bool:
         note, now = await port.witnessed(self.log), self._world.now()

@@ -43,7 +43,7 @@ class Reading:
         self._deliveries.heard(header.sender, now)
         realm = view.channel_facts(self._log, now).realm
         if header.kind == "grant":
-            state = self._keys.learn_grant(view, header, realm, next(iter(item.bodies), None), now)
+            state = self._keys.learn_grant(view, header, realm, next(iter(item.bodies), None), verdict.stamp.logged_at)
             if state != "stored":
                 self._heartbeat.held(header.sender, verdict.signed.header_hash, state)
         elif header.kind == "message":

@@ -43,6 +43,7 @@ class Sending:
         self.head: HeadFact = NO_HEAD
         self._counters: dict[str, int] = {}
         self._ours: set[bytes] = set()
+        self._refused: set[bytes] = set()
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
 
@@ -130,6 +131,9 @@ class Sending:
         if row is not None:
             self._take_place(row, Place(index, row.seq, entry.stamp, row.header_hash, entry.raw))
             self.outbox.in_flight = [sent for sent in self.outbox.in_flight if sent is not row]
+        elif entry.signed.header_hash in self._refused:
+            what = f"number {header.seq} was refused with the log's signature and is logged all the same"
+            self._alarms.raise_("refused-then-logged", f"{self._log}/{index}", what, now)
         elif started and entry.signed.header_hash not in self._ours:
             what = f"number {header.seq} is signed with this node's key and was not written here"
             self._alarms.raise_("cloned", f"{self._log}/{header.seq}", what, now)
@@ -144,6 +148,7 @@ class Sending:
         if spec is None or refusal.header_hash != row.header_hash or refusal.log != self._log:
             raise RemoteError("a refusal of something else than was sent", code="bad-receipt")
         refusal.verify(spec.ed25519, view.framework_id)
+        self._refused.add(row.header_hash)
         item = row.item
         item.attempts += 1
         if refusal.code in REGRANT:

@@ -65,22 +65,20 @@ class Trust:
         entries = [DirectoryEntry.parse(item.entry) for item in tail.items if isinstance(item, Full)]
         if len(entries) != len(tail.items):
             raise RemoteError("a directory entry was kept back: every member reads all of them", code="kept-back")
-        begun = self._begin(entries, bodies)
+        self._begin(entries, bodies)
         self._check_root(tail, entries, now)
         for entry in entries:
+            if self.directory.size == self.size:
+                self._apply(entry, bodies)  # where a body is missing this raises, and the next tail begins here
             self.tree.append(entry.leaf)
             self.raw.append(entry.raw)
-        for entry in entries[begun:]:
-            self._apply(entry, bodies)
         self._note(tail.note, now)
         return [entry.object for entry in entries]
 
-    def _begin(self, entries: list[DirectoryEntry], bodies: Mapping[bytes, bytes]) -> int:
+    def _begin(self, entries: list[DirectoryEntry], bodies: Mapping[bytes, bytes]) -> None:
         """The first entry proves itself by the pinned digest, so it may be applied before any key is known."""
-        if self.directory.size or not entries:
-            return 0
-        self._apply(entries[0], bodies)
-        return 1
+        if self.directory.size == 0 and entries:
+            self._apply(entries[0], bodies)
 
     def _apply(self, entry: DirectoryEntry, bodies: Mapping[bytes, bytes]) -> None:
         if entry.stamp.directory != self.directory.size:
@@ -126,6 +124,10 @@ class Trust:
         self.witnessed = checkpoint.size
         self.confirmed_at = max(quorum, self.confirmed_at or 0)
         self.head = Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
+
+    def logged_times(self, start: int, stop: int) -> list[int]:
+        """When the entries from `start` to before `stop` were logged (ms)."""
+        return [self.directory.logged_at(index) for index in range(start, stop)]
 
     def root(self, size: int) -> bytes | None:
         return self.tree.root(size) if size <= self.tree.size else None

@@ -7,16 +7,29 @@ that crashes sign two trees.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import Misbehaviour, RemoteError
 from rsc_share.log import proofs
 from rsc_share.log.cosignature import cosign_ed25519, cosign_mldsa44
 from rsc_share.log.merkle import EMPTY_ROOT
-from rsc_share.node.follower import Follower
+from rsc_share.log.tree import MemoryTree
 from rsc_share.node.identity import Identity
-from rsc_share.rulebook.witnesses import open_witnessed, witness_name
+from rsc_share.rulebook.witnesses import Witnessed, open_witnessed, witness_name
 from rsc_share.session.frames import Offer
+
+
+class Reader(Protocol):
+    """Whoever reads the log that is to be cosigned: a channel's follower, or the directory's."""
+
+    tree: MemoryTree
+
+    @property
+    def size(self) -> int: ...
+
+    def logged_times(self, start: int, stop: int) -> list[int]: ...
+
 
 PQ_EVERY = 10 * 60_000
 """ms between ML-DSA-44 cosignatures of one log."""
@@ -42,7 +55,7 @@ class Witness:
     def sizes(self) -> dict[str, int]:
         return {log: head.size for log, head in self.heads.items()}
 
-    def answer(self, offer: Offer, view: DirectoryView, reader: Follower | None, now: int) -> list[bytes]:
+    def answer(self, offer: Offer, view: DirectoryView, reader: Reader | None, now: int) -> list[bytes]:
         """Cosignature lines for an offer, or none where the time to answer has not come.
 
         Raises `Misbehaviour` (equivocation) for a tree that contradicts one seen before, `RemoteError` for a bad offer.
@@ -53,6 +66,8 @@ class Witness:
         found = open_witnessed(offer.note, view, offer.log, now)
         size, root = found.checkpoint.size, found.checkpoint.root
         head = self.heads.get(offer.log)
+        if head is None and size > 0 and not self._may_begin(found, reader, view):
+            return []
         self._extends(offer, head, size, root)
         if reader is not None and not self._times_plausible(reader, head, size, now, parameters.skew):
             return []
@@ -63,6 +78,14 @@ class Witness:
         if pq:
             lines.append(cosign_mldsa44(found.checkpoint, name, self._identity.witness_pq, seconds).line())
         return lines
+
+    def _may_begin(self, found: Witnessed, reader: Reader | None, view: DirectoryView) -> bool:
+        """A witness without a head begins with what it has read from the first entry on, or where k others stand."""
+        checkpoint = found.checkpoint
+        if reader is not None and reader.size >= checkpoint.size:
+            return reader.tree.root(checkpoint.size) == checkpoint.root
+        others = {member: time for member, time in found.times.items() if member != self._identity.member}
+        return len(others) >= view.charter.witness_quorum
 
     def _extends(self, offer: Offer, head: WitnessHead | None, size: int, root: bytes) -> None:
         if head is None or head.size == 0:
@@ -82,10 +105,10 @@ class Witness:
                 log=offer.log,
             ) from None
 
-    def _times_plausible(self, reader: Follower, head: WitnessHead | None, size: int, now: int, skew: int) -> bool:
+    def _times_plausible(self, reader: Reader, head: WitnessHead | None, size: int, now: int, skew: int) -> bool:
         """No entry beyond the tree last cosigned is dated before that cosigning, or in the future (I2: back-dating)."""
         if reader.size < size:
             return False  # read first, cosign then
         floor = (head.time - skew) if head is not None else 0
         start = head.size if head is not None else 0
-        return all(floor <= at <= now + skew for index, at in reader.times if start <= index < size)
+        return all(floor <= at <= now + skew for at in reader.logged_times(start, size))

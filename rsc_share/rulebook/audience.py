@@ -64,7 +64,8 @@ def must_receive(case: Case) -> frozenset[str]:
     if h.kind == "grant":
         return frozenset()
     if h.kind != "message" or h.label is None:
-        return _circle(case, case.then, case.settled)
+        # Gone meanwhile: then leaving it out was right.
+        return _circle(case, case.then, case.settled) & may_receive(case)
     listed = set(h.nodes)
     return frozenset(
         node

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from rsc_share import names
 from rsc_share.envelope.contents import GrantContent
+from rsc_share.envelope.header import Header
 from rsc_share.errors import LocalError, Refused
 from rsc_share.labels.validity import validate
 from rsc_share.rulebook.audience import may_receive, must_receive, target_of, withheld
 from rsc_share.rulebook.facts import GrantFact, grant_key
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.view import Case, Party, Source
 
 NO_CLAIM_TO_SEND = frozenset({"epoch", "valid", "scheme", "level", "restrict", "need", "realm"})
 """Steps of `decide` at which even an originator's own node may not handle a label."""
@@ -81,8 +82,8 @@ def circle_kept(case: Case) -> None:
             return  # not shown to this node, so not this node's to check
         raise Refused("source-unknown", "the entry it refers to is not in this log", row=10)
     target = target_of(case)
-    if h.kind == "recall" and target is not None and names.member_of(target.sender) != h.member:
-        raise Refused("policy-denied", f"only {names.member_of(target.sender)} can recall this", row=10)
+    if target is not None and not _standing(h, target):
+        raise Refused("policy-denied", f"a {h.kind} of this is not {h.member}'s to send", row=10, kind=h.kind)
     outside = set(h.nodes) - may_receive(case)
     if outside:
         raise Refused(
@@ -91,6 +92,16 @@ def circle_kept(case: Case) -> None:
             row=10,
             pairs=[(node, "audience", None) for node in sorted(outside)],
         )
+
+
+def _standing(h: Header, target: Source) -> bool:
+    """Who may speak about an entry: its sender's member recalls, an originator releases, a recipient acknowledges."""
+    author = names.member_of(target.sender)
+    if h.kind == "recall":
+        return h.member == author
+    if h.kind == "release":
+        return h.member == author or (target.label is not None and h.member in target.label.originators)
+    return any(names.member_of(node) == h.member for node in target.nodes)
 
 
 def grant_lives(case: Case) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rsc_share import names
-from rsc_share.charter.certificate import OfficerCertificate
+from rsc_share.charter.certificate import OfficerCertificate, Power
 from rsc_share.envelope.approval import approval_bytes, approval_digest, release_digest
 from rsc_share.envelope.contents import AcknowledgementContent, ReleaseContent
 from rsc_share.envelope.parts import Ref
@@ -14,6 +14,16 @@ from rsc_share.rulebook.audience import decision
 from rsc_share.rulebook.view import Case, Party, Source
 
 MACHINE_STATEMENTS = frozenset({"node-erased"})
+POWER: dict[str, Power] = {
+    "message": "approve",
+    "grant": "approve",
+    "heartbeat": "acknowledge",
+    "acknowledgement": "acknowledge",
+    "release": "release",
+    "recall": "release",
+    "erasure": "release",
+}
+"""What an officer's certificate must allow for its signature to count beside each kind of entry."""
 
 
 def sources_kept(case: Case) -> None:
@@ -130,6 +140,6 @@ def _by_machine(case: Case) -> bool:
 
 def _officer(case: Case, key_id: bytes) -> OfficerCertificate:
     try:
-        return case.at.officer(key_id, case.now)
+        return case.at.officer(key_id, case.now, POWER[case.header.kind])
     except Refused as error:
         raise Refused("third-party", error.what, row=12) from None
