@@ -21,6 +21,11 @@ from rsc_share.rulebook.admit import Admitted
 from rsc_share.session.frames import Full
 
 
+Document = tuple[str, bytes]
+"""The sending node and the id of portion 0. Without the sender, anybody who was shown a document could add to it in
+its author's name."""
+
+
 class Reading:
     """The receiving half of one channel. Entries come one verified stretch of the log at a time."""
 
@@ -31,9 +36,10 @@ class Reading:
         self.places: dict[str, Ref] = {}
         """Reference -> place of every message this node holds or wrote."""
         self.own: dict[Ref, Ticket] = {}
-        self._parts: dict[bytes, dict[int, tuple[Label, bytes]]] = {}
-        self._fresh: dict[bytes, tuple[Admitted, Header]] = {}
-        self._heads: dict[bytes, tuple[Admitted, Header]] = {}
+        self._parts: dict[Document, dict[int, tuple[Label, bytes]]] = {}
+        self._fresh: dict[Document, tuple[Admitted, Header]] = {}
+        self._heads: dict[Document, tuple[Admitted, Header]] = {}
+        self._held_at: dict[Ref, tuple[Document, int]] = {}
         self._notices: dict[bytes, str] = {}
         self._seqs: dict[Ref, str] = {}
 
@@ -64,8 +70,12 @@ class Reading:
         if header.type == RecallNotice.TYPE:
             self._notices[header.id] = _reason(opened)
             return
-        document = header.document[0] if header.document else header.id
-        self._parts.setdefault(document, {})[opened.portion] = (header.label, opened.payload)
+        document = _document(verdict, header)
+        parts = self._parts.setdefault(document, {})
+        if opened.portion in parts:
+            return  # said already: a portion that was shown is never another one afterwards
+        parts[opened.portion] = (header.label, opened.payload)
+        self._held_at[Ref(self._log, verdict.index, verdict.signed.header_hash)] = (document, opened.portion)
         self._fresh.setdefault(document, (verdict, header))
         if opened.portion == 0:
             self._fresh[document] = (verdict, header)
@@ -74,7 +84,7 @@ class Reading:
         """All entries up to a checked root are in: what is complete as far as this node may read it, is shown."""
         for document, first in self._fresh.items():
             redelivered = document in self._heads
-            if not redelivered or first[1].id == document:
+            if not redelivered or first[1].id == document[1]:
                 self._heads[document] = first
             verdict, header = self._heads[document]
             self._show(document, verdict, header, view, redelivered=redelivered)
@@ -83,7 +93,7 @@ class Reading:
         self._fresh = {}
 
     def _show(
-        self, document: bytes, verdict: Admitted, header: Header, view: DirectoryView, *, redelivered: bool
+        self, document: Document, verdict: Admitted, header: Header, view: DirectoryView, *, redelivered: bool
     ) -> None:
         place = Ref(self._log, verdict.index, verdict.signed.header_hash)
         reference = names.reference(header.sender, names.channel_of(self._log), header.seq)
@@ -134,6 +144,9 @@ class Reading:
         if target is None:
             return
         self.inbox.erase(target)
+        document, portion = self._held_at.pop(target, (None, 0))
+        if document is not None:
+            self._parts.get(document, {}).pop(portion, None)
         if target not in self._seqs:
             return  # a further portion of a document whose first one says it all, or nothing this node was shown
         self.inbox.add(
@@ -147,6 +160,11 @@ class Reading:
                 exercise=realm == "exercise",
             )
         )
+
+
+def _document(verdict: Admitted, header: Header) -> Document:
+    """What an entry is a portion of. One that is whole by itself is named by its hash: an id may lie."""
+    return header.sender, header.document[0] if header.document else verdict.signed.header_hash
 
 
 def _reason(opened: Opened) -> str:
