@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rsc_share import names
+from rsc_share.envelope.contents import ErasureContent
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import Refused
-from rsc_share.relay.fanout import Line, erases
+from rsc_share.relay.fanout import Line, all_bodies
 from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.live import LiveLog, Logs
 from rsc_share.relay.sequencer import Ground, Past, Placed, Run, Verdict, sequence
-from rsc_share.relay.store.protocol import Batch
+from rsc_share.relay.store.protocol import LogStore
 from rsc_share.rulebook.facts import IdFact, Key, id_key, needs
 from rsc_share.rulebook.view import Known, Source
 from rsc_share.session.frames import Logged, Outcome, Turned
@@ -34,17 +35,19 @@ class Commit:
 async def commit(log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], now: int) -> Commit:
     """Admit what can be admitted, durably, and answer everybody. Raises `StorageError` from the store as it is."""
     past = await _past(log, logs, [item for run in runs for item in run if isinstance(item, Candidate)])
-    verdicts, batch = sequence(ground, runs, past, now)
-    if batch is not None:
+    done = sequence(ground, runs, past, now)
+    if done.batch is not None:
         first = log.writer.head.size
-        await log.append(batch)
-        await _erase(log, first, batch)
+        await log.append(done.batch)
+        for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
+            log.remember(first + offset, Line(stored, entry))
+            await erase_for(log, entry.header)
         await log.show(now)
     outcomes = [
         [_outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
-        for run, found in zip(runs, verdicts, strict=True)
+        for run, found in zip(runs, done.verdicts, strict=True)
     ]
-    odd = (v for found in verdicts for v in found if isinstance(v, Refused) and v.code == "equivocation")
+    odd = (v for found in done.verdicts for v in found if isinstance(v, Refused) and v.code == "equivocation")
     return Commit(outcomes, next(odd, None))
 
 
@@ -100,24 +103,22 @@ def refusal(log: LiveLog, ground: Ground, header_hash: bytes, refused: Refused, 
     return said.signed(log.keys.ed25519, ground.directory.framework_id)
 
 
-async def _erase(log: LiveLog, first: int, batch: Batch) -> None:
-    for offset, stored in enumerate(batch.entries):
-        line = log.remember(first + offset, Line.of(stored))
-        await erase_for(log, line.entry.header)
-
-
 async def erase_for(log: LiveLog, header: Header) -> None:
     """Remove the bodies that a recall or an erasure orders away; nothing for other kinds."""
-    if header.kind not in ("recall", "erasure"):
-        return
-    target, found, place = header.refs.target, None, log.origin
-    if target is not None:
-        place = target.log
-        async for stored in log.store.read(place, target.index, target.index + 1, max_bytes=1):
-            found = Line.of(stored).entry.header
-    digests = erases(header, found)
-    if digests:
-        await log.store.erase(place, digests, header.kind)
+    if isinstance(header.content, ErasureContent):
+        await log.store.erase(log.origin, header.content.digests, header.kind)
+    target = header.refs.target
+    if header.kind == "recall" and target is not None:
+        async for stored in log.store.read(target.log, target.index, target.index + 1, max_bytes=1):
+            await _recall(log.store, target, Line.of(stored).entry.header)
+
+
+async def _recall(store: LogStore, target: Ref, recalled: Header) -> None:
+    """Only bodies that the recalled entry brought: a recipient who names the same ciphertext cannot recall it."""
+    found = await store.bodies(target.log, all_bodies(recalled))
+    own = [digest for digest, body in found.items() if body.index == target.index]
+    if own:
+        await store.erase(target.log, own, "recall")
 
 
 async def replay_erasures(log: LiveLog) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from rsc_share.envelope.contents import ErasureContent, GrantContent, HeartbeatContent
+from rsc_share.envelope.contents import GrantContent, HeartbeatContent
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.envelope.header import Header
 from rsc_share.relay.store.protocol import Stored
@@ -66,11 +66,7 @@ def statements_for(header: Header, statements: Collection[Statement], node: str)
     return tuple((sender, statement) for (sender, _), statement in about if sender == node)
 
 
-def erases(header: Header, target: Header | None) -> tuple[bytes, ...]:
-    """Digests of the bodies an admitted entry removes: a recall those of its target, an erasure those it names."""
-    if isinstance(header.content, ErasureContent):
-        return header.content.digests
-    if header.kind != "recall" or target is None:
-        return ()
-    sealed = target.content.nodes if isinstance(target.content, GrantContent) else ()
-    return (*(part.digest for part in target.parts), *(digest for _, _, digest in sealed))
+def all_bodies(header: Header) -> tuple[bytes, ...]:
+    """Digests of every body an entry names: its parts, or all sealed keys of a grant."""
+    sealed = header.content.nodes if isinstance(header.content, GrantContent) else ()
+    return (*(part.digest for part in header.parts), *(digest for _, _, digest in sealed))

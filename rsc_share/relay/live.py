@@ -52,6 +52,7 @@ class LiveLog:
     witnessing: Witnessing = field(default_factory=Witnessing)
     last_pq: int | None = None
     pq_size: int = -1
+    _shown: tuple[Note, bytes] | None = None
     _lines: dict[int, Line] = field(default_factory=dict)
 
     @classmethod
@@ -108,7 +109,12 @@ class LiveLog:
 
     def note(self, size: int | None = None) -> bytes:
         """The newest signed note, or that of a `size` still kept, as a frame carries it."""
-        return shown(self.origin, self.notes[self.size if size is None else size])
+        note = self.notes[self.size if size is None else size]
+        if (
+            self._shown is None or self._shown[0] is not note
+        ):  # one note goes to every sender of a commit and every reader
+            self._shown = (note, shown(self.origin, note))
+        return self._shown[1]
 
     def root(self, size: int) -> bytes | None:
         """Root of the first `size` entries; None beyond what is here."""

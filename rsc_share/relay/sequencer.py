@@ -103,16 +103,26 @@ class _Draft:
         return self.stamp if self.entries else self.ground.head.last
 
 
-def sequence(ground: Ground, runs: Sequence[Run], past: Past, now: int) -> tuple[list[list[Verdict]], Batch | None]:
-    """A verdict for every candidate of every run, and what to append (None: nothing was admitted)."""
+@dataclass(frozen=True, slots=True)
+class Sequenced:
+    """A verdict for every candidate of every run, what to append (None: nothing was admitted), and it parsed."""
+
+    verdicts: list[list[Verdict]]
+    batch: Batch | None
+    entries: tuple[UnverifiedEntry, ...]
+
+
+def sequence(ground: Ground, runs: Sequence[Run], past: Past, now: int) -> Sequenced:
+    """Judge what is queued, in order, under one stamp."""
     draft = _Draft(ground, past, ground.stamp(now), dict(past.facts))
     ready = ground.ready(draft.stamp.logged_at)
     verdicts = [_run(draft, run, ready) for run in runs]
     if not draft.entries:
-        return verdicts, None
+        return Sequenced(verdicts, None, ())
     after = ground.head.grown([entry.raw for entry in draft.entries], draft.stamp)
     oldest = draft.stamp.logged_at - ground.directory.at(ground.witnessed).charter.parameters.outbox_age
-    return verdicts, Batch(tuple(draft.stored), draft.bodies, draft.effects, after, max(0, oldest))
+    batch = Batch(tuple(draft.stored), draft.bodies, draft.effects, after, max(0, oldest))
+    return Sequenced(verdicts, batch, tuple(draft.entries))
 
 
 def _run(draft: _Draft, run: Run, ready: bool) -> list[Verdict]:
@@ -170,7 +180,8 @@ def _admit(draft: _Draft, candidate: Candidate) -> Placed:
     draft.effects.update(admitted.effects)
     draft.entries.append(entry)
     draft.stored.append(Stored(entry.raw, candidate.openings, candidate.statements))
-    draft.bodies.update({digest: Body(index, body) for digest, body in candidate.bodies.items()})
+    for digest, body in candidate.bodies.items():
+        draft.bodies.setdefault(digest, Body(index, body))
     return Placed(index, draft.stamp)
 
 

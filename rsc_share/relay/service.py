@@ -178,12 +178,13 @@ class Relay:
     async def found(self, charter: bytes, bodies: Mapping[bytes, bytes]) -> int:
         """Log charter version 1 in an empty store. Only ever an operator's own act, never a consequence of a start:
         a relay that lost its store and founded again would fork every log it has."""
-        if self.logs or await self.store.logs():
+        if any(head.size for head in (await self.store.logs()).values()):
             raise LocalError("this store has logs already")
         home = self._keeper.home(charter, bodies, self.now())
         if home.partition("/")[0] != self.host:
             raise LocalError(f"the directory of this charter is kept by {home}, not by {self.host}")
-        await self._open_log(home)
+        if home not in self.logs:
+            await self._open_log(home)
         return await self._log_object(charter, bodies)
 
     async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
@@ -231,9 +232,12 @@ class Relay:
     async def tick(self) -> None:
         """What time alone causes: ML-DSA-44 lines that are owed, offers that fall due."""
         now = self.now()
-        for log in self.logs.values():
+        for log in list(self.logs.values()):
             if log.state is not State.STOPPED and log.owes_pq(now):
-                await log.show(now)
+                try:
+                    await log.show(now)
+                except StorageError as error:
+                    self.stop(log, error)
         self.bell.ring()
 
     def contradicted(self, log: LiveLog, refused: Refused) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.entry import DirectoryEntry
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.directory_log import body_digests
-from rsc_share.relay.fanout import Line
+from rsc_share.relay.fanout import Line, all_bodies
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.notes import whole
 from rsc_share.relay.store.protocol import Body, Erased, Stored
@@ -53,6 +52,4 @@ async def take_snapshot(log: LiveLog) -> Snapshot:
 async def _digests(log: LiveLog, stored: Stored) -> list[bytes]:
     if is_directory(log.origin):
         return await body_digests(log.store, log.origin, DirectoryEntry.parse(stored.entry).object)
-    header = Line.of(stored).entry.header
-    sealed = header.content.nodes if isinstance(header.content, GrantContent) else ()
-    return [*(part.digest for part in header.parts), *(digest for _, _, digest in sealed)]
+    return list(all_bodies(Line.of(stored).entry.header))

@@ -207,6 +207,13 @@ class StoreConformance:
         assert await store.bodies(LOG, digests) == {digests[0]: Body(0, kept), digests[1]: Erased(0, "recall")}
         assert await everything(store) == [stored(0)]
 
+    async def test_a_body_stays_the_first_ones_while_it_is_there(self, store):
+        writer = await store.acquire(LOG)
+        digest = hashlib.sha256(b"text").digest()
+        writer = await store.append(writer, batch(writer.head, [stored(0)], bodies=body(b"text", 0)))
+        await store.append(writer, batch(writer.head, [stored(1)], bodies=body(b"text", 1)))
+        assert await store.bodies(LOG, [digest]) == {digest: Body(0, b"text")}
+
     async def test_a_body_that_comes_again_is_there_again(self, store):
         writer = await store.acquire(LOG)
         digest = hashlib.sha256(b"text").digest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,7 @@ from rsc_share.crypto.sealing import grant_info, open_key
 from rsc_share.crypto.signing import Suite
 from rsc_share.envelope.contents import RecallContent
 from rsc_share.envelope.entry import UnverifiedEntry
-from rsc_share.envelope.header import header_hash
+from rsc_share.envelope.header import Header, header_hash
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.log.merkle import leaf_hash
@@ -153,6 +154,23 @@ async def test_recall_erases_what_it_recalls_for_everybody(world):
     assert taken.erased == {digest: "recall"}
     assert digest not in taken.bodies
     assert len(taken.entries) == 3
+
+
+async def test_a_recipient_cannot_recall_anothers_ciphertext_through_an_entry_of_its_own(world):
+    """It can name the digest it was shown; then recalling its own entry would erase the body under the first one."""
+    ((_, _, message, index),) = await exchange(world, (EST, (FIN, LVA), b"keep this"))
+    digest = hashlib.sha256(message.bodies[0]).digest()
+    thief = world.pen(LVA)
+    await world.submit(LVA, thief.grant(FIN))
+    part = Header.parse(message.header).parts[0]
+    copy = replace(thief.message(FIN, parts=(part,)), bodies=message.bodies)
+    (outcome,) = await world.submit(LVA, copy)
+    assert isinstance(outcome, Logged), outcome
+    target = Ref(CT, outcome.index, header_hash(copy.header))
+    (outcome,) = await world.submit(LVA, thief.refer("recall", (FIN,), target, RecallContent(None)))
+    assert isinstance(outcome, Logged), outcome
+    assert (await all_items(world, FIN))[index].bodies == message.bodies
+    assert await world.ports[FIN].bodies(CT, [digest]) == {digest: message.bodies[0]}
 
 
 async def test_a_recall_cut_off_before_its_erasure_is_finished_at_the_next_start(world):

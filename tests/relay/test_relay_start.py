@@ -65,6 +65,18 @@ async def test_a_framework_is_founded_once_and_never_by_a_start():
     await world.relay.aclose()
 
 
+async def test_founding_that_was_cut_off_can_be_repeated():
+    store = Failing()
+    world = await fresh_world(store)
+    store.fail = "lost"
+    with pytest.raises(Unavailable):
+        await world.found()
+    await world.restart()
+    await world.found()
+    assert world.relay.directory.size == 1
+    await world.relay.aclose()
+
+
 async def test_a_charter_of_another_framework_or_host_is_not_founded():
     for host, pin in (("other.example", None), (None, bytes(32))):
         world = World()

@@ -78,7 +78,9 @@ class MemoryStore:
     def _write(found: _Log, batch: Batch) -> None:
         found.entries.extend(batch.entries)
         found.tree.extend(leaf_hash(stored.entry) for stored in batch.entries)
-        found.bodies.update(batch.bodies)
+        for digest, body in batch.bodies.items():
+            if not isinstance(found.bodies.get(digest), Body):
+                found.bodies[digest] = body
         found.facts.update(batch.facts)
         found.head = batch.after
         found.grown.set()

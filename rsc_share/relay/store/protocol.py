@@ -99,7 +99,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A ciphertext or sealed key, and the index of the entry that brought it (the newest, if several did)."""
+    """A ciphertext or sealed key, and the index of the entry that brought it.
+
+    While it is here it stays the first one's: whoever read a ciphertext can name it in an entry of his own, and must
+    not thereby become the one who may recall it.
+    """
 
     index: int
     data: bytes = field(repr=False)
@@ -117,6 +121,7 @@ class Erased:
 class Batch:
     """What one append writes: entries, bodies by SHA-256, changed facts, and the head they lead to.
 
+    A body that is here already is left as it is; one that was erased is here again.
     Ids composed before `ids_since` (ms) will never be asked for again: a store may forget those facts.
     """
 
