@@ -1,0 +1,200 @@
+"""`rsc-share audit`: what an examiner does with a copy of the logs and no key. The answers are the audit room's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from rsc_share.audit import html, terminal
+from rsc_share.audit import trace as tracing
+from rsc_share.audit.disclose import disclose as match
+from rsc_share.audit.export import write_file
+from rsc_share.audit.outcome import Exit as Outcome
+from rsc_share.audit.outcome import exit_code, first_line
+from rsc_share.audit.replay import Replay, silent
+from rsc_share.audit.report import Mandate
+from rsc_share.audit.run import Done, anchors_from, run, write_reports
+from rsc_share.audit.sample import sample as draw
+from rsc_share.audit.trust import Progress as Report
+from rsc_share.cli.ask import AsJson
+from rsc_share.cli.files import must_be_free, read_file
+from rsc_share.cli.frame import Exit
+from rsc_share.cli.output import GOOD, LOOK, PLAIN, WRONG, note, rows, say, show
+from rsc_share.errors import LocalError
+
+app = typer.Typer(rich_markup_mode=None)
+
+MAX_PAYLOAD = 1 << 26
+_WHERE = "Folder of the export (the one with manifest.json)."
+Export = Annotated[Path, typer.Argument(help=_WHERE)]
+ExportOption = Annotated[Path, typer.Option("--export", help=_WHERE)]
+Digest = Annotated[str | None, typer.Option("--charter-digest", help="SHA-256 of charter version 1, from outside.")]
+Checkpoints = Annotated[list[Path] | None, typer.Option("--checkpoint", help="Checkpoint straight from a member.")]
+Vkeys = Annotated[list[Path] | None, typer.Option("--vkeys", help="File of verifier keys straight from a member.")]
+AsMember = Annotated[str | None, typer.Option("--as", metavar="MEMBER", help="The view the export is cut to.")]
+_STYLES = {
+    "BREACH": WRONG,
+    "INTEGRITY": WRONG,
+    "IRREGULARITY": LOOK,
+    "CHECKED AGAINST ITSELF ONLY": WRONG,
+    "NO FINDINGS": GOOD,
+    "WHAT WAS NOT CHECKED": LOOK,
+}
+
+
+@app.command()
+def replay(
+    export: Export,
+    charter_digest: Digest = None,
+    checkpoint: Checkpoints = None,
+    vkeys: Vkeys = None,
+    member: AsMember = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="New file for the page.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Write report.json and report.html into the folder.")] = False,
+    label: Annotated[str, typer.Option(help="Label of the report itself, printed on every page.")] = "UNMARKED",
+    asked_by: Annotated[str, typer.Option(help="Who asked for the audit.")] = "",
+    question: Annotated[str, typer.Option(help="What they asked.")] = "",
+    period: Annotated[str, typer.Option(help="For which time.")] = "",
+    basis: Annotated[str, typer.Option(help="On which legal basis.")] = "",
+    examiner: Annotated[str, typer.Option(help="Who examines.")] = "",
+    digest_from: Annotated[str, typer.Option(help="Where the charter digest stands: treaty annex, page 12.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Replay every entry of an export and report what was found.
+
+    Exit code 0: no finding, and anchored outside the export; 1 findings; 2 cannot be audited; 3 no finding, but
+    checked against itself only (no --charter-digest, or neither --checkpoint nor --vkeys that agree).
+    """
+    if html_file is not None:
+        must_be_free(html_file)
+    mandate = Mandate(asked_by, question, period, basis, examiner, label, digest_from)
+    done = _audit(export, charter_digest, checkpoint, vkeys, member, mandate)
+    if html_file is not None:
+        write_file(html_file, html.render(done.report).encode())
+    if save:
+        note(f"Wrote {' and '.join(map(str, write_reports(done, export)))}")
+    if as_json:
+        show(done.report)
+    else:
+        for line in terminal.render(done.report).splitlines():
+            say(line, next((style for start, style in _STYLES.items() if line.strip().startswith(start)), PLAIN))
+    raise typer.Exit(int(done.code))
+
+
+@app.command()
+def trace(
+    reference: Annotated[str, typer.Argument(help="A message as people quote it: EST/mod-1/counter-terrorism/417.")],
+    export: ExportOption = Path(),
+    charter_digest: Digest = None,
+    checkpoint: Checkpoints = None,
+    vkeys: Vkeys = None,
+    member: AsMember = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow one message: who had it, who opened it, what was derived, released, recalled, and who approved it."""
+    result = _audit(export, charter_digest, checkpoint, vkeys, member).result
+    found = tracing.trace(result, reference).values()
+    if as_json:
+        show({"first_line": first_line(result), "trace": found})
+    else:
+        _first_line(result)
+        say(tracing.render(found).rstrip("\n"))
+    raise typer.Exit(int(exit_code(result)))
+
+
+@app.command()
+def disclose(
+    payload: Annotated[Path, typer.Argument(help="File with exactly the bytes that were said.")],
+    salt: Annotated[str, typer.Option(help="The salt the holder shows, in hexadecimal digits.")],
+    export: ExportOption = Path(),
+    charter_digest: Digest = None,
+    checkpoint: Checkpoints = None,
+    vkeys: Vkeys = None,
+    member: AsMember = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whose words are these? Match a text and its salt with the commitments in the log. Exit code 1 if none fits."""
+    try:
+        spelled = bytes.fromhex(salt)
+    except ValueError:
+        raise LocalError("--salt is not hexadecimal digits", code="bad-salt") from None
+    words = read_file(payload, MAX_PAYLOAD)
+    result = _audit(export, charter_digest, checkpoint, vkeys, member).result
+    found = match(result, words, spelled)
+    if as_json:
+        show({"first_line": first_line(result), "matches": [place.values() for place in found]})
+    else:
+        _first_line(result)
+        for place in found:
+            say(place.sentence())
+        if not found:
+            say("No commitment in these logs fits this text and salt.", LOOK)
+    raise typer.Exit(int(exit_code(result)) if found else Exit.FINDINGS)
+
+
+@app.command()
+def sample(
+    export: Export,
+    seed: Annotated[str, typer.Option(help="The committee's own text: nobody else can steer the draw.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many messages at most.")] = 60,
+    charter_digest: Digest = None,
+    checkpoint: Checkpoints = None,
+    vkeys: Vkeys = None,
+    member: AsMember = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw messages by lot, in turn from every level and sender, whose labels people then compare with content."""
+    result = _audit(export, charter_digest, checkpoint, vkeys, member).result
+    drawn = draw(result, n, seed)
+    if as_json:
+        heads = ("reference", "level", "sender", "log", "index")
+        show({"first_line": first_line(result), "drawn": [{h: getattr(d, h) for h in heads} for d in drawn]})
+    else:
+        _first_line(result)
+        rows(
+            ("message", "level", "log", "entry"), (((d.reference, d.level, d.log, str(d.index)), PLAIN) for d in drawn)
+        )
+    raise typer.Exit(int(exit_code(result)))
+
+
+def _audit(
+    export: Path,
+    digest: str | None,
+    checkpoints: list[Path] | None,
+    vkeys: list[Path] | None,
+    member: str | None,
+    mandate: Mandate | None = None,
+) -> Done:
+    anchors = anchors_from(digest, checkpoints or (), vkeys or ())
+    with _bar() as progress:
+        return run(export, anchors, member=member, mandate=mandate, progress=progress)
+
+
+@contextmanager
+def _bar() -> Iterator[Report]:
+    """A bar for each log on stderr, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(log: str, done: int, total: int) -> None:
+            if log not in tasks:
+                tasks[log] = bars.add_task(log, total=total)
+            bars.update(tasks[log], completed=done, total=total)
+
+        yield advance
+
+
+def _first_line(result: Replay) -> None:
+    styles = {Outcome.CLEAN: GOOD, Outcome.AGAINST_ITSELF: WRONG}
+    say(f"{first_line(result)} in this export", styles.get(exit_code(result), LOOK))

@@ -1,0 +1,119 @@
+"""The examiner's commands over an export of a small framework."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cli_world import Run
+
+from rsc_share.messages import Indicator
+from rsc_share.testing import Framework
+
+
+@dataclass(frozen=True)
+class Exported:
+    folder: Path
+    digest: str
+    checkpoints: tuple[Path, ...]
+    reference: str
+
+    def anchors(self) -> list[object]:
+        found: list[object] = ["--charter-digest", self.digest]
+        for path in self.checkpoints:
+            found += ["--checkpoint", path]
+        return found
+
+
+async def make(root: Path) -> Exported:
+    async with Framework.create("EST", "FIN", "LVA", "SWE", seed=3) as framework:
+        sent = (
+            await framework.node("EST")
+            .channel("main")
+            .publish(Indicator(pattern="p", stix_id="i"), label="TLP:GREEN REL TO @members")
+        )
+        receipt = await sent.receipt()
+        framework.clock.advance(seconds=16 * 60)
+        await framework.export(root / "export")
+        paths = []
+        for number, note in enumerate(framework.node("LVA").engine.notes().values()):
+            path = root / f"from-LVA-{number}"
+            path.write_bytes(note)
+            paths.append(path)
+        digest = framework.founded.framework_id.hex()
+    return Exported(root / "export", digest, tuple(paths), receipt.reference)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return asyncio.run(make(tmp_path_factory.mktemp("audit")))
+
+
+def test_replay_anchored_outside_is_green(exported: Exported, run: Run, tmp_path: Path) -> None:
+    ran = run("audit", "replay", exported.folder, *exported.anchors(), "--html", tmp_path / "page.html")
+    assert ran.code == 0, ran
+    assert ran.out.startswith("NO FINDINGS")
+    assert "WHAT WAS NOT CHECKED" in ran.out
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_replay_without_anchors_says_so_first(exported: Exported, run: Run) -> None:
+    ran = run("audit", "replay", exported.folder)
+    assert ran.code == 3
+    assert ran.out.startswith("CHECKED AGAINST ITSELF ONLY")
+    assert run("audit", "replay", exported.folder, "--json").json["first_line"] == "CHECKED AGAINST ITSELF ONLY"
+
+
+def test_replay_of_a_cut_file_is_a_finding(exported: Exported, run: Run, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(exported.folder, tmp_path / "copy"))
+    entries = sorted(copy.glob("export/logs/main/tile/entries/**/*"))
+    target = next(path for path in entries if path.is_file())
+    target.write_bytes(target.read_bytes()[:-7])
+    ran = run("audit", "replay", copy, *exported.anchors(), "--json")
+    assert ran.code == 1
+    assert "integrity failure" in {finding["grade"] for finding in ran.json["content"]["findings"]}
+
+
+def test_trace_follows_one_message(exported: Exported, run: Run) -> None:
+    where = ("--export", exported.folder, *exported.anchors())
+    ran = run("audit", "trace", exported.reference, *where)
+    assert ran.code == 0, ran
+    assert "LVA" in ran.out
+    values = run("audit", "trace", exported.reference, *where, "--json").json
+    assert values["trace"]["reference"] == exported.reference
+    run("audit", "trace", "EST/mod-1/main/999", *where).fails(2, "not-found")
+    run("audit", "trace", "nonsense", *where).fails(2, "bad-reference")
+
+
+def test_words_nobody_committed_to_match_nothing(exported: Exported, run: Run, tmp_path: Path) -> None:
+    words = tmp_path / "words"
+    words.write_bytes(b"never said")
+    where = ("--export", exported.folder, *exported.anchors())
+    ran = run("audit", "disclose", words, "--salt", "00" * 32, *where)
+    assert ran.code == 1
+    assert "fits" in ran.out
+    run("audit", "disclose", words, "--salt", "00", *where).fails(2, "bad-salt")
+    run("audit", "disclose", words, "--salt", "zz", *where).fails(2, "bad-salt")
+    run("audit", "disclose", tmp_path / "none", "--salt", "00" * 32, *where).fails(2, "no-file")
+
+
+def test_sample_depends_on_the_committees_text(exported: Exported, run: Run) -> None:
+    args = ("audit", "sample", exported.folder, *exported.anchors(), "--n", 5, "--json")
+    drawn = run(*args, "--seed", "our own words").json["drawn"]
+    assert drawn == run(*args, "--seed", "our own words").json["drawn"]
+    assert [item["reference"] for item in drawn] == [exported.reference]
+
+
+def test_what_cannot_be_audited_is_one_line(exported: Exported, run: Run, tmp_path: Path) -> None:
+    run("audit", "replay", tmp_path).fails(2, "unreadable-export")
+    run("audit", "replay", tmp_path / "none").fails(2, "no-folder")
+    run("audit", "replay", exported.folder, "--charter-digest", "12").fails(2, "bad-digest")
+    run("audit", "replay", exported.folder, "--checkpoint", tmp_path / "none").fails(2, "no-file")
+    run("audit", "replay", exported.folder, "--as", "FIN").fails(2, "other-view")
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    run("audit", "replay", exported.folder, "--html", page).fails(2, "exists")
+    assert page.read_text() == "mine"
