@@ -229,7 +229,7 @@ class Reference:
                 continue
             if not any(self._sent_by(row, who, day) for who in originators):
                 continue
-            carries = any(values & set(label.values(tag)) for tag, values in row.carrying)
+            carries = any(self._carries(label, tag, values) for tag, values in row.carrying)
             below = row.max_level is None or any(self._not_above(r, *row.max_level) for r in readings)
             if row.effect == "permit":
                 if below and not carries:
@@ -285,6 +285,13 @@ class Reference:
             return True
         # A message that does not say its purpose cannot use a permit, and cannot dodge a denial.
         return facets.purpose is None and row.effect != "permit"
+
+    def _carries(self, label: Label, tag: str, values: frozenset[str]) -> bool:
+        """Permissive and handling values get fewer in a join: a row that names them counts them as there."""
+        tags = self.schemes[label.scheme].tags
+        if tag not in tags:
+            return False
+        return tags[tag].type in ("permissive", "handling") or bool(values & set(label.values(tag)))
 
     def _reaches(self, row: Row, readings: list[Label]) -> bool:
         """At least as high as a deny row says; what cannot be compared counts as high."""

@@ -21,7 +21,7 @@ from rsc_share.labels.equivalence import equivalence_faults
 from rsc_share.labels.label import scheme_id
 from rsc_share.labels.scheme import Days, Scheme, SchemeSet
 from rsc_share.labels.scheme_file import load_scheme, read_days, read_toml, table, unique
-from rsc_share.policy.rows import Row, parse_rows
+from rsc_share.policy.rows import COMPARABLE, Row, parse_rows
 
 MAX_BUNDLE = 4 * 1024 * 1024
 MAX_FILES = 1024
@@ -94,12 +94,13 @@ class Bundle:
                 rows += parse_rows(files[path], "bundle", name=path)
             elif path not in ("policy.toml", "README.md"):
                 raise shape.wrong(path[:100], "has no place in a policy bundle")
+        known = _sound(schemes)
         return cls(
             name=names.framework(top["policy"], "policy.toml: policy"),
             version=shape.integer(top["version"], "policy.toml: version", low=1),
             valid=read_days(top["valid"], "policy.toml: valid"),
-            schemes=_sound(schemes),
-            rows=_distinct(rows),
+            schemes=known,
+            rows=_distinct(rows, known),
             need=_need(top.get("agreement", {}), "policy.toml: agreement"),
             digest=digest,
         )
@@ -140,9 +141,13 @@ def _sound(schemes: list[Scheme]) -> SchemeSet:
     return found
 
 
-def _distinct(rows: list[Row]) -> tuple[Row, ...]:
+def _distinct(rows: list[Row], schemes: SchemeSet) -> tuple[Row, ...]:
     seen: set[str] = set()
+    tags = {tag.name for scheme in schemes.values() for tag in scheme.tags.values() if tag.type not in COMPARABLE}
     for row in rows:
+        odd = sorted({tag for tag, _ in row.carrying} & tags)
+        if odd:
+            raise shape.wrong(row.id, f"looks at {', '.join(odd)}, which is neither restrictive nor informative")
         if row.id in seen:
             raise shape.wrong("agreements", f"the id {row.id} is there twice")
         seen.add(row.id)

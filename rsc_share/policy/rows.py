@@ -7,7 +7,9 @@ entries (one member alone: they only narrow, and only its own material).
 What a row may say depends on its effect, so that no row can make more protection mean more access:
 
 - a `permit` may have `max_level` and `except`, never `min_level` or `tags`;
-- a `deny` or `require-release` may have `min_level` and `tags`; a `ceiling` has `max_level`, perhaps `tags`.
+- a `deny` or `require-release` may have `min_level` and `tags`; a `ceiling` has `max_level`, perhaps `tags`;
+- `except` and `tags` name restrictive and informative tags of the label's own scheme. A row that names a tag of another
+  type takes it as carried: a permit misses, a denial hits.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from rsc_share import names, shape
 from rsc_share.labels.label import level_name, reader, scheme_id
 from rsc_share.labels.scheme import ACTIONS, ALWAYS, Combination, Days, Obligations
 from rsc_share.labels.scheme_file import read_combination, read_days, read_obligations, read_toml, table, tables, unique
+
+COMPARABLE = ("restrictive", "informative")
+"""The types of tag a row may look at: those of which a joined label has at least what its parts have."""
 
 Effect = Literal["permit", "deny", "ceiling", "require-release"]
 EFFECTS: tuple[Effect, ...] = ("permit", "deny", "ceiling", "require-release")

@@ -16,7 +16,7 @@ from rsc_share.labels.scheme import Level, Obligations, Scheme, SchemeSet, Tag
 from rsc_share.labels.validity import validate
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import Decision
-from rsc_share.policy.rows import Row
+from rsc_share.policy.rows import COMPARABLE, Row
 from rsc_share.policy.subject import REALMS, Facets, Subject
 
 MAX_MEMO = 16_384
@@ -228,7 +228,7 @@ class Tables:
         originators = label.originators or (facets.originator,)
         if not any(self._sent_by(row, originator, day) for originator in originators):
             return False
-        carried = any(not values.isdisjoint(label.values(tag)) for tag, values in row.carrying)
+        carried = any(self._carries(label, tag, values) for tag, values in row.carrying)
         if row.carrying and carried == permit:
             return False
         below = row.max_level is None or any(self._at_most(reading, row.max_level) for reading in read)
@@ -237,6 +237,13 @@ class Tables:
         if row.effect == "ceiling":
             return not below
         return row.min_level is None or self._reaches(row.min_level, read)
+
+    def _carries(self, label: Label, tag: str, values: frozenset[str]) -> bool:
+        known = self.schemes[label.scheme].tags.get(tag)
+        if known is None:
+            return False
+        # Joining labels takes permissive values away: a row that looked at them would permit the whole and deny a part.
+        return known.type not in COMPARABLE or not values.isdisjoint(label.values(tag))
 
     def _reaches(self, floor: tuple[str, str], read: tuple[Reading, ...]) -> bool:
         scheme = self.schemes.get(floor[0])
