@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 
 from rsc_share import names
-from rsc_share.charter.amendment import body_digests
-from rsc_share.charter.certificate import read_certificate
-from rsc_share.charter.objects import UnverifiedObject
-from rsc_share.charter.revocation import read_revocation
 from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
 from rsc_share.crypto.signing import VerifyCache
-from rsc_share.envelope.entry import DirectoryEntry
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, Unavailable
 from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
+from rsc_share.node.directory_feed import DirectoryFeed
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
-from rsc_share.node.line import READ_LIMIT, Line
+from rsc_share.node.line import Line
 from rsc_share.node.trust import Trust
 from rsc_share.node.witness import Reader, Witness
-from rsc_share.session.frames import Full, Tail
 from rsc_share.session.port import RelayPort
 
 KeepEvidence = Callable[[str, Mapping[str, bytes]], Path | None]
@@ -51,12 +45,9 @@ class Engine:
         self.witness = Witness(identity)
         self.lines: dict[str, Line] = {}
         self.stopped: RscError | None = None
-        self.forbidden: dict[str, int] = {}
-        """Nodes whose revocation reached us before the log shows it: obeyed at once, said by nobody else (I16)."""
+        self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._stop)
         self._cache = VerifyCache()
-        signers = (identity.signer, identity.witness, identity.witness_pq, *identity.officers.values())
-        self._own_keys = frozenset(signer.public.key_id for signer in signers)
-        self._confirmed = b""
+        self._unpublished: bytes | None = None
 
     def line(self, channel: str) -> Line:
         """The channel's line. `LocalError` if the charter has no such channel for this node."""
@@ -74,7 +65,7 @@ class Engine:
 
     def notes(self) -> dict[str, bytes]:
         """The newest witnessed checkpoint of every log this node reads: what a member gives an auditor directly."""
-        held = {self.directory_log: self._confirmed, **{log: line.confirmed for log, line in self.lines.items()}}
+        held = {self.directory_log: self.feed.confirmed, **{log: line.confirmed for log, line in self.lines.items()}}
         return {log: note for log, note in held.items() if note}
 
     def sizes(self) -> dict[str, int]:
@@ -83,14 +74,15 @@ class Engine:
 
     async def turn(self) -> bool:
         """One round over everything. True if anything moved; errors of one log do not stop the others."""
-        moved = await self._guarded(self._follow_directory())
+        moved = self.stopped is None and await self._guarded(self.feed.follow(self.port(self.directory_log)))
         if not self.trust.ready or self.stopped is not None:
             return await self._guarded(self._cosign()) or moved
         self._open_lines()
         for line in self.lines.values():
             moved = await self._guarded(line.read(self.port(line.log))) or moved
         moved = await self._guarded(self._cosign()) or moved
-        self._watch_pending()
+        self.feed.watch_pending()
+        self._forbid()
         moved = await self._guarded(self._rotate_prekey()) or moved
         for line in self.lines.values():
             moved = await self._guarded(line.send(self.port(line.log))) or moved
@@ -105,78 +97,14 @@ class Engine:
             self.alarms.raise_(error.code, error.what, error.what, self.world.now())
             return False
 
-    # --- directory
-
-    async def _follow_directory(self) -> bool:
-        port, moved = self.port(self.directory_log), False
-        while self.stopped is None:
-            tail = await port.read(self.directory_log, self.trust.size, READ_LIMIT)
-            if tail is None:
-                return await self._confirm_directory(port) or moved
-            bodies = await self._charter_bodies(port, tail)
-            now = self.world.now()
-            try:
-                found = self.trust.take(tail, bodies, now)
-            except Misbehaviour as error:
-                self._stop(error, {"note": tail.note})
-                raise
-            self._watch_own(found, now)
-            moved = True
-            if not tail.items:
-                return moved
-        return moved
-
-    async def _confirm_directory(self, port: RelayPort) -> bool:
-        note = await port.witnessed(self.directory_log) if self.trust.size else None
-        if note is None or note == self._confirmed:
-            return False
-        try:
-            moved = self.trust.confirm(note, self.world.now())
-        except Misbehaviour as error:
-            self._stop(error, {"note": note})
-            raise
-        self._confirmed = note
-        return moved
-
-    async def _charter_bodies(self, port: RelayPort, tail: Tail) -> dict[bytes, bytes]:
-        bodies: dict[bytes, bytes] = {}
-        for item in tail.items:
-            if isinstance(item, Full):
-                bodies.update(await self._object_bodies(port, item.entry))
-        return bodies
-
-    async def _object_bodies(self, port: RelayPort, entry: bytes) -> dict[bytes, bytes]:
-        found, bodies = DirectoryEntry.parse(entry).object, dict[bytes, bytes]()
-        # Asked twice: the text says which policy bundle belongs to it.
-        while missing := [digest for digest in body_digests(found, bodies) if digest not in bodies]:
-            fetched = await port.bodies(self.directory_log, missing)
-            if not fetched:
-                break
-            bodies.update({sha256(body).digest(): body for body in fetched.values()})
-        return bodies
-
-    def _watch_own(self, objects: list[bytes], now: int) -> None:
-        """Somebody certified a node of our member: perhaps our authority, perhaps a thief of its key (A16)."""
-        for raw in objects:
-            found = UnverifiedObject.parse(raw)
-            name, keys = certified(found)
-            if names.member_of(name) == self.identity.member and not keys <= self._own_keys:
-                what = f"the directory has a new certificate for {name}: ask your authority"
-                self.alarms.raise_("unexpected-certificate", f"{name}/{found.digest.hex()[:16]}", what, now, node=name)
-
     def obey(self, found: bytes) -> None:
         """A revocation that came by another way than the log: obeyed at once, restrictively, and said so."""
-        parsed = UnverifiedObject.parse(found)
-        self.trust.directory.restrictive(found, self.world.now())
-        if parsed.kind != "revocation":
-            return
-        name = read_revocation(parsed.content).name
-        self.forbidden.setdefault(name, self.world.now())
+        self.feed.obey(found)
+        self._forbid()
+
+    def _forbid(self) -> None:
         for line in self.lines.values():
-            line.sending.forbidden = frozenset(self.forbidden)
-        self.alarms.raise_(
-            "pending-revocation", name, f"{name} is revoked; the log does not show it yet", self.world.now()
-        )
+            line.sending.forbidden = frozenset(self.feed.forbidden)
 
     def _stop(self, error: Misbehaviour, parts: Mapping[str, bytes]) -> None:
         self.stopped = error
@@ -232,39 +160,18 @@ class Engine:
     async def _rotate_prekey(self) -> bool:
         now, parameters = self.world.now(), self.trust.view.parameters
         newest = self.keys.newest_prekey()
-        if newest is not None and now - newest < parameters.prekey_life:
-            return False
-        found = self.keys.new_prekey(self.identity.signer, now, self.world.random(PREKEY_SECRET_SIZE))
-        await self.port(self.directory_log).submit_object(found, {})
-        self.keys.forget(
-            superseded_before=self._read_up_to() - 2 * parameters.lag, made_before=now - parameters.prekey_max
-        )
+        if self._unpublished is None:
+            if newest is not None and now - newest < parameters.prekey_life:
+                return False
+            self._unpublished = self.keys.new_prekey(self.identity.signer, now, self.world.random(PREKEY_SECRET_SIZE))
+        # Kept until the directory has it: a prekey nobody can find is one nobody can seal to.
+        await self.port(self.directory_log).submit_object(self._unpublished, {})
+        self._unpublished = None
+        settled = self._read_up_to() - 2 * parameters.lag
+        self.keys.forget(superseded_before=settled, made_before=now - parameters.prekey_max)
         return True
 
     def _read_up_to(self) -> int:
         """The log time (ms) up to which every log of this node has been read: nothing older can still name a prekey."""
-        return min(
-            (line.follower.last.logged_at if line.follower.last else 0 for line in self.lines.values()), default=0
-        )
-
-    def _watch_pending(self) -> None:
-        """A revocation we hold and the directory does not show within LAG is the relay's doing, or its absence."""
-        now, view = self.world.now(), self.trust.view
-        for name, since in list(self.forbidden.items()):
-            if not view.is_active(name, now):
-                del self.forbidden[name]
-                for line in self.lines.values():
-                    line.sending.forbidden = frozenset(self.forbidden)
-            elif now - since > view.parameters.lag:
-                self.alarms.raise_("unlogged", name, f"the directory does not show the revocation of {name}", now)
-
-
-def certified(found: UnverifiedObject) -> tuple[str, frozenset[bytes]]:
-    """Whom a certificate object is for, and the ids of its keys; nobody for another object or a broken one."""
-    if found.kind != "certificate":
-        return "", frozenset()
-    try:
-        read = read_certificate(found.content)
-    except RemoteError:
-        return "", frozenset()
-    return read.name, frozenset(key.key_id for key in read.keys)
+        lasts = [line.follower.last for line in self.lines.values()]
+        return min((last.logged_at if last is not None else 0 for last in lasts), default=0)

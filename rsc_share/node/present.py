@@ -46,7 +46,7 @@ def present_message(
         precedence=cast(Precedence, header.precedence),
         exercise=event.exercise,
         redelivered=again or event.redelivered,
-        unconfirmed=event.unconfirmed or header.sender in node.engine.forbidden,
+        unconfirmed=event.unconfirmed or header.sender in node.engine.feed.forbidden,
         logged_at=event.logged_at,
         obligations=obligations(node, channel.line.log, label, type_id, header.purpose, header.sender),
     )

@@ -20,7 +20,6 @@ from rsc_share.node.ticket import Delivered, Ticket
 from rsc_share.rulebook.admit import Admitted
 from rsc_share.session.frames import Full
 
-
 Document = tuple[str, bytes]
 """The sending node and the id of portion 0. Without the sender, anybody who was shown a document could add to it in
 its author's name."""

@@ -1,0 +1,127 @@
+"""Following the directory: its entries, the bodies its charters name, and what concerns this node's own member."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+
+from rsc_share import names
+from rsc_share.charter.amendment import body_digests
+from rsc_share.charter.certificate import read_certificate
+from rsc_share.charter.objects import UnverifiedObject
+from rsc_share.charter.revocation import read_revocation
+from rsc_share.envelope.entry import DirectoryEntry
+from rsc_share.errors import Misbehaviour, RemoteError
+from rsc_share.node.alarms import Alarms
+from rsc_share.node.identity import Identity, World
+from rsc_share.node.trust import Trust
+from rsc_share.session.frames import Full, Tail
+from rsc_share.session.port import RelayPort
+
+READ_LIMIT = 256
+
+
+class DirectoryFeed:
+    """Keeps `trust` up to date from a port. `stop` is called with the proof when the directory log has cheated."""
+
+    def __init__(
+        self,
+        log: str,
+        identity: Identity,
+        world: World,
+        trust: Trust,
+        alarms: Alarms,
+        stop: Callable[[Misbehaviour, Mapping[str, bytes]], None],
+    ) -> None:
+        self._log, self._identity, self._world = log, identity, world
+        self._trust, self._alarms, self._stop = trust, alarms, stop
+        self.confirmed = b""
+        """The newest note that k members cosigned."""
+        self.forbidden: dict[str, int] = {}
+        """Nodes whose revocation reached us before the log shows it, and when (ms): obeyed at once (I16)."""
+        signers = (identity.signer, identity.witness, identity.witness_pq, *identity.officers.values())
+        self._own_keys = frozenset(signer.public.key_id for signer in signers)
+
+    async def follow(self, port: RelayPort) -> bool:
+        """Take what is new. True if something was. Raises `Misbehaviour`, `RemoteError`, `Refused` (body-missing)."""
+        moved = False
+        while (tail := await port.read(self._log, self._trust.size, READ_LIMIT)) is not None:
+            bodies = await self._bodies(port, tail)
+            now = self._world.now()
+            try:
+                found = self._trust.take(tail, bodies, now)
+            except Misbehaviour as error:
+                self._stop(error, {"note": tail.note})
+                raise
+            self._watch_own(found, now)
+            moved = True
+            if not tail.items:
+                return moved
+        return await self._confirm(port) or moved
+
+    async def _confirm(self, port: RelayPort) -> bool:
+        note = await port.witnessed(self._log) if self._trust.size else None
+        if note is None or note == self.confirmed:
+            return False
+        try:
+            moved = self._trust.confirm(note, self._world.now())
+        except Misbehaviour as error:
+            self._stop(error, {"note": note})
+            raise
+        self.confirmed = note
+        return moved
+
+    async def _bodies(self, port: RelayPort, tail: Tail) -> dict[bytes, bytes]:
+        bodies: dict[bytes, bytes] = {}
+        for item in tail.items:
+            if isinstance(item, Full):
+                bodies.update(await self._bodies_of(port, DirectoryEntry.parse(item.entry).object))
+        return bodies
+
+    async def _bodies_of(self, port: RelayPort, found: bytes) -> dict[bytes, bytes]:
+        bodies: dict[bytes, bytes] = {}
+        for _ in range(2):  # the text, once it is here, names the policy bundle
+            missing = [digest for digest in body_digests(found, bodies) if digest not in bodies]
+            if missing:
+                fetched = await port.bodies(self._log, missing)
+                bodies.update({sha256(body).digest(): body for body in fetched.values()})
+        return bodies
+
+    def _watch_own(self, objects: list[bytes], now: int) -> None:
+        """Somebody certified a node of our member: perhaps our authority, perhaps a thief of its key (A16)."""
+        for raw in objects:
+            name, keys = certified(raw)
+            if names.member_of(name) == self._identity.member and not keys <= self._own_keys:
+                what = f"the directory has a new certificate for {name}: ask your authority"
+                key = f"{name}/{sha256(raw).hexdigest()[:16]}"
+                self._alarms.raise_("unexpected-certificate", key, what, now, node=name)
+
+    def obey(self, found: bytes) -> None:
+        """A restrictive act that came by another way than the log. Raises `RemoteError` if it does not verify."""
+        now = self._world.now()
+        self._trust.directory.restrictive(found, now)
+        parsed = UnverifiedObject.parse(found)
+        if parsed.kind == "revocation":
+            name = read_revocation(parsed.content).name
+            self.forbidden.setdefault(name, now)
+            what = f"{name} is revoked; the log does not show it yet"
+            self._alarms.raise_("pending-revocation", name, what, now)
+
+    def watch_pending(self) -> None:
+        """What we obey and the directory does not show within LAG is the relay's doing, or its absence."""
+        now, view = self._world.now(), self._trust.view
+        for name, since in list(self.forbidden.items()):
+            if not view.is_active(name, now):
+                del self.forbidden[name]
+            elif now - since > view.parameters.lag:
+                self._alarms.raise_("unlogged", name, f"the directory does not show the revocation of {name}", now)
+
+
+def certified(raw: bytes) -> tuple[str, frozenset[bytes]]:
+    """Whom a certificate object is for, and the ids of its keys; nobody for another object or a broken one."""
+    try:
+        found = UnverifiedObject.parse(raw)
+        read = read_certificate(found.content) if found.kind == "certificate" else None
+    except RemoteError:
+        return "", frozenset()
+    return (read.name, frozenset(key.key_id for key in read.keys)) if read is not None else ("", frozenset())
