@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from rsc_share.errors import LocalError, StorageError
@@ -50,40 +51,42 @@ def write_new(path: Path, data: bytes) -> None:
     write_whole(path, data)
 
 
-def begin_folder(path: Path) -> Path:
-    """An empty folder beside `path`, to be filled and then given to `finish_folder`: a crash leaves no half of it."""
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path` to fill; at the end it takes the name, or goes away: there is never half of it."""
     must_be_free(path)
-    partial = path.with_name(f".{path.name}.partial")
+    unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        if partial.is_dir() and not partial.is_symlink():
-            shutil.rmtree(partial)
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a run that a power cut ended
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir(mode=0o700)
-    except OSError as error:
-        raise StorageError(f"{partial} cannot be made: {error.strerror}", code="not-written") from None
-    return partial
-
-
-def finish_folder(partial: Path, path: Path) -> None:
-    must_be_free(path)
-    try:
-        os.rename(partial, path)
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        unfinished.mkdir(mode=0o700)
     except OSError as error:
         raise StorageError(f"{path} cannot be made: {error.strerror}", code="not-written") from None
+    try:
+        yield unfinished
+        must_be_free(path)
+        os.rename(unfinished, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be made: {error.strerror}", code="not-written") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     """A new folder with these files by their path in it, whole or not at all."""
-    partial = begin_folder(path)
-    for name, data in files.items():
-        (partial / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(partial / name, data)
-    finish_folder(partial, path)
+    with new_folder(path) as unfinished:
+        for name, data in files.items():
+            (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(unfinished / name, data)
 
 
 def files_below(paths: Iterable[Path], suffix: str) -> list[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rsc_share.cli.files import begin_folder, finish_folder, write_new
+from rsc_share.cli.files import new_folder, write_new
 from rsc_share.cli.keyfile import SUFFIX, USES, KeyFile, Kind
 from rsc_share.cli.output import digits, note, say, show
 from rsc_share.crypto.keystore import MODERATE, Keystore
@@ -37,11 +37,10 @@ def store(path: Path, keys: Mapping[str, PrivateKey], passphrase: bytes) -> None
 
 def make_folder(path: Path, public: KeyFile, stores: Mapping[str, tuple[Mapping[str, PrivateKey], bytes]]) -> None:
     """A new folder with keystores (by file name: keys and passphrase) and the public file; whole or not at all."""
-    partial = begin_folder(path)
-    for name, (keys, passphrase) in stores.items():
-        store(partial / name, keys, passphrase)
-    write_new(partial / public.file_name, public.text())
-    finish_folder(partial, path)
+    with new_folder(path) as unfinished:
+        for name, (keys, passphrase) in stores.items():
+            store(unfinished / name, keys, passphrase)
+        write_new(unfinished / public.file_name, public.text())
 
 
 def open_signer(path: Path, name: str, passphrase: bytes) -> Signer:

@@ -104,6 +104,7 @@ def found(root: Path) -> Founders:
     secret.write_text(f"{SECRET}\n")
     keys = root / "all-keys"
     keys.mkdir()
+    (root / "empty").mkdir()
     unlock = ("--unlock-file", secret)
     for code in (*STATES, "HUB"):
         do("authority", "init", root / code, "--member", code, "--title", f"State of {code}", *unlock)
