@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from rsc_share import names
 from rsc_share.audit import layout
 from rsc_share.audit.findings import Finding, Grade, file_finding
 from rsc_share.audit.load import LogFiles
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
+from rsc_share.codec import INT_MAX
 from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint
-from rsc_share.log.cosignature import open_checkpoint
-from rsc_share.log.note import KeyType, Note, NoteSignature, VerifierKey
+from rsc_share.log.cosignature import VerifiedCheckpoint, open_checkpoint
+from rsc_share.log.note import KeyType, Note, VerifierKey
 from rsc_share.log.tree import MemoryTree
-from rsc_share.rulebook.witnesses import Witnessed, log_keys, member_times, witness_keys
+from rsc_share.rulebook.witnesses import log_keys, witness_keys, witness_name
 
 _TIME = 8
 
@@ -63,17 +65,13 @@ def verify_head(note: bytes, view: DirectoryView, origin: str, now: int) -> tupl
 
     A witness counts if it was one at the time its cosignature says. Raises `RemoteError`.
     """
-    parsed = Note.parse(note)
-    times = {now, *map(_claimed_time, parsed.signatures)}
-    keys = {key.vkey: key for time in times for key in witness_keys(view, origin, time)}
-    own = log_keys(view, origin)
-    found = open_checkpoint(note, own, list(keys.values()))
-    known = {(key.name, key.key_id) for key in (*own, *keys.values())}
-    strangers = [line.name for line in parsed.signatures if (line.name, line.key_id) not in known]
-    witnessed = Witnessed(found.checkpoint, member_times(found), found.log)
+    own, ever = log_keys(view, origin), _ever(view)
+    found = open_checkpoint(note, own, ever)
+    known = {(key.name, key.key_id) for key in (*own, *ever)}
+    strangers = [line.name for line in Note.parse(note).signatures if (line.name, line.key_id) not in known]
     head = Head(
         checkpoint=found.checkpoint,
-        times=witnessed.times,
+        times=_times(found, view, origin),
         k=view.charter.witness_quorum,
         n=len(view.witnesses(now, origin)),
         log_signed=tuple(sorted(KeyType(kind).name for kind in found.log)),
@@ -81,10 +79,29 @@ def verify_head(note: bytes, view: DirectoryView, origin: str, now: int) -> tupl
     return head, strangers
 
 
-def _claimed_time(line: NoteSignature) -> int:
-    """What a cosignature says its time is (ms); 0 for other lines. It counts only once the line has verified."""
-    seconds = int.from_bytes(line.blob[:_TIME], "big") if len(line.blob) > _TIME else 0
-    return seconds * 1000 if seconds < 1 << 40 else 0
+def _ever(view: DirectoryView) -> list[VerifierKey]:
+    """Witness keys of every node that was ever certified: a line by one that was revoked since is no stranger's."""
+    found = {}
+    for party in view.state.parties.values():
+        for name, facts in party.nodes.items():
+            for fact in facts:
+                one, two = fact.certificate.witness
+                for kind, public in ((KeyType.COSIGNATURE, one), (KeyType.ML_DSA_44, two)):
+                    key = VerifierKey.of(witness_name(view, name), kind, public)
+                    found[key.vkey] = key
+    return list(found.values())
+
+
+def _times(found: VerifiedCheckpoint, view: DirectoryView, origin: str) -> dict[str, int]:
+    """Each member's newest cosignature (ms), of those made by a key that could witness this log at that time."""
+    times: dict[str, int] = {}
+    for key, line in found.note.by:
+        if key.name != origin:
+            time = int.from_bytes(line.blob[:_TIME], "big") * 1000
+            if time <= INT_MAX and key in witness_keys(view, origin, time):
+                member = names.member_of(key.name.partition("/")[2])
+                times[member] = max(times.get(member, 0), time)
+    return times
 
 
 def check_head(log: LogFiles, head: Head, strangers: list[str]) -> list[Finding]:

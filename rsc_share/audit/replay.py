@@ -23,7 +23,7 @@ from rsc_share.audit.load import Export, LogFiles, load
 from rsc_share.audit.second import Ask, SecondOpinion
 from rsc_share.audit.setting import Bound, CountingCache, Roots, Setting
 from rsc_share.audit.tree import Entries, LogTree, recompute
-from rsc_share.audit.trust import Progress, Trust, establish
+from rsc_share.audit.trust import Progress, Trust, establish, unconfirmed
 from rsc_share.audit.walk import Walk
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
@@ -211,7 +211,7 @@ class _Audit:
         self.findings += self.book.findings(newest)
         if trust.usable:
             lag = trust.directory.at(trust.usable).parameters.lag
-            self.findings += [*ends_early(heads, lag), *self._unexported(trust)]
+            self.findings += [*ends_early(heads, lag), *self._unexported(trust), *unconfirmed(trust, newest)]
         result = Replay(
             export=self.export,
             anchored=anchored,

@@ -13,6 +13,7 @@ from rsc_share.audit.heads import Head, check_head, check_vkeys, verify_head
 from rsc_share.audit.load import Export, LogFiles
 from rsc_share.audit.tree import Entries, LogTree, recompute
 from rsc_share.charter.directory import Directory
+from rsc_share.charter.facts import Restricted, Revoked
 from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.envelope.entry import DirectoryEntry
 from rsc_share.errors import LocalError, Refused, RemoteError
@@ -57,6 +58,23 @@ def establish(export: Export, pin: bytes, progress: Progress) -> Trust:
         fold.classes.fill(0, NO_TREE)
     findings = (*tree.findings, *fold.findings)
     return Trust(log.checkpoint.origin, fold.directory, tree, head, entries, fold.classes, tuple(fold.kinds), findings)
+
+
+def unconfirmed(trust: Trust, now: int) -> list[Finding]:
+    """Acts of duty keys that no authority has confirmed: in force, and somebody should be asked."""
+    found = []
+    for act in trust.directory.at(trust.usable).unconfirmed(now):
+        member, index = _whose(act), act.place.index
+        what = f"the act of {member}'s duty key in directory entry {index} was never confirmed by its authority"
+        when = act.place.logged_at
+        found.append(
+            Finding(Grade.OBSERVATION, "unconfirmed-act", what, log=trust.origin, index=index, who=member, when=when)
+        )
+    return found
+
+
+def _whose(act: Revoked | Restricted) -> str:
+    return act.revocation.member if isinstance(act, Revoked) else act.restriction.member
 
 
 class _Fold:

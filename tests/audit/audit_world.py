@@ -100,9 +100,10 @@ class Log:
 class World:
     """`seed` gives every party other keys."""
 
-    def __init__(self, seed: str = "", states: tuple[str, ...] = STATES) -> None:
+    def __init__(self, seed: str = "", states: tuple[str, ...] = STATES, channels: tuple[str, ...] = ("ct",)) -> None:
         self.seed, self.states, self.now = seed, states, T0
-        self.logs = {DIRECTORY: Log(DIRECTORY), CT: Log(CT)}
+        self.channels = channels
+        self.logs = {origin: Log(origin) for origin in (DIRECTORY, *(f"{RELAY}/regional/{name}" for name in channels))}
         self.bodies: dict[bytes, bytes] = {}
         self.permanent: dict[bytes, bytes] = {}
         self.cache = VerifyCache()
@@ -123,6 +124,9 @@ class World:
 
     def authority(self, code: str) -> PrivateKey:
         return key(f"{code} authority", Suite.HYBRID, self.seed)
+
+    def duty(self, code: str) -> PrivateKey:
+        return key(f"{code} duty", Suite.ED25519, self.seed)
 
     def signing(self, node: str) -> PrivateKey:
         return key(f"{node} signing", Suite.ED25519, self.seed)
@@ -145,7 +149,8 @@ class World:
         held = {} if code == "HUB" else {"REGIONAL": MemberEntitlement(levels, {})}
         role = "observer" if code == "HUB" else "member"
         fingerprint = self.authority(code).public.fingerprint
-        return Member(code, role, fingerprint, entitlements=held, nodes={node: spec})
+        duty = self.duty(code).public.fingerprint
+        return Member(code, role, fingerprint, duty, entitlements=held, nodes={node: spec})
 
     def _found(self):
         one, two = self.log_keys()
@@ -155,7 +160,8 @@ class World:
             members=[self._member(code) for code in (*self.states, "HUB")],
             relays=[Relay(RELAY, "HUB", (one.public.fingerprint, two.public.fingerprint), ("ab" * 32,))],
             channels=[
-                channel("ct", RELAY, self.states, ceiling={"REGIONAL": "SECRET"}, families=["terrorism", "finance"])
+                channel(name, RELAY, self.states, ceiling={"REGIONAL": "SECRET"}, families=["terrorism", "finance"])
+                for name in self.channels
             ],
             directory_relay=RELAY,
             policy=hashlib.sha256(bundle()).digest(),
@@ -169,7 +175,12 @@ class World:
         """The charter object; its bodies go to where bodies are."""
         everybody = [*self.log_keys()]
         for code in (*self.states, "HUB"):
-            everybody += [self.authority(code), self.signing(f"{code}/mod-1"), *self.witness(f"{code}/mod-1")]
+            everybody += [
+                self.authority(code),
+                self.duty(code),
+                self.signing(f"{code}/mod-1"),
+                *self.witness(f"{code}/mod-1"),
+            ]
         known = {item.public.fingerprint: item.public for item in everybody}
         ring = KeyRing.of(known[fingerprint] for fingerprint in expected_suites(charter)).pack()
         signers = [self.authority(code) for code in charter.members]
@@ -196,9 +207,10 @@ class World:
         log.entries.append(entry.raw)
         log.tree.append(entry.leaf)
 
-    def revoke(self, node: str) -> None:
+    def revoke(self, node: str, *, by_duty: bool = False) -> None:
         found = Revocation(node, "node", "stolen", self.now)
-        self.log_object(revoke(found, self.id, self.authority(node.partition("/")[0])))
+        code = node.partition("/")[0]
+        self.log_object(revoke(found, self.id, self.duty(code) if by_duty else self.authority(code)))
 
     def certify_node(self, name: str) -> None:
         one, two = self.witness(name)
@@ -308,11 +320,11 @@ class World:
         self.bodies[hashlib.sha256(data).digest()] = data
         return hashlib.sha256(data).digest()
 
-    def grant(self, sender: str, to: tuple[str, ...] | None = None, *, forced: bool = False) -> bytes:
+    def grant(self, sender: str, to: tuple[str, ...] | None = None, *, forced: bool = False, origin: str = CT) -> bytes:
         to = tuple(sorted(to if to is not None else self.others(sender)))
         view = self.directory.at(self.directory.size)
         rows = tuple((n, view.prekey(n, self.now).id, self.body(f"sealed {sender} {n} {self.now}")) for n in to)
-        header, openings = self.header(sender, "grant", to, content=GrantContent(rows, bytes(32)))
+        header, openings = self.header(sender, "grant", to, origin, content=GrantContent(rows, bytes(32)))
         self.submit(header, openings, forced=forced)
         return header.id
 
@@ -326,12 +338,13 @@ class World:
         payload: bytes = b"text",
         forced: bool = False,
         kind: str = "terrorism/incident/1",
+        origin: str = CT,
         **changes,
     ) -> int:
         to = tuple(sorted(to if to is not None else self.others(sender)))
-        header, openings = self.header(sender, "message", to, type=kind, grant=grant, **changes)
+        header, openings = self.header(sender, "message", to, origin, type=kind, grant=grant, **changes)
         header = replace(header, label=said or label(by=names.member_of(sender)))
-        commit = commitment(log=CT, sender=sender, id=header.id, part=0, salt=bytes(32), payload=payload)
+        commit = commitment(log=origin, sender=sender, id=header.id, part=0, salt=bytes(32), payload=payload)
         digest = self.body(f"{sender} {header.seq} {self.now}")
         header = replace(header, parts=(Part(digest, 1040, commit, "text/plain"),))
         return self.submit(header, openings, forced=forced)
@@ -365,8 +378,8 @@ class World:
         said = {sender: Statement(salt, digest, state) for sender, (digest, state) in received.items()}
         return self.submit(header, openings, statements=said)
 
-    def ref(self, index: int) -> Ref:
-        return self.logs[CT].sources[index].ref
+    def ref(self, index: int, origin: str = CT) -> Ref:
+        return self.logs[origin].sources[index].ref
 
     # what leaves the relay
 

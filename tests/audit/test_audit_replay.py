@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from audit_world import CT, DIRECTORY, HOUR, MINUTE, World, key, label, small_world
+from audit_world import CT, DIRECTORY, HOUR, MINUTE, RELAY, World, key, label, small_world
 
 from rsc_share.audit import layout
 from rsc_share.audit.anchors import Anchors
@@ -18,7 +18,7 @@ from rsc_share.audit.replay import Replay, replay
 from rsc_share.audit.source import cut_to
 from rsc_share.envelope.contents import AcknowledgementContent, ErasureContent, RecallContent
 from rsc_share.envelope.entry import Stamp
-from rsc_share.envelope.parts import Refs
+from rsc_share.envelope.parts import Ref, Refs
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.log.note import Note, VerifierKey
 from rsc_share.policy.decision import Decision
@@ -367,6 +367,53 @@ def test_view_without_an_entry_that_was_mine_shows_the_gap() -> None:
 def test_full_export_is_not_one_members_view(world: World) -> None:
     with pytest.raises(LocalError, match="not EST"):
         audit(world, member="EST")
+
+
+# several logs
+
+
+def test_source_in_a_log_that_comes_later_is_judged_first() -> None:
+    world = World(channels=("ct", "zz"))
+    far = f"{RELAY}/regional/zz"
+    grant, here = world.grant("EST/mod-1", origin=far), world.grant("EST/mod-1")
+    world.message("EST/mod-1", grant, origin=far)
+    forged = world.message("EST/mod-1", grant, origin=far, kind="finance/movement/1", forced=True)
+    good = Refs(derived_from=(world.ref(1, far),))
+    world.message("EST/mod-1", here, refs=good)
+    void = Ref(far, forged, bytes(32))
+    world.message("EST/mod-1", here, refs=Refs(derived_from=(void,)), forced=True)
+    missing = Ref(f"{RELAY}/regional/nowhere", 0, bytes(32))
+    world.message("EST/mod-1", here, refs=Refs(derived_from=(missing,)), forced=True)
+    found = audit(world)
+    assert codes(found) == ["policy-denied", "source-unknown", "source-unknown"]
+    assert found.classes[CT].counts() == {CHECKED: 2, FINDING: 2}
+
+
+def test_two_logs_cannot_lean_on_each_other_for_ever() -> None:
+    world = World(channels=("ct", "zz"))
+    far = f"{RELAY}/regional/zz"
+    grants = world.grant("EST/mod-1"), world.grant("EST/mod-1", origin=far)
+    for origin, other, grant in ((CT, far, grants[0]), (far, CT, grants[1])):
+        ahead = Refs(derived_from=(Ref(other, 1, bytes(32)),))
+        world.message("EST/mod-1", grant, origin=origin, refs=ahead, forced=True)
+    assert codes(audit(world)) == ["source-unknown", "source-unknown"]
+
+
+def test_channel_that_was_not_exported_is_named() -> None:
+    world = World(channels=("ct", "zz"))
+    kept = [log for log in world.source().logs if not log.origin.endswith("zz")]
+    assert codes(audit(world, whole_export(world.source(logs=kept)))) == ["not-exported"]
+
+
+def test_act_of_a_duty_key_that_nobody_confirmed_is_observed() -> None:
+    world = small_world()
+    world.revoke("LVA/mod-1", by_duty=True)
+    world.now += 80 * HOUR
+    world.heartbeat("EST/mod-1", {})
+    found = audit(world)  # LVA cosigned: a line by a witness that was, which counts for nothing
+    assert codes(found) == ["unconfirmed-act"]
+    assert found.findings[0].who == "LVA"
+    assert sorted(found.heads[CT].times) == ["EST", "FIN", "LTU"]
 
 
 # closed logs
