@@ -41,7 +41,7 @@ async def commit(log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], 
         await log.append(done.batch)
         for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
             log.remember(first + offset, Line(stored, entry))
-            await erase_for(log, entry.header)
+            await erase_for(log, first + offset, entry.header)
         await log.show(now)
     outcomes = [
         [_outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
@@ -103,22 +103,24 @@ def refusal(log: LiveLog, ground: Ground, header_hash: bytes, refused: Refused, 
     return said.signed(log.keys.ed25519, ground.directory.framework_id)
 
 
-async def erase_for(log: LiveLog, header: Header) -> None:
-    """Remove the bodies that a recall or an erasure orders away; nothing for other kinds."""
+async def erase_for(log: LiveLog, index: int, header: Header) -> None:
+    """Remove the bodies that the entry at `index`, a recall or an erasure, orders away; nothing for other kinds."""
     if isinstance(header.content, ErasureContent):
-        await log.store.erase(log.origin, header.content.digests, header.kind)
+        await _erase(log.store, log.origin, header.content.digests, header.kind, range(index))
     target = header.refs.target
     if header.kind == "recall" and target is not None:
         async for stored in log.store.read(target.log, target.index, target.index + 1, max_bytes=1):
-            await _recall(log.store, target, Line.of(stored).entry.header)
+            digests = all_bodies(Line.of(stored).entry.header)
+            await _erase(log.store, target.log, digests, header.kind, range(target.index, target.index + 1))
 
 
-async def _recall(store: LogStore, target: Ref, recalled: Header) -> None:
-    """Only bodies that the recalled entry brought: a recipient who names the same ciphertext cannot recall it."""
-    found = await store.bodies(target.log, all_bodies(recalled))
-    own = [digest for digest, body in found.items() if body.index == target.index]
-    if own:
-        await store.erase(target.log, own, "recall")
+async def _erase(store: LogStore, log: str, digests: Sequence[bytes], reason: str, brought_by: range) -> None:
+    """Only bodies that the named entries brought: a recipient who names the same ciphertext cannot recall it, and an
+    order that is obeyed again at a start leaves alone what came after it."""
+    found = await store.bodies(log, digests)
+    ordered = [digest for digest, body in found.items() if body.index in brought_by]
+    if ordered:
+        await store.erase(log, ordered, reason)
 
 
 async def replay_erasures(log: LiveLog) -> None:
@@ -126,6 +128,6 @@ async def replay_erasures(log: LiveLog) -> None:
     index = 0
     while index < log.size:
         lines = await log.lines(index, log.size)
-        for line in lines:
-            await erase_for(log, line.entry.header)
+        for offset, line in enumerate(lines):
+            await erase_for(log, index + offset, line.entry.header)
         index += len(lines)

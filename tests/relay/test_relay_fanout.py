@@ -8,14 +8,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from relay_world import CT, DIRECTORY, EST, FIN, GK, HUB, LVA, NODES, OPS, Pen, World, key, prekey
+from relay_world import CT, DIRECTORY, EST, FIN, GK, HUB, LVA, NODES, OPS, T0, Pen, World, key, prekey
 
 from rsc_share import codec
+from rsc_share.charter.certificate import POWERS, OfficerCertificate, certify
 from rsc_share.charter.revocation import Revocation, revoke
 from rsc_share.crypto.bodies import open_part, received_commitment, to_commitment
 from rsc_share.crypto.sealing import grant_info, open_key
 from rsc_share.crypto.signing import Suite
-from rsc_share.envelope.contents import RecallContent
+from rsc_share.envelope.approval import approve
+from rsc_share.envelope.contents import ErasureContent, RecallContent
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.envelope.header import Header, header_hash
 from rsc_share.envelope.parts import Ref
@@ -244,3 +246,30 @@ async def test_snapshot_holds_what_an_auditor_needs(world):
     assert dict(directory.bodies) == world.bodies
     with pytest.raises(Refused):
         await world.relay.snapshot("relay.example:8443/regional/nowhere")
+
+
+async def test_an_erasure_removes_what_it_names_and_not_what_came_after_it(world):
+    """Obeyed again at a start: a body that was submitted anew since then has to stay."""
+    ((_, _, message, _),) = await exchange(world, (EST, (FIN,), b"unlawful"))
+    digest = hashlib.sha256(message.bodies[0]).digest()
+    officer = OfficerCertificate(
+        "EST/duty-1", key("duty-1").public, frozenset(POWERS), (T0 - 1, T0 + 10**9), world.clock.now
+    )
+    await world.ports[EST].submit_object(
+        certify(officer, world.id, key("EST authority", Suite.HYBRID), key(f"{EST} signing")), {}
+    )
+    await world.witness()
+    pen = Pen(world, EST, seq=2, prev=header_hash(message.header), counts={FIN: 2}, made=9)
+    order = {"content": ErasureContent((digest,), "court order 7"), "id": pen.new_id()}
+    draft = Header.parse(pen.entry("erasure", NODES, advance=False, **order).header)
+    approval = approve(key("duty-1"), world.id, draft)
+    (outcome,) = await world.submit(EST, pen.entry("erasure", NODES, **order, approvals=(approval,)))
+    assert isinstance(outcome, Logged), outcome
+    assert await world.ports[FIN].bodies(CT, [digest]) == {}
+
+    pen.last_grant = Header.parse(message.header).grant
+    again = replace(pen.message(FIN, parts=Header.parse(message.header).parts), bodies=message.bodies)
+    (outcome,) = await world.submit(EST, again)
+    assert isinstance(outcome, Logged), outcome
+    await world.restart()
+    assert await world.ports[FIN].bodies(CT, [digest]) == {digest: message.bodies[0]}
