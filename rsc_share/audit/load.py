@@ -43,6 +43,7 @@ class Export:
     """
 
     files: Files
+    paths: tuple[str, ...]
     manifest: Manifest
     manifest_digest: bytes
     logs: Mapping[str, LogFiles]
@@ -60,11 +61,11 @@ class Export:
         return data
 
 
-def check_files(files: Files, manifest: Manifest) -> list[Finding]:
+def check_files(files: Files, paths: list[str], manifest: Manifest) -> list[Finding]:
     """One finding for every file that is missing, extra, altered, doubled, or no file at all."""
     found = [file_finding(path, f"is {kind}", "only regular files") for path, kind in files.odd()]
     listed = {line.path: line for line in manifest.files}
-    here = set(files.paths())
+    here = set(paths)
     for line in manifest.files:
         if line.path not in here:
             found.append(file_finding(line.path, "is missing", f"SHA-256 {line.sha256.hex()}"))
@@ -105,13 +106,14 @@ def load(files: Files) -> Export:
         manifest = Manifest.parse(data)
     except RemoteError as error:
         raise RemoteError(error.what, code="unreadable-export") from None
-    findings = check_files(files, manifest)
     here = files.paths()
+    findings = check_files(files, here, manifest)
     logs = _logs(files, here, findings)
     if not logs:
         raise RemoteError("there is no log with a checkpoint in this export", code="unreadable-export")
     return Export(
         files=files,
+        paths=tuple(here),
         manifest=manifest,
         manifest_digest=hashlib.sha256(data).digest(),
         logs=logs,

@@ -190,7 +190,7 @@ class _Audit:
         folders = {log.folder for log in self.export.logs.values()}
         charters = set(_charter_folders(trust))
         found = []
-        for path in self.export.files.paths():
+        for path in self.export.paths:
             charter, folder = charter_version(path), folder_of(path)
             known = (
                 not path.startswith(EXPORT)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rsc_share.audit.findings import printable
 from rsc_share.audit.times import both
 
 
 def render(made: Mapping[str, Any]) -> str:
     """The whole report as text, from the values of `report.report`."""
-    return "\n".join(_lines(made)) + "\n"
+    # A name that an exporter chose must not move the examiner's cursor.
+    return "\n".join(map(printable, _lines(made))) + "\n"
 
 
 def _lines(made: Mapping[str, Any]) -> Iterator[str]:

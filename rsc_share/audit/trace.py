@@ -12,7 +12,7 @@ from typing import Any
 
 from rsc_share import names
 from rsc_share.audit.classes import CHECKED
-from rsc_share.audit.findings import plain
+from rsc_share.audit.findings import plain, printable
 from rsc_share.audit.replay import Replay
 from rsc_share.audit.times import both
 from rsc_share.audit.walk import Walk
@@ -205,4 +205,4 @@ def render(found: Mapping[str, Any]) -> str:
     for row in found["mentions"]:
         detail = f" {row['detail']}" if row["detail"] else ""
         lines.append(f"  {row['how']}{detail}: entry {row['index']} of {row['log']} by {row['who']}, {row['verdict']}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(printable, lines)) + "\n"

@@ -113,7 +113,7 @@ def test_page_loads_nothing_runs_nothing_and_is_well_formed(cheated: Replay) -> 
 
 def test_page_escapes_what_an_exporter_wrote() -> None:
     world = small_world()
-    evil = '<script>alert("x")</script>'
+    evil = '<script>alert("x")</script>\x9b2J'
     source = world.source(by=evil, tool=evil)
     files = {**whole_export(source), f"{evil}\x1b[2J\udcff": b"x"}
     found = replay(MemoryFiles(files), Anchors(world.id, {evil: world.note(CT)}))
@@ -122,6 +122,7 @@ def test_page_escapes_what_an_exporter_wrote() -> None:
     assert "<script" not in page
     assert page.encode()
     assert "\x1b" not in page + text
+    assert "\x9b" not in text
     assert encode(made)
 
 
