@@ -6,7 +6,7 @@ All raise `RemoteError` with code `malformed` and the field `where`.
 
 from __future__ import annotations
 
-import itertools
+import operator
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
@@ -65,7 +65,7 @@ def closed(value: Any, where: str, keys: Collection[str]) -> dict[str, Any]:
     """A map with exactly `keys`: an unknown key is refused, a missing one too (absent is nil, not missing)."""
     if type(value) is not dict:
         raise wrong(where, "needs a map")
-    if value.keys() != set(keys):
+    if len(value) != len(keys) or not all(map(value.__contains__, keys)):
         odd = sorted(value.keys() ^ set(keys))
         raise wrong(where, f"keys missing or unknown: {', '.join(odd)[:200]}")
     return value
@@ -85,10 +85,12 @@ def maybe(read: Callable[..., T], value: Any, where: str, **bounds: Any) -> T | 
 
 def each(read: Callable[..., T], value: Any, where: str, *, low: int = 0, high: int = 1024, **bounds: Any) -> list[T]:
     """A list whose every item passes `read`."""
-    return [read(item, f"{where}[{i}]", **bounds) for i, item in enumerate(items(value, where, low=low, high=high))]
+    if not items(value, where, low=low, high=high):
+        return []
+    return [read(item, f"{where}[{i}]", **bounds) for i, item in enumerate(value)]
 
 
 def ascending(values: list[Any], where: str) -> None:
     """Strictly rising: sorted and without duplicates, so that a set has one spelling."""
-    if any(a >= b for a, b in itertools.pairwise(values)):
+    if not all(map(operator.lt, values, values[1:])):
         raise wrong(where, "is not sorted and free of duplicates")
