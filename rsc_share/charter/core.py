@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from rsc_share.charter.certificate import NodeCertificate
 from rsc_share.charter.facts import NodeFact, OfficerFact, State, current
 from rsc_share.charter.logs import LogSpec, log_specs
-from rsc_share.charter.model import MEMBERS, Member
+from rsc_share.charter.model import MEMBERS, Member, NodeSpec
 from rsc_share.charter.rules import Bundles
 from rsc_share.codec import INT_MAX, INT_MIN
 from rsc_share.crypto.signing import PublicKey
@@ -123,7 +123,7 @@ class Core:
         found = slot.subjects.get(certificate.name)
         if found is None:
             member = self.state.charter.members[certificate.member]
-            found = slot.subjects[certificate.name] = _subject(member, certificate)
+            found = slot.subjects[certificate.name] = subject_of(member, certificate)
         return found
 
     def channel_facts(self, spec: LogSpec) -> ChannelFacts:
@@ -164,11 +164,12 @@ class Core:
         return found
 
 
-def _subject(member: Member, certificate: NodeCertificate) -> Subject:
+def subject_of(member: Member, node: NodeCertificate | NodeSpec) -> Subject:
+    """What policy decides about: a member's entitlements on one of its nodes."""
     return Subject(
-        node=certificate.name,
+        node=node.name,
         member=member.code,
         groups=member.groups | {MEMBERS} if member.role != "auditor" else frozenset(),
         entitlements={s: Entitlement(e.levels, dict(e.tags)) for s, e in member.entitlements.items()},
-        accreditation=dict(certificate.accreditation),
+        accreditation=dict(node.accreditation),
     )
