@@ -16,7 +16,7 @@ from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import BROKEN, RELEASED, STEPS, UNKNOWN_ACTION, Decision
 from rsc_share.policy.steps import every_step, indirect_clearance, lacking_agreement, lowest, named
 from rsc_share.policy.subject import Facets, Subject
-from rsc_share.policy.tables import Case, Holder, Tables
+from rsc_share.policy.tables import Case, Holder, Last, Tables
 
 _DENIED = {code: Decision(permitted=False, code=code) for code in (*STEPS, UNKNOWN_ACTION, BROKEN)}
 _WRONG = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RscError)
@@ -28,13 +28,17 @@ def decide(
 ) -> Decision:
     """The decision, and with `explain` every step of it. Never raises for what its arguments hold."""
     try:
-        day = facets.time // DAY
         tables: Tables = bundle.memo.get("tables") or Tables.of(bundle)
-        case = tables.cases.get((label.core, action, day, facets.key))
-        if case is None:
+        # One message is decided for each of its readers in turn: the same two values, so the same case.
+        last = tables.last
+        if last.label is label and last.facets is facets and last.action == action:
+            case, day = last.case, last.day
+        else:
             if action not in ACTIONS:
                 return _DENIED[UNKNOWN_ACTION]
-            case = tables.add_case(label, action, facets, day)
+            day = facets.time // DAY
+            case = tables.find_case(label, action, facets, day)
+            tables.last = Last(label, facets, action, day, case)
         holder = tables.holders.get((subject.digest, day)) or tables.add_holder(subject, day)
         decision = judge(case, holder)
         return replace(decision, steps=every_step(bundle, case, holder)) if explain else decision
@@ -99,7 +103,7 @@ def required_releases(
     """
     day = day_of(facets.time)
     tables = Tables.of(bundle)
-    case = tables.cases.get((label.core, action, day, facets.key)) or tables.add_case(label, action, facets, day)
+    case = tables.find_case(label, action, facets, day)
     if subjects is None:
         return tuple(row.id for _, row in case.releasing)
     covered = 0

@@ -17,7 +17,7 @@ from rsc_share.labels.validity import validate
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.rows import COMPARABLE, Row
-from rsc_share.policy.subject import REALMS, Facets, Subject
+from rsc_share.policy.subject import REALMS, ChannelFacts, Facets, Subject
 
 MAX_MEMO = 16_384
 """Resolved labels, and resolved subjects, that are kept. When full the memo starts again from nothing."""
@@ -95,13 +95,14 @@ class Holder:
 class Tables:
     """Everything derived from one bundle. Grows by what is asked, within `MAX_MEMO`."""
 
-    __slots__ = ("_by_sender", "_for_groups", "bundle", "cases", "holders", "schemes")
+    __slots__ = ("_by_sender", "_for_groups", "bundle", "cases", "holders", "last", "schemes")
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.schemes: SchemeSet = bundle.schemes
         self.cases: dict[tuple[Any, ...], Case] = {}
         self.holders: dict[tuple[bytes, int], Holder] = {}
+        self.last = _NO_LAST
         self._by_sender: dict[str, list[int]] = {}
         self._for_groups = [i for i, row in enumerate(bundle.rows) if any(of.startswith("@") for of in row.senders)]
         for i, row in enumerate(bundle.rows):
@@ -112,6 +113,10 @@ class Tables:
     def of(cls, bundle: Bundle) -> Tables:
         found: Tables | None = bundle.memo.get("tables")
         return found if found is not None else bundle.memo.setdefault("tables", cls(bundle))
+
+    def find_case(self, label: Label, action: str, facets: Facets, day: int) -> Case:
+        found = self.cases.get((label.core, action, day, facets.key))
+        return found if found is not None else self.add_case(label, action, facets, day)
 
     def add_case(self, label: Label, action: str, facets: Facets, day: int) -> Case:
         if len(self.cases) >= MAX_MEMO:
@@ -285,6 +290,18 @@ def _bits(indexes: Iterable[int]) -> int:
 _NOTHING = Reading("", "", -1, frozenset(), ())
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The case that was asked for last. Label and facets are compared by identity, and held here: an identity is never
+    another value's as long as somebody holds it, and neither of the two ever changes."""
+
+    label: Label | None
+    facets: Facets | None
+    action: str
+    day: int
+    case: Case
+
+
 def _blocked(label: Label, action: str, facets: Facets, code: str, why: str) -> Case:
     return Case(
         label=label,
@@ -335,3 +352,8 @@ def _obligations(label: Label, scheme: Scheme, level: Level) -> Obligations:
 
 def _binds(tag: Tag) -> bool:
     return tag.type == "handling" or tag.originator_control
+
+
+_NO_LAST = Last(
+    None, None, "", 0, _blocked(Label("", ""), "", Facets(0, ChannelFacts("", "", frozenset(), {}), "", "", ""), "", "")
+)

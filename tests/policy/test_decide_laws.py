@@ -25,7 +25,7 @@ Law = Callable[[World], None]
 def law(check: Law) -> Callable[[], None]:
     """A test that holds `check` against many worlds; a failure names the seed."""
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(st.integers(0, 2**64))
     def run(seed: int) -> None:
         world = World(seed)
