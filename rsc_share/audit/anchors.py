@@ -51,7 +51,8 @@ class Anchored:
 
     @property
     def firm(self) -> bool:
-        return self.pinned and bool(self.heads or self.keys)
+        # A head of an empty tree agrees with every history.
+        return self.pinned and (bool(self.keys) or any(head.size for head in self.heads))
 
 
 def hold_against(anchors: Anchors, trust: Trust, trees: Mapping[str, LogTree]) -> Anchored:

@@ -8,7 +8,13 @@ from rsc_share.audit.replay import Replay
 from rsc_share.audit.walk import Walk
 from rsc_share.rulebook.facts import HeadFact
 
-LIMITS = "Nothing is said about entries after these sizes, about other relays, or about what was never sent."
+_LIMITS = "Nothing is said about entries after these sizes, about other relays, or about what was never sent."
+_IN_A_VIEW = " In one member's view, its own entries after the last one shown may be missing: ask the member."
+
+
+def limits(result: Replay) -> str:
+    """What these statements do not cover."""
+    return _LIMITS if result.export.manifest.view == "full" else _LIMITS + _IN_A_VIEW
 
 
 def statements(result: Replay) -> list[dict[str, Any]]:

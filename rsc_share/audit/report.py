@@ -90,7 +90,7 @@ def _content(result: Replay, mandate: Mandate) -> dict[str, Any]:
         "custody": _custody(result),
         "anchors": _anchors(result, mandate),
         "reconciliation": _reconciliation(result),
-        "completeness": {"logs": completeness.statements(result), "limits": completeness.LIMITS},
+        "completeness": {"logs": completeness.statements(result), "limits": completeness.limits(result)},
         "findings": [finding.values() for finding in result.findings],
         "grades": _grades(result),
         "labels_against_content": (

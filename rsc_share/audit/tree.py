@@ -68,13 +68,18 @@ class Entries:
                     self.damaged[path] = "is missing"
                 return {}
             if self.view:
-                return {i: raw for i, raw in read_view(data, number).items() if i < self.size}
+                return self._within(path, read_view(data, number))
             first = number * WIDTH
             entries = read_bundle(data, min(WIDTH, self.size - first), path)
         except RemoteError as error:
             self.damaged[path] = f"cannot be read: {error.what}"
             return {}
         return {first + i: raw for i, raw in enumerate(entries)}
+
+    def _within(self, path: str, found: dict[int, bytes]) -> dict[int, bytes]:
+        if any(index >= self.size for index in found):
+            self.damaged[path] = f"holds entries beyond the {self.size} of the log"
+        return {index: raw for index, raw in found.items() if index < self.size}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from audit_world import CT, DIRECTORY, HOUR, MINUTE, RELAY, World, key, label, s
 
 from rsc_share.audit import layout
 from rsc_share.audit.anchors import Anchors
+from rsc_share.audit.besides import pack_view, read_view
 from rsc_share.audit.classes import CHECKED, FINDING, NO_DIRECTORY, ONLY_HASH
 from rsc_share.audit.export import whole_export
 from rsc_share.audit.files import MemoryFiles
@@ -16,10 +17,11 @@ from rsc_share.audit.findings import Grade
 from rsc_share.audit.manifest import Manifest, line_of
 from rsc_share.audit.replay import Replay, replay
 from rsc_share.audit.source import cut_to
-from rsc_share.envelope.contents import AcknowledgementContent, ErasureContent, RecallContent
-from rsc_share.envelope.entry import Stamp
+from rsc_share.envelope.contents import AcknowledgementContent, ErasureContent, HeartbeatContent, RecallContent
+from rsc_share.envelope.entry import Stamp, UnverifiedEntry
 from rsc_share.envelope.parts import Ref, Refs
 from rsc_share.errors import LocalError, RemoteError
+from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.note import Note, VerifierKey
 from rsc_share.policy.decision import Decision
 
@@ -170,7 +172,8 @@ def test_outside_key_that_differs_is_a_finding(world: World) -> None:
 
 
 def test_without_anchors_the_export_is_checked_against_itself_only(world: World) -> None:
-    for anchors in (Anchors(), Anchors(world.id), Anchors(None, {"FIN": world.note(CT)})):
+    empty = Anchors(world.id, {"FIN": world.note(CT, 0)})
+    for anchors in (Anchors(), Anchors(world.id), Anchors(None, {"FIN": world.note(CT)}), empty):
         assert not audit(world, anchors=anchors).anchored.firm
 
 
@@ -220,8 +223,6 @@ def test_revoked_node_cannot_go_on_with_the_help_of_the_relay() -> None:
 
 
 def _nothing():
-    from rsc_share.envelope.contents import HeartbeatContent
-
     return HeartbeatContent(())
 
 
@@ -238,8 +239,6 @@ def test_forged_signature_in_the_log_is_a_finding_and_reading_goes_on() -> None:
 def test_noise_in_the_tree_is_a_finding() -> None:
     world = small_world()
     log = world.logs[CT]
-    from rsc_share.log.merkle import leaf_hash
-
     log.entries.append(b"noise")
     log.tree.append(leaf_hash(b"noise"))
     assert codes(audit(world)) == ["malformed"]
@@ -327,8 +326,6 @@ def test_recalled_and_erased_bodies_may_be_gone() -> None:
 
 
 def _part_digests(world: World, *indexes: int) -> list[bytes]:
-    from rsc_share.envelope.entry import UnverifiedEntry
-
     return [UnverifiedEntry.parse(world.logs[CT].entries[i]).header.parts[0].digest for i in indexes]
 
 
@@ -355,13 +352,21 @@ def test_view_without_an_entry_that_was_mine_shows_the_gap() -> None:
     cut = cut_to(world.source(), "FIN")
     files = whole_export(cut)
     path = layout.view_file("ct", 0)
-    from rsc_share.audit.besides import pack_view, read_view
 
     kept = {i: raw for i, raw in read_view(files[path], 0).items() if i != 1}
     found = replay(
         MemoryFiles(remade({**files, path: pack_view(kept.items())})), Anchors(world.id, {"x": world.note(CT)})
     )
     assert "kept-back" in codes(found)
+
+
+def test_view_with_rows_beyond_the_log_is_a_finding() -> None:
+    world = small_world()
+    files = whole_export(cut_to(world.source(), "FIN"))
+    path = layout.view_file("ct", 0)
+    more = {**read_view(files[path], 0), 9: b"x"}
+    found = replay(MemoryFiles(remade({**files, path: pack_view(more.items())})), Anchors(world.id))
+    assert "file" in codes(found)
 
 
 def test_full_export_is_not_one_members_view(world: World) -> None:

@@ -23,7 +23,7 @@ from rsc_share.audit.source import cut_to
 from rsc_share.audit.times import both, dtg, iso
 from rsc_share.audit.trace import render, trace
 from rsc_share.envelope.approval import release_digest
-from rsc_share.envelope.contents import AcknowledgementContent, RecallContent, ReleaseContent
+from rsc_share.envelope.contents import AcknowledgementContent, HeartbeatContent, RecallContent, ReleaseContent
 from rsc_share.envelope.parts import Refs
 from rsc_share.errors import LocalError
 from rsc_share.labels.label import Label
@@ -138,8 +138,6 @@ def test_no_list_is_cut() -> None:
 
 
 def _heartbeat():
-    from rsc_share.envelope.contents import HeartbeatContent
-
     return HeartbeatContent(())
 
 
