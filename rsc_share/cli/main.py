@@ -53,7 +53,7 @@ def _load(root: typer.Typer, name: str, about: str) -> None:
             raise
         raise LocalError(f"this build has no `{name}`", code="no-command", advice="install a complete one") from None
     if name in _SINGLE:
-        root.command(name, help=about)(getattr(module, name))
+        root.command(name, epilog=EXIT_CODES)(getattr(module, name))
     else:
         root.add_typer(module.app, name=name, help=about, epilog=EXIT_CODES)
 
@@ -68,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.append("--help")
         command = typer.main.get_command(build(wanted))
         code = command.main(given, prog_name="rsc-share", standalone_mode=False)
+        if code == Exit.STOPPED:  # what Typer makes of an interrupt; older releases raise Abort
+            raise KeyboardInterrupt
         frame.code = code if isinstance(code, int) else Exit.OK
     return frame.code
 

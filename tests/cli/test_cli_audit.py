@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,3 +119,27 @@ def test_what_cannot_be_audited_is_one_line(exported: Exported, run: Run, tmp_pa
     page.write_text("mine")
     run("audit", "replay", exported.folder, "--html", page).fails(2, "exists")
     assert page.read_text() == "mine"
+
+
+def test_reports_are_saved_beside_the_export(exported: Exported, run: Run, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(exported.folder, tmp_path / "copy"))
+    assert run("audit", "replay", copy, *exported.anchors(), "--save").code == 0
+    assert (copy / "report.json").exists()
+    assert (copy / "report.html").exists()
+    assert run("audit", "replay", copy, *exported.anchors()).code == 0, "reports are no part of what is checked"
+
+
+def test_answers_for_people_begin_with_their_anchor(exported: Exported, run: Run) -> None:
+    drawn = run("audit", "sample", exported.folder, "--seed", "s")
+    assert drawn.code == 3
+    assert drawn.out.startswith("CHECKED AGAINST ITSELF ONLY")
+    assert exported.reference in drawn.out
+
+
+def test_bar_only_on_a_terminal(exported: Exported, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    assert run("audit", "replay", exported.folder, *exported.anchors()).code == 0
+    assert "main" in screen.getvalue()

@@ -337,6 +337,19 @@ def test_unexpected_os_errors_interrupts_and_bugs(run: Run, monkeypatch: pytest.
     assert "Traceback" in run("charter").err
 
 
+def test_interrupt_inside_a_command(founders: Founders, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rsc_share.cli.packet.read_packet", interrupted)
+    run("charter", "show", founders.packet).fails(130, "stopped")
+
+
+def test_room_that_is_not_installed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(main.ROOMS, "attic", "Nothing.")
+    run("attic", "x").fails(2, "no-command")
+
+
 @pytest.mark.parametrize(
     ("error", "code", "now"),
     [
