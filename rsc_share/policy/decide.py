@@ -14,9 +14,10 @@ from rsc_share.labels.label import Label
 from rsc_share.labels.scheme import ACTIONS, DAY, day_of
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import BROKEN, RELEASED, STEPS, UNKNOWN_ACTION, Decision
+from rsc_share.policy.resolved import Case, Holder, Last
 from rsc_share.policy.steps import every_step, indirect_clearance, lacking_agreement, lowest, named
 from rsc_share.policy.subject import Facets, Subject
-from rsc_share.policy.tables import Case, Holder, Last, Tables
+from rsc_share.policy.tables import Tables
 
 _DENIED = {code: Decision(permitted=False, code=code) for code in (*STEPS, UNKNOWN_ACTION, BROKEN)}
 _WRONG = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RscError)

@@ -9,8 +9,8 @@ from rsc_share.labels.label import EVERYBODY
 from rsc_share.labels.scheme import day_of
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import STEPS, Step
+from rsc_share.policy.resolved import Case, Held, Holder, Reading
 from rsc_share.policy.subject import REALMS
-from rsc_share.policy.tables import Case, Held, Holder, Reading
 
 
 def lowest(bits: int) -> int:

@@ -7,7 +7,6 @@ nothing has to be invalidated. Rows become bits of an integer; what remains for 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from rsc_share.labels.equivalence import readings
@@ -16,86 +15,20 @@ from rsc_share.labels.scheme import Level, Obligations, Scheme, SchemeSet, Tag
 from rsc_share.labels.validity import validate
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import Decision
-from rsc_share.policy.rows import COMPARABLE, Row
+from rsc_share.policy.matching import Matcher
+from rsc_share.policy.resolved import Case, Held, Holder, Last, Pair, Reading
 from rsc_share.policy.subject import REALMS, ChannelFacts, Facets, Subject
 
 MAX_MEMO = 16_384
 """Resolved labels, and resolved subjects, that are kept. When full the memo starts again from nothing."""
 
-Pair = tuple[str, str]
 _RELEASE = "require-release"
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A label in one scheme: its own, or one it has an equivalent in."""
-
-    scheme: str
-    level: str
-    rank: int
-    restrictive: frozenset[Pair]
-    permissive: tuple[frozenset[Pair], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A label, an action and the facts around it, resolved: everything in a decision but the subject."""
-
-    label: Label
-    action: str
-    facets: Facets
-    blocked: Decision | None
-    why_blocked: str
-    native: Reading
-    readings: tuple[Reading, ...]
-    """The label's own first."""
-    under_ceiling: bool
-    audience: frozenset[str]
-    originators: tuple[str, ...]
-    sole: str | None
-    late: Decision | None
-    """REALM or ORIGIN failed: neither looks at the subject."""
-    missing_releases: tuple[str, ...]
-    denying: int
-    needs: tuple[tuple[str, int], ...]
-    """Originators who require an agreement, each with the permit rows that would do."""
-    permitting: int
-    unpublishable: bool
-    named: bool
-    obligations: Obligations
-    rows: tuple[Row, ...] = ()
-    """All rows of the bundle: the bits count them."""
-    releasing: tuple[tuple[int, Row], ...] = ()
-    outcomes: dict[int, Decision] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A subject's entitlement in one scheme. `usable`: its levels within this node's accreditation; None: the node is
-    not accredited in this scheme itself, perhaps in one that has an equivalent."""
-
-    levels: frozenset[str]
-    usable: frozenset[str] | None
-    tags: frozenset[Pair]
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A subject on one day. `names` is empty, and so is `insider`, for whoever is not a member of the charter."""
-
-    subject: Subject
-    names: frozenset[str]
-    insider: str
-    held: dict[str, Held]
-    accredited: dict[str, int]
-    rows: int
-    """Rows whose `to` covers it."""
 
 
 class Tables:
     """Everything derived from one bundle. Grows by what is asked, within `MAX_MEMO`."""
 
-    __slots__ = ("_by_sender", "_for_groups", "bundle", "cases", "holders", "last", "schemes")
+    __slots__ = ("bundle", "cases", "holders", "last", "matcher", "schemes")
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
@@ -103,11 +36,7 @@ class Tables:
         self.cases: dict[tuple[Any, ...], Case] = {}
         self.holders: dict[tuple[bytes, int], Holder] = {}
         self.last = _NO_LAST
-        self._by_sender: dict[str, list[int]] = {}
-        self._for_groups = [i for i, row in enumerate(bundle.rows) if any(of.startswith("@") for of in row.senders)]
-        for i, row in enumerate(bundle.rows):
-            for sender in row.senders:
-                self._by_sender.setdefault(sender, []).append(i)
+        self.matcher = Matcher(bundle)
 
     @classmethod
     def of(cls, bundle: Bundle) -> Tables:
@@ -170,8 +99,7 @@ class Tables:
         read = tuple(self._reading(reading) for reading in readings(label, self.schemes, day))
         controlled = any(scheme.tags[name].originator_control for name, _ in label.tags)
         missing = _missing_releases(originators, action, facets, free=level.public_release and not controlled)
-        candidates = sorted({*self._for_groups, *(i for who in originators for i in self._by_sender.get(who, ()))})
-        matching = [i for i in candidates if self._fits(self.bundle.rows[i], label, read, action, facets, day)]
+        matching = self.matcher.matching(label, read, action, facets, day)
         return Case(
             label=label,
             action=action,
@@ -213,71 +141,17 @@ class Tables:
         """A ceiling in the label's own scheme decides; without one, any that an equivalence leads to."""
         ceiling = facets.channel.ceiling
         judged = read[:1] if read[0].scheme in ceiling else read[1:]
-        return any(self._at_most(reading, (reading.scheme, ceiling.get(reading.scheme, ""))) for reading in judged)
-
-    def _at_most(self, reading: Reading, limit: tuple[str, str]) -> bool:
-        top = self.schemes[reading.scheme].levels.get(limit[1]) if reading.scheme == limit[0] else None
-        return top is not None and reading.rank <= top.rank
-
-    def _fits(self, row: Row, label: Label, read: tuple[Reading, ...], action: str, facets: Facets, day: int) -> bool:
-        """Everything in a row but `to`. What is not known makes a permit miss and everything else hit."""
-        if day not in row.valid or action not in row.actions:
-            return False
-        if row.families and facets.family not in row.families:
-            return False
-        if row.channels and facets.channel.name not in row.channels:
-            return False
-        permit = row.effect == "permit"
-        if row.purposes and facets.purpose not in row.purposes and (permit or facets.purpose is not None):
-            return False
-        originators = label.originators or (facets.originator,)
-        if not any(self._sent_by(row, originator, day) for originator in originators):
-            return False
-        carried = any(self._carries(label, tag, values) for tag, values in row.carrying)
-        if row.carrying and carried == permit:
-            return False
-        below = row.max_level is None or any(self._at_most(reading, row.max_level) for reading in read)
-        if permit:
-            return below
-        if row.effect == "ceiling":
-            return not below
-        return row.min_level is None or self._reaches(row.min_level, read)
-
-    def _carries(self, label: Label, tag: str, values: frozenset[str]) -> bool:
-        known = self.schemes[label.scheme].tags.get(tag)
-        if known is None:
-            return False
-        # Joining labels takes permissive values away: a row that looked at them would permit the whole and deny a part.
-        return known.type not in COMPARABLE or not values.isdisjoint(label.values(tag))
-
-    def _reaches(self, floor: tuple[str, str], read: tuple[Reading, ...]) -> bool:
-        scheme = self.schemes.get(floor[0])
-        bottom = scheme.levels.get(floor[1]) if scheme is not None else None
-        ranks = [reading.rank for reading in read if reading.scheme == floor[0]]
-        return bottom is None or not ranks or max(ranks) >= bottom.rank
-
-    def _sent_by(self, row: Row, originator: str, day: int) -> bool:
-        if originator in row.senders or EVERYBODY in row.senders:
-            return True
-        for group in row.senders:
-            if group.startswith("@"):
-                members = self._members(group, day)
-                if originator in members or (not members and row.effect != "permit"):
-                    return True
-        return False
-
-    def _members(self, group: str, day: int) -> frozenset[str]:
-        """Empty for a group nobody knows."""
-        found = self.bundle.groups.get(group, frozenset())
-        return found.union(*(scheme.members_of(group, day) for scheme in self.schemes.values()))
+        return any(
+            self.matcher.at_most(reading, (reading.scheme, ceiling.get(reading.scheme, ""))) for reading in judged
+        )
 
     def _needs(
-        self, originators: tuple[str, ...], scheme: str, matching: list[int], day: int
+        self, originators: tuple[str, ...], scheme: str, matching: tuple[int, ...], day: int
     ) -> tuple[tuple[str, int], ...]:
         rows = self.bundle.rows
         permits = [i for i in matching if rows[i].effect == "permit"]
         return tuple(
-            (originator, _bits(i for i in permits if self._sent_by(rows[i], originator, day)))
+            (originator, _bits(i for i in permits if self.matcher.sent_by(rows[i], originator, day)))
             for originator in originators
             if self.bundle.need.of(originator, scheme)
         )
@@ -288,18 +162,6 @@ def _bits(indexes: Iterable[int]) -> int:
 
 
 _NOTHING = Reading("", "", -1, frozenset(), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Last:
-    """The case that was asked for last. Label and facets are compared by identity, and held here: an identity is never
-    another value's as long as somebody holds it, and neither of the two ever changes."""
-
-    label: Label | None
-    facets: Facets | None
-    action: str
-    day: int
-    case: Case
 
 
 def _blocked(label: Label, action: str, facets: Facets, code: str, why: str) -> Case:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsc_share.labels import Label, LabelError, SchemeSet, dominates, join, load_scheme, readers, shipped_schemes
@@ -52,6 +52,7 @@ SCHEMES = SchemeSet([load_scheme(TOML, "alpha.toml")])
 LEVELS = ("LOW", "MIDDLE", "HIGH")
 MEMBERS = ("EST", "FIN", "LVA")
 NOW = 1_790_000_000_000
+FEW = settings(max_examples=50)
 
 
 @st.composite
@@ -78,6 +79,7 @@ def both(a: Label, b: Label) -> Label:
     return join(a, b, SCHEMES, NOW)
 
 
+@FEW
 @given(labels(), labels(), labels())
 def test_join_is_commutative_associative_idempotent(a: Label, b: Label, c: Label) -> None:
     assert both(a, b) == both(b, a)
@@ -85,6 +87,7 @@ def test_join_is_commutative_associative_idempotent(a: Label, b: Label, c: Label
     assert both(a, a) == a
 
 
+@FEW
 @given(labels(), labels())
 def test_join_dominates_both_and_is_the_least_that_does(a: Label, b: Label) -> None:
     joined = both(a, b)
@@ -92,12 +95,14 @@ def test_join_dominates_both_and_is_the_least_that_does(a: Label, b: Label) -> N
     assert dominates(joined, b, SCHEMES, NOW)
 
 
+@FEW
 @given(labels(), labels(), labels())
 def test_whatever_dominates_both_dominates_the_join(a: Label, b: Label, c: Label) -> None:
     over_both = dominates(c, a, SCHEMES, NOW) and dominates(c, b, SCHEMES, NOW)
     assert not over_both or dominates(c, both(a, b), SCHEMES, NOW)
 
 
+@FEW
 @given(labels(), labels())
 def test_readers_of_the_join_are_readers_of_both(a: Label, b: Label) -> None:
     found = readers(both(a, b))
