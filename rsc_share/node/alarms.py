@@ -8,6 +8,7 @@ from typing import Any
 
 CODES = frozenset(
     {
+        "back-dated",  # a log dates an entry into the past of its witnesses
         "bad-delivery",  # a recipient says it could not open what we sent
         "bad-receipt",  # the relay's receipt does not verify, or is dated off our clock
         "cloned",  # entries signed with our key that we did not write

@@ -17,6 +17,7 @@ from rsc_share.node.keys import Keys
 from rsc_share.node.line import Line
 from rsc_share.node.trust import Trust
 from rsc_share.node.witness import Reader, Witness
+from rsc_share.session.frames import Offer
 from rsc_share.session.port import RelayPort
 
 KeepEvidence = Callable[[str, Mapping[str, bytes]], Path | None]
@@ -48,6 +49,7 @@ class Engine:
         self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._stop)
         self._cache = VerifyCache()
         self._unpublished: bytes | None = None
+        self._cut_off = False
 
     def line(self, channel: str) -> Line:
         """The channel's line. `LocalError` if the charter has no such channel for this node."""
@@ -78,13 +80,18 @@ class Engine:
         if not self.trust.ready or self.stopped is not None:
             return await self._guarded(self._cosign()) or moved
         self._open_lines()
+        reachable = []
         for line in self.lines.values():
+            self._cut_off = False
             moved = await self._guarded(line.read(self.port(line.log))) or moved
+            if not self._cut_off:
+                reachable.append(line)
         moved = await self._guarded(self._cosign()) or moved
         self.feed.watch_pending()
         self._forbid()
         moved = await self._guarded(self._rotate_prekey()) or moved
-        for line in self.lines.values():
+        # Signing is for the moment of leaving: without a relay a message would be bound to an audience of the past.
+        for line in reachable:
             moved = await self._guarded(line.send(self.port(line.log))) or moved
         return moved
 
@@ -92,8 +99,12 @@ class Engine:
         try:
             return await step
         except Unavailable:
+            self._cut_off = True
             return False
-        except (Misbehaviour, RemoteError, Refused) as error:
+        except Misbehaviour as error:
+            self._misbehaved(error.fields.get("log", ""), error, {})
+            return False
+        except (RemoteError, Refused) as error:
             self.alarms.raise_(error.code, error.what, error.what, self.world.now())
             return False
 
@@ -125,22 +136,29 @@ class Engine:
         moved = False
         for port in self.ports.values():
             for offer in await port.offers(self.witness.sizes()):
-                if self.trust.directory.size == 0:
-                    continue
-                view = self.trust.directory.at(self.trust.directory.size)
-                now = self.world.now()
-                if not view.is_active(self.identity.node, now):
-                    continue
-                try:
-                    lines = self.witness.answer(offer, view, self._reader(offer.log), now)
-                except Misbehaviour as error:
-                    self._misbehaved(offer.log, error, offer.note)
-                    continue
-                if lines:
-                    size = self.witness.heads[offer.log].size
-                    await port.cosign(offer.log, size, [parse_signatures(item)[0].line() for item in lines])
-                    moved = True
+                moved = await self._answer(port, offer) or moved
         return moved
+
+    async def _answer(self, port: RelayPort, offer: Offer) -> bool:
+        """Cosign one offer. A bad one is told, and does not keep the others from being answered."""
+        now = self.world.now()
+        if self.trust.directory.size == 0:
+            return False
+        view = self.trust.directory.at(self.trust.directory.size)
+        if not view.is_active(self.identity.node, now):
+            return False
+        try:
+            lines = self.witness.answer(offer, view, self._reader(offer.log), now)
+        except Misbehaviour as error:
+            self._misbehaved(offer.log, error, {"note": offer.note})
+            return False
+        except RemoteError as error:
+            self.alarms.raise_(error.code, offer.log, error.what, now)
+            return False
+        if lines:
+            size = self.witness.heads[offer.log].size
+            await port.cosign(offer.log, size, [parse_signatures(item)[0].line() for item in lines])
+        return bool(lines)
 
     def _reader(self, log: str) -> Reader | None:
         """Every directory witness reads the directory; other logs are read by who takes part in them."""
@@ -149,12 +167,14 @@ class Engine:
         line = self.lines.get(log)
         return line.follower if line is not None else None
 
-    def _misbehaved(self, log: str, error: Misbehaviour, note: bytes) -> None:
-        error.evidence = error.evidence or self._keep(error.code, {"note": note})
-        self.alarms.raise_(error.code, log, error.what, self.world.now())
-        if log == self.directory_log:
-            self._stop(error, {"note": note})
-        elif log in self.lines:
+    def _misbehaved(self, log: str, error: Misbehaviour, parts: Mapping[str, bytes]) -> None:
+        """A log's own signature contradicts it: keep the proof, tell, and believe nothing more of that log."""
+        proof = {name: value for name, value in error.fields.items() if isinstance(value, bytes)}
+        error.evidence = error.evidence or self._keep(error.code, {**parts, **proof})
+        self.alarms.raise_(error.code, log or error.what, error.what, self.world.now())
+        if log == self.directory_log and self.stopped is None:
+            self._stop(error, parts)
+        elif log in self.lines and self.lines[log].stopped is None:
             self.lines[log].stop(error, self.world.now())
 
     async def _rotate_prekey(self) -> bool:

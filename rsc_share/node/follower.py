@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
 from rsc_share.envelope.parts import Head, Ref
-from rsc_share.errors import Misbehaviour, RemoteError
+from rsc_share.errors import RemoteError
+from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
-from rsc_share.node.trust import Trust, log_signature
+from rsc_share.node.trust import Trust, log_signature, same_tree
 from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.facts import Fact, Key
 from rsc_share.rulebook.order import opens
@@ -38,11 +39,13 @@ class Follower:
         self.sources: dict[int, Source] = {}
         self.last: Stamp | None = None
         self.times: list[tuple[int, int]] = []
-        """(index, logged_at) of the entries shown to this node, for the cosigning rule."""
+        """(index, logged_at) of the entries shown to this node, judged or not, for the cosigning rule."""
+        self.unreadable: list[tuple[int, str]] = []
+        """Entries of the tree that no reader of this release can parse, and why: as good as void."""
         self.head: Head | None = None
         self.witnessed_size = 0
         self.quorum_time: int | None = None
-        self._pending: list[tuple[int, Item]] = []
+        self._pending: list[tuple[int, UnverifiedEntry, Full]] = []
         self.checked = 0
         """Entries below this size stand in a tree whose root a signed checkpoint confirmed."""
 
@@ -60,14 +63,24 @@ class Follower:
         if checkpoint.size < self.size + len(leaves):
             raise RemoteError("more entries than the checkpoint covers", code="out-of-order")
         self.tree.extend(leaves)
-        self._pending.extend(enumerate(tail.items, tail.start))
+        for index, item in enumerate(tail.items, tail.start):
+            if isinstance(item, Full):
+                self._queue(index, item)
         if checkpoint.size > self.size:
             return []
-        if self.tree.root() != checkpoint.root:
-            raise Misbehaviour(f"{self.log} signed a tree that its entries do not make", code="equivocation")
+        same_tree(self.tree.root(), checkpoint)
         self._note(tail.note, found)
         self.checked = checkpoint.size
         return self.judge_pending()
+
+    def _queue(self, index: int, item: Full) -> None:
+        try:
+            entry = UnverifiedEntry.parse(item.entry)
+        except RemoteError as error:
+            self.unreadable.append((index, error.what))
+            return
+        self._pending.append((index, entry, item))
+        self.times.append((index, entry.stamp.logged_at))
 
     def _note(self, note: bytes, found: Witnessed) -> None:
         checkpoint = found.checkpoint
@@ -83,8 +96,7 @@ class Follower:
         checkpoint = found.checkpoint
         if checkpoint.size > self.size:
             return False  # read first
-        if self.tree.root(checkpoint.size) != checkpoint.root:
-            raise Misbehaviour(f"{self.log} signed two different trees", code="equivocation")
+        same_tree(self.tree.root(checkpoint.size), checkpoint)
         before = self.witnessed_size, self.quorum_time
         self._count(found)
         return (self.witnessed_size, self.quorum_time) != before
@@ -99,12 +111,10 @@ class Follower:
         """Judge what can be judged: an entry under a directory newer than ours waits until we hold that."""
         seen: list[Seen] = []
         while self._pending and self._pending[0][0] < self.checked:
-            index, item = self._pending[0]
-            if isinstance(item, Full):
-                entry = UnverifiedEntry.parse(item.entry)
-                if entry.stamp.directory > self.trust.witnessed:
-                    break
-                seen.append(self._judge(index, entry, item))
+            index, entry, item = self._pending[0]
+            if entry.stamp.directory > self.trust.witnessed:
+                break
+            seen.append(self._judge(index, entry, item))
             del self._pending[0]
         return seen
 
@@ -114,7 +124,8 @@ class Follower:
         return bool(self._pending) and self._pending[0][0] < self.checked
 
     def logged_times(self, start: int, stop: int) -> list[int]:
-        """When the entries shown to this node between two sizes were logged (ms)."""
+        """When the entries shown to this node between two sizes were logged (ms). Judged or not: one that waits for
+        its directory can be back-dated, too."""
         return [at for index, at in self.times if start <= index < stop]
 
     def _judge(self, index: int, entry: UnverifiedEntry, item: Full) -> Seen:
@@ -124,7 +135,6 @@ class Follower:
         if isinstance(verdict, Admitted):
             self.sources[index] = Source.of(index, entry.signed)
         self.last = entry.stamp
-        self.times.append((index, entry.stamp.logged_at))
         return Seen(verdict, item, self._opening_true(case))
 
     def case(self, index: int, entry: UnverifiedEntry, item: Full) -> Case:
@@ -157,4 +167,4 @@ class Follower:
 
 
 def _leaf(item: Item) -> bytes:
-    return item.leaf if isinstance(item, Bare) else UnverifiedEntry.parse(item.entry).leaf
+    return item.leaf if isinstance(item, Bare) else leaf_hash(item.entry)

@@ -16,9 +16,12 @@ from rsc_share.node.sending import Sending
 from rsc_share.node.trust import Trust
 from rsc_share.rulebook.admit import Admitted, Void
 from rsc_share.rulebook.witnesses import fresh
+from rsc_share.session.frames import Full
 from rsc_share.session.port import RelayPort
 
 READ_LIMIT = 256
+DIRECTORY_ROW = 5
+"""The row of the admission table that compares `directory`; row 13 compares `seen`."""
 
 
 class Line:
@@ -48,11 +51,11 @@ class Line:
                 return await self._confirm(port) or moved
             now = self._world.now()
             try:
-                seen = self.follower.take(tail, now)
+                self._take(self.follower.take(tail, now), now)
+                self._promises_kept()
             except Misbehaviour as error:
                 self.stop(error, now)
                 raise
-            self._take(seen, now)
             self.reading.inbox.wake()
             moved = True
             if not tail.items:
@@ -60,6 +63,10 @@ class Line:
         return moved
 
     def _take(self, seen: list[Seen], now: int) -> bool:
+        for index, why in self.follower.unreadable:
+            what = f"entry {index} of {self.log} cannot be read: {why}"
+            self._alarms.raise_("void-entry", f"{self.log}/{index}", what, now, refused="malformed")
+        self.follower.unreadable.clear()
         for item in seen:
             self._entry(item, now)
         self.reading.stretch_ends(self._trust.view)
@@ -97,17 +104,31 @@ class Line:
         verdict = seen.verdict
         header = verdict.signed.header
         own = header.sender == self._identity.node
-        if own:
+        if own and verdict.effects:  # what advances nobody, forged or out of order, moves no number of ours either
             entry = UnverifiedEntry.stamped(verdict.signed, verdict.stamp)
             self.sending.seen_in_log(entry, verdict.index, now, started=self._started)
         if isinstance(verdict, Void):
             what = f"entry {verdict.index} of {self.log} is void: {verdict.refused.what}"
             self._alarms.raise_("void-entry", f"{self.log}/{verdict.index}", what, now, refused=verdict.refused.code)
+            self._gossip(verdict, seen.item)
             return
         if own:
             return
         self._watch_relay(seen, verdict, now)
         self.reading.entry(verdict, seen.item, self._trust.view, now)
+
+    def _gossip(self, void: Void, item: Full) -> None:
+        """An entry that shows another tree, signed by the log itself, is proof against the log: stop here."""
+        if void.refused.code == "equivocation":
+            log = self._trust.view.charter.directory if void.refused.row == DIRECTORY_ROW else self.log
+            raise Misbehaviour(void.refused.what, code="equivocation", log=log, entry=item.entry)
+
+    def _promises_kept(self) -> None:
+        """Every receipt named an entry of ours and its place: it must stand there in the tree this node reads."""
+        index = self.sending.broken_promise(self.follower.checked, self.follower.tree.leaf)
+        if index is not None:
+            what = f"{self.log} signed a receipt for entry {index} and shows another entry there"
+            raise Misbehaviour(what, code="equivocation", log=self.log)
 
     def _watch_relay(self, seen: Seen, verdict: Admitted, now: int) -> None:
         sender, key = verdict.signed.header.sender, f"{self.log}/{verdict.index}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rsc_share import names
 from rsc_share.charter.view import DirectoryView
@@ -43,6 +43,8 @@ class Sending:
         self.head: HeadFact = NO_HEAD
         self._counters: dict[str, int] = {}
         self._ours: set[bytes] = set()
+        self._promised: dict[int, bytes] = {}
+        """Leaf by index of every receipt, until this node has read that far."""
         self._refused: set[bytes] = set()
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
@@ -103,8 +105,14 @@ class Sending:
             # Not a refusal of the receipt: the entry is in the tree. But its date is not ours to share silently.
             what = "the relay's receipt is dated off this node's clock"
             self._alarms.raise_("bad-receipt", row.header_hash.hex(), what, now, logged_at=outcome.stamp.logged_at)
+        self._promised[outcome.index] = entry.leaf
         place = Place(outcome.index, row.seq, outcome.stamp, row.header_hash, entry.raw, outcome.note, outcome.proof)
         self._take_place(row, place)
+
+    def broken_promise(self, size: int, leaf: Callable[[int], bytes]) -> int | None:
+        """The index of a receipt that the tree of `size` this node has read contradicts; None if all are kept."""
+        due = [index for index in self._promised if index < size]
+        return next((index for index in due if self._promised.pop(index) != leaf(index)), None)
 
     def _take_place(self, row: Sent, place: Place) -> None:
         item, ticket = row.item, row.item.ticket

@@ -98,8 +98,8 @@ class Trust:
             grown.append(entry.leaf)
         if checkpoint.size < grown.size:
             raise RemoteError("more directory entries than the checkpoint covers", code="out-of-order")
-        if checkpoint.size == grown.size and grown.root() != checkpoint.root:
-            raise Misbehaviour("the directory log signed a tree that its entries do not make", code="equivocation")
+        if checkpoint.size == grown.size:
+            same_tree(grown.root(), checkpoint)
 
     def confirm(self, note: bytes, now: int) -> bool:
         """Take the newest checkpoint that k members cosigned; its tree may be smaller than what was read.
@@ -116,8 +116,7 @@ class Trust:
         checkpoint = found.checkpoint
         if checkpoint.size > self.size:
             return  # the rest of the tail is still to come
-        if self.tree.root(checkpoint.size) != checkpoint.root:
-            raise Misbehaviour("the directory log signed two different trees", code="equivocation")
+        same_tree(self.tree.root(checkpoint.size), checkpoint)
         quorum = found.quorum_time(view.charter.witness_quorum)
         if quorum is None or checkpoint.size < self.witnessed:
             return
@@ -131,6 +130,13 @@ class Trust:
 
     def root(self, size: int) -> bytes | None:
         return self.tree.root(size) if size <= self.tree.size else None
+
+
+def same_tree(root: bytes, checkpoint: Checkpoint) -> None:
+    """The tree this node has read, against the one a log signed. Raises `Misbehaviour` (`equivocation`)."""
+    if root != checkpoint.root:
+        what = f"{checkpoint.origin} signed another tree of {checkpoint.size} entries than it has shown here"
+        raise Misbehaviour(what, code="equivocation", log=checkpoint.origin)
 
 
 def log_signature(note: bytes, checkpoint: Checkpoint) -> bytes:

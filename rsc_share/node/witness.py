@@ -12,10 +12,12 @@ from typing import Protocol
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import Misbehaviour, RemoteError
 from rsc_share.log import proofs
+from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.cosignature import cosign_ed25519, cosign_mldsa44
 from rsc_share.log.merkle import EMPTY_ROOT
 from rsc_share.log.tree import MemoryTree
 from rsc_share.node.identity import Identity
+from rsc_share.node.trust import same_tree
 from rsc_share.rulebook.witnesses import Witnessed, open_witnessed, witness_name
 from rsc_share.session.frames import Offer
 
@@ -66,11 +68,14 @@ class Witness:
         found = open_witnessed(offer.note, view, offer.log, now)
         size, root = found.checkpoint.size, found.checkpoint.root
         head = self.heads.get(offer.log)
-        if head is None and size > 0 and not self._may_begin(found, reader, view):
+        if head is None and size > 0 and reader is None and not self._others(found, view):
             return []
         self._extends(offer, head, size, root)
-        if reader is not None and not self._times_plausible(reader, head, size, now, parameters.skew):
-            return []
+        if reader is not None:
+            if reader.size < size:
+                return []  # read first, cosign then
+            same_tree(reader.tree.root(size), found.checkpoint)
+            self._times_plausible(reader, head, found.checkpoint, now, parameters.skew)
         pq = head is None or now - head.pq_time >= PQ_EVERY or offer.log == view.charter.directory
         self.heads[offer.log] = WitnessHead(size, root, now, now if pq or head is None else head.pq_time)
         name, seconds = witness_name(view, self._identity.node), now // 1000
@@ -79,11 +84,8 @@ class Witness:
             lines.append(cosign_mldsa44(found.checkpoint, name, self._identity.witness_pq, seconds).line())
         return lines
 
-    def _may_begin(self, found: Witnessed, reader: Reader | None, view: DirectoryView) -> bool:
+    def _others(self, found: Witnessed, view: DirectoryView) -> bool:
         """A witness without a head begins with what it has read from the first entry on, or where k others stand."""
-        checkpoint = found.checkpoint
-        if reader is not None and reader.size >= checkpoint.size:
-            return reader.tree.root(checkpoint.size) == checkpoint.root
         others = {member: time for member, time in found.times.items() if member != self._identity.member}
         return len(others) >= view.charter.witness_quorum
 
@@ -105,10 +107,13 @@ class Witness:
                 log=offer.log,
             ) from None
 
-    def _times_plausible(self, reader: Reader, head: WitnessHead | None, size: int, now: int, skew: int) -> bool:
+    def _times_plausible(
+        self, reader: Reader, head: WitnessHead | None, checkpoint: Checkpoint, now: int, skew: int
+    ) -> None:
         """No entry beyond the tree last cosigned is dated before that cosigning, or in the future (I2: back-dating)."""
-        if reader.size < size:
-            return False  # read first, cosign then
         floor = (head.time - skew) if head is not None else 0
         start = head.size if head is not None else 0
-        return all(floor <= at <= now + skew for at in reader.logged_times(start, size))
+        for at in reader.logged_times(start, checkpoint.size):
+            if not floor <= at <= now + skew:
+                what = f"{checkpoint.origin} dates a new entry at {at} ms; this node cosigned without it after that"
+                raise RemoteError(what, code="back-dated", log=checkpoint.origin, logged_at=at)
