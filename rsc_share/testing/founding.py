@@ -18,7 +18,7 @@ from rsc_share.crypto.signing import PrivateKey, PublicKey, Suite
 from rsc_share.labels.scheme import SchemeSet
 from rsc_share.policy.bundle import Bundle, pack_bundle
 from rsc_share.policy.folder import shipped_files
-from rsc_share.testing.people import Party
+from rsc_share.testing.people import NODE, Party
 
 HOST = "relay.example"
 OPERATOR = "HUB"
@@ -40,7 +40,10 @@ class ChannelPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a framework is founded with. `cleared` caps members: code -> scheme -> highest level (default: all)."""
+    """What a framework is founded with. `cleared` caps members: code -> scheme -> highest level (default: all).
+
+    `nodes` names a member's nodes where it has others than the one `mod-1`.
+    """
 
     framework: str = "test-framework"
     members: tuple[str, ...] = STATES
@@ -48,6 +51,7 @@ class Plan:
     cleared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     parameters: Parameters = field(default_factory=Parameters)
     files: Mapping[str, bytes] = field(default_factory=shipped_files)
     witness_quorum: int | None = None
@@ -105,7 +109,7 @@ class Founded:
 
 def found(plan: Plan, now: int) -> Founded:
     """Keys and charter of a framework, all from `plan.seed`. The relay is run by an observer, so no vote is lost."""
-    parties = {code: Party.of(code, plan.seed) for code in plan.members}
+    parties = {code: Party.of(code, plan.seed, nodes=plan.nodes.get(code, (NODE,))) for code in plan.members}
     parties[OPERATOR] = Party.of(OPERATOR, plan.seed, role="observer")
     log_keys = (
         PrivateKey.generate(Suite.ED25519, seed=b"log %d" % plan.seed),

@@ -53,14 +53,14 @@ class Party:
     nodes: tuple[NodeKeys, ...]
 
     @classmethod
-    def of(cls, code: str, seed: int, role: Role = "member") -> Party:
+    def of(cls, code: str, seed: int, role: Role = "member", nodes: tuple[str, ...] = (NODE,)) -> Party:
         return cls(
             code,
             role,
             _key(Suite.HYBRID, code, "authority", seed),
             _key(Suite.ED25519, code, "duty", seed),
             _key(Suite.ED25519, code, "officer", seed),
-            (NodeKeys.of(f"{code}/{NODE}", seed),) if role == "member" else (),
+            tuple(NodeKeys.of(f"{code}/{name}", seed) for name in nodes) if role == "member" else (),
         )
 
     @property
