@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from rsc_share import codec, names
 from rsc_share.charter.view import DirectoryView
+from rsc_share.crypto.bodies import MAX_INLINE_PAYLOAD
 from rsc_share.envelope.parts import NO_REFS, Ref, Refs
 from rsc_share.errors import LocalError, PolicyDenied
 from rsc_share.labels.label import Label
@@ -72,12 +73,25 @@ def compose(draft: Draft, log: str, view: DirectoryView, identity: Identity, now
         Piece(i, _label(part.label, draft, view, identity, now), part.payload)
         for i, part in enumerate(split(draft.body, draft.label))
     )
+    for piece in pieces:
+        _fits(piece)
     reaches = [reach(view, log, piece.label, facets, identity.node, piece.portion) for piece in pieces]
     plan = ReleasePlan(tuple(outcome for found in reaches for outcome in found.outcomes))
     _sendable(reaches, plan)
     for piece, found in zip(pieces, reaches, strict=True):
         _approved(draft, piece, found, view, facets)
     return Composition(log, draft, pieces, plan, _digest(draft, type_id, pieces))
+
+
+def _fits(piece: Piece) -> None:
+    """Said here, to the author: at the moment of leaving it would be too late."""
+    size = len(wrap(piece.portion, piece.payload))
+    if size > MAX_INLINE_PAYLOAD:
+        raise LocalError(
+            f"portion {piece.portion} has {size} bytes and does not fit a message",
+            code="too-large",
+            advice=f"at most {MAX_INLINE_PAYLOAD} bytes",
+        )
 
 
 def _label(given: str | Label, draft: Draft, view: DirectoryView, identity: Identity, now: int) -> Label:

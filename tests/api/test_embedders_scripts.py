@@ -60,22 +60,16 @@ async def running(coroutine: Any) -> Any:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(done: Any) -> None:
-    async with asyncio.timeout(20):
-        while not done():
-            await asyncio.sleep(0.001)
-
-
 async def test_s1_a_service_stores_messages_and_erases_recalled_ones(homes: Path) -> None:
     script = load("s1_service.py")
-    stored: list[ThreatAssessment] = []
-    erased: list[str] = []
+    stored: asyncio.Queue[ThreatAssessment] = asyncio.Queue()
+    erased: asyncio.Queue[str] = asyncio.Queue()
 
     async def store(_: object, assessment: ThreatAssessment) -> None:
-        stored.append(assessment)
+        await stored.put(assessment)
 
     async def erase(reference: str) -> None:
-        erased.append(reference)
+        await erased.put(reference)
 
     script.consume.__globals__.update(store=store, erase=erase)
     async with Framework.create("EST", "LVA", "FIN", channel="counter-terrorism", seed=1) as fw:
@@ -88,11 +82,9 @@ async def test_s1_a_service_stores_messages_and_erases_recalled_ones(homes: Path
             report = ThreatAssessment(title="t", text=[])
             sent = await channel.publish(report, label="REGIONAL SECRET REL TO @members")
             receipt = await sent.receipt()
-            await until(lambda: stored)
-            assert stored[0].title == "t"
+            assert (await asyncio.wait_for(stored.get(), 20)).title == "t"
             await channel.recall(receipt.reference, reason="wrong")
-            await until(lambda: erased)
-            assert erased == [receipt.reference]
+            assert await asyncio.wait_for(erased.get(), 20) == receipt.reference
         finally:
             with contextlib.suppress(StopAsyncIteration):
                 await anext(context)

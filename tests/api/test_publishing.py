@@ -1,0 +1,189 @@
+"""Publishing: nothing queued that may not go, nothing sent twice, nothing widened behind its author's back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rsc_share import Draft, LocalError, PolicyDenied, Portion
+from rsc_share.charter.compose import compose, next_charter
+from rsc_share.charter.text import parse_charter
+from rsc_share.messages import Indicator, ThreatAssessment
+from rsc_share.testing import Framework
+from rsc_share.testing.clock import Clock
+from rsc_share.testing.founding import ChannelPlan, Plan
+
+GREEN = "TLP:GREEN REL TO @members"
+
+
+def indicator(pattern: str = "p") -> Indicator:
+    return Indicator(pattern=pattern, stix_id="i")
+
+
+async def test_cancelling_a_wait_never_cancels_the_sending() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        fw.relay.cut_off("EST")
+        sent = await fw.node("EST").channel("main").publish(indicator(), label=GREEN)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(sent.receipt(), 0.01)
+        fw.relay.reconnect("EST")
+        await fw.settle()
+        assert (await sent.receipt()).index >= 0
+
+
+async def test_withdrawn_before_it_left_is_gone_and_after_it_left_it_is_too_late() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        channel = fw.node("EST").channel("main")
+        fw.relay.cut_off("EST")
+        early = await channel.publish(indicator(), label=GREEN)
+        assert await early.withdraw()
+        with pytest.raises(LocalError):
+            await early.receipt()
+        fw.relay.reconnect("EST")
+        late = await channel.publish(indicator("q"), label=GREEN)
+        await late.receipt()
+        assert not await late.withdraw()
+        await fw.settle()
+        assert len(fw.node("LVA").channel("main").line.reading.inbox.events) == 1
+
+
+async def test_a_rerun_under_one_key_is_the_same_message() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        channel = fw.node("EST").channel("main")
+        first = await channel.publish(indicator(), label=GREEN, key="row 7")
+        again = await channel.publish(indicator(), label=GREEN, key="row 7")
+        assert first.id == again.id
+        with pytest.raises(LocalError, match="another message"):
+            await channel.publish(indicator("other"), label=GREEN, key="row 7")
+        await first.receipt()
+        await fw.settle()
+        assert len(fw.node("LVA").channel("main").line.reading.inbox.events) == 1
+
+
+async def test_publish_all_queues_all_or_none() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        channel = fw.node("EST").channel("main")
+        drafts = [Draft(indicator(), label=GREEN), Draft(indicator(), label="REGIONAL SECRET REL TO EST")]
+        with pytest.raises(PolicyDenied):
+            await channel.publish_all(drafts)
+        assert not len(channel.line.sending.outbox)
+
+
+async def test_nobody_entitled_always_raises() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        with pytest.raises(PolicyDenied, match="nobody"):
+            await fw.node("EST").channel("main").publish(indicator(), label="REGIONAL SECRET ORIGINATOR ONLY")
+
+
+async def test_a_portion_wider_than_its_message_is_refused() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        report = ThreatAssessment(title="t", text=[Portion("x", "REGIONAL RESTRICTED REL TO @members")])
+        with pytest.raises(LocalError, match="wider"):
+            await fw.node("EST").channel("main").publish(report, label="REGIONAL RESTRICTED REL TO FIN")
+
+
+async def test_an_unknown_family_is_named_before_sending() -> None:
+    plan = Plan(channels=(ChannelPlan("floods", families=("disaster",)),))
+    async with Framework.of(plan) as fw:
+        with pytest.raises(LocalError, match="does not carry the family cyber"):
+            await fw.node("EST").channel("floods").publish(indicator(), label=GREEN)
+
+
+async def test_a_queued_message_never_widens_to_a_state_that_joined_meanwhile() -> None:
+    plan = Plan(groups={"LVA": frozenset({"@nordic"})})
+    async with Framework.of(plan) as fw:
+        channel = fw.node("EST").channel("main")
+        fw.relay.cut_off("EST")
+        sent = await channel.publish(indicator(), label="REGIONAL RESTRICTED REL TO @nordic")
+        assert sent.plan.released_to.keys() == {"LVA"}
+        charter = fw.relay_service.view.charter
+        members = {**charter.members, "FIN": replace(charter.members["FIN"], groups=frozenset({"@nordic"}))}
+        wider = parse_charter(compose(next_charter(charter, members=members)))
+        everybody = [fw.party(code) for code in ("EST", "LVA", "FIN")]
+        await fw.log(*fw.founded.signed(wider, fw.founded.framework_id, everybody))
+        fw.clock.advance(seconds=400)  # what EST last knew of the directory is no longer fresh
+        fw.relay.reconnect("EST")
+        await fw.settle()
+        with pytest.raises(PolicyDenied) as denied:
+            await sent.receipt()
+        assert denied.value.code == "wider"
+
+
+async def test_a_queued_message_narrows_and_says_so() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        fw.relay.cut_off("EST")
+        sent = await fw.node("EST").channel("main").publish(indicator(), label=GREEN)
+        await fw.suspend("LVA", by="EST")
+        fw.relay.reconnect("EST")
+        await fw.settle()
+        receipt = await sent.receipt()
+        assert {o.member for o in receipt.outcomes if not o.released} == {"LVA"}
+        assert {o.member for o in sent.plan.withheld} == set()
+
+
+async def test_a_row_that_asks_for_an_officer_gets_one_or_nothing_leaves() -> None:
+    label = "REGIONAL SECRET CRYPTO REL TO FIN"
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        channel = fw.node("EST").channel("main")
+        with pytest.raises(PolicyDenied) as denied:
+            await channel.publish(Draft(indicator(), label=label))
+        assert denied.value.fields["rule"] == "crypto-two-persons"
+        with pytest.raises(LocalError, match="unlocked"):
+            await channel.publish(Draft(indicator(), label=label, approvers=["EST/duty-9"]))
+        sent = await channel.publish(Draft(indicator(), label=label, approvers=["EST/duty-1"]))
+        await sent.receipt()
+        assert not (await fw.audit()).findings
+
+
+async def test_an_expired_draft_is_refused_with_its_row() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        fw.relay.cut_off("EST")
+        soon = datetime.fromtimestamp(fw.clock.now / 1000, UTC) + timedelta(minutes=1)
+        sent = await fw.node("EST").channel("main").publish(Draft(indicator(), label=GREEN, expires_at=soon))
+        fw.clock.advance(seconds=120)
+        fw.relay.reconnect("EST")
+        await fw.settle()
+        with pytest.raises(Exception, match="expired") as refused:
+            await sent.receipt()
+        assert (refused.value.code, refused.value.row) == ("clock", 8)
+
+
+async def test_grants_are_renewed_before_they_die() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        channel = fw.node("EST").channel("main")
+        for _ in range(4):
+            await (await channel.publish(indicator(), label=GREEN)).receipt()
+            fw.clock.advance(seconds=40 * 60)
+            await fw.settle()
+        report = await fw.audit()
+        assert not report.findings
+        assert len(fw.node("LVA").channel("main").line.reading.inbox.events) == 4
+
+
+async def test_ten_thousand_characters_do_not_fit_and_say_so() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        with pytest.raises(LocalError, match="fit") as error:
+            await fw.node("EST").channel("main").publish(indicator("x" * 100_000), label=GREEN)
+        assert error.value.code == "too-large"
+
+
+async def test_derived_material_carries_its_originators_and_may_not_widen() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        await (await fw.node("EST").channel("main").publish(indicator(), label="REGIONAL SECRET REL TO LVA")).receipt()
+        await fw.settle()
+        lva = fw.node("LVA").channel("main")
+        async with lva.subscribe(Indicator) as inbox:
+            source = await anext(inbox)
+        wide = Draft(indicator("derived"), label="REGIONAL RESTRICTED REL TO FIN, EST", derived_from=[source])
+        sent = await lva.publish(wide)
+        with pytest.raises(Exception, match="derived") as refused:
+            await sent.receipt()
+        assert refused.value.code == "third-party"
+
+
+async def test_the_clock_of_tests_moves_forward_only() -> None:
+    with pytest.raises(ValueError, match="forward"):
+        Clock().advance(seconds=-1)
