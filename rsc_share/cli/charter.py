@@ -58,7 +58,7 @@ def new(
 ) -> None:
     """Write the text of a charter: version 1 from a plan and key files, or with --after the next version to edit."""
     must_be_free(out)
-    charter = _first(out, plan, keys or [], policy) if after is None else _next(packets.charter_in(after))
+    charter = _first(out, plan, keys or [], policy) if after is None else _next(packets.charter_in(after), policy)
     write_new(out, charter.text)
     for remark in concerns(charter):
         say(f"Remark: {remark}", LOOK)
@@ -80,8 +80,9 @@ def _first(out: Path, plan: Path | None, keys: list[Path], policy: Path | None) 
     return charter
 
 
-def _next(before: Charter) -> Charter:
-    return parse_charter(compose(next_charter(before)), "the next version")
+def _next(before: Charter, policy: Path | None) -> Charter:
+    digest = before.policy if policy is None else hashlib.sha256(bundle_of(policy)).digest()
+    return parse_charter(compose(next_charter(before, policy=digest)), "the next version")
 
 
 @app.command("print")
@@ -140,6 +141,7 @@ def propose(
     if as_json:
         show(view.charter_values(charter) | {"changes": list(packet.changes), "packet": str(out)})
         return
+    view.print_policy(packet)
     say(f"{out}: version {charter.version} of {charter.framework}; SHA-256 of the text")
     say(f"    {digits(charter.digest)}", "bold")
     note("Print the page, send the folder to every party, and the digest by another way than the folder.")
@@ -170,8 +172,9 @@ def sign_packet(
     packet = packets.read_packet(folder)
     if not as_json:
         view.print_charter(packet.charter, system_clock())
+        view.print_policy(packet)
         for sentence in packet.changes:
-            say(f"Change: {sentence}", LOOK)
+            say(sentence if sentence.startswith(" ") else f"Change: {sentence}", LOOK)
     ending(digest_end, packet.charter.digest.hex(), f"the charter's digest (version {packet.charter.version})")
     signer = open_signer(authority, "authority", passphrase(unlock_env, unlock_file, str(authority)))
     made = sign(packet, signer)

@@ -7,9 +7,12 @@ from typing import Any
 from rsc_share.charter.changes import day, listing
 from rsc_share.charter.model import Charter, Member
 from rsc_share.charter.quorum import concerns
+from rsc_share.charter.rules import charter_groups
 from rsc_share.cli.output import GOOD, LOOK, PLAIN, WRONG, rows, say
 from rsc_share.cli.packet import Packet
 from rsc_share.cli.sigfile import Count
+from rsc_share.policy.bundle import Bundle
+from rsc_share.policy.lint import Codes, lint
 
 
 def charter_values(charter: Charter) -> dict[str, Any]:
@@ -98,6 +101,21 @@ def _channel_cells(charter: Charter, name: str) -> tuple[str, ...]:
     ceiling = ", ".join(f"{scheme} {level}" for scheme, level in sorted(channel.ceiling.items())) or "none"
     members, carries = listing(channel.members), listing(channel.families)
     return name, channel.realm, channel.relay, members, ceiling, carries
+
+
+def print_policy(packet: Packet) -> None:
+    """The policy that is signed with the charter, and what the linter calls an error in it."""
+    bundle, charter = Bundle.unpack(packet.bundle), packet.charter
+    say(f"Policy {bundle.name}, version {bundle.version}: {len(bundle.schemes)} schemes, {len(bundle.rows)} rows")
+    for finding in lint(bundle, known_codes(charter)):
+        if finding.severity == "error":
+            say(f"Remark: policy, {finding.where}: {finding.what}", LOOK)
+
+
+def known_codes(charter: Charter) -> Codes:
+    """What a policy may name under this charter."""
+    families = {family for channel in charter.channels.values() for family in channel.families}
+    return Codes(set(charter.members), set(charter_groups(charter)), families, set(charter.channels))
 
 
 def standings(packet: Packet, counted: Count) -> list[tuple[str, str, str]]:

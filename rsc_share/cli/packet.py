@@ -12,8 +12,9 @@ Nobody trusts whoever carries it: every derived file is made again and compared 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import unified_diff
 from pathlib import Path
 
 from rsc_share.charter.changes import changes
@@ -24,7 +25,7 @@ from rsc_share.charter.quorum import Version
 from rsc_share.charter.text import parse_charter
 from rsc_share.cli.files import MAX_BUNDLE, MAX_KEYS, MAX_SMALL, read_file
 from rsc_share.errors import LocalError, RemoteError
-from rsc_share.policy.bundle import Bundle
+from rsc_share.policy.bundle import Bundle, unpack_bundle
 
 TEXT, KEYS, BUNDLE, PAGE, CHANGES, README = "charter.toml", "keys", "bundle", "page.txt", "changes.txt", "README.txt"
 PREVIOUS, SIGNATURES = "previous", "signatures"
@@ -69,7 +70,10 @@ class Packet:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        return () if self.previous is None else changes(self.previous.charter, self.charter)
+        """Sentences about the text, then the lines of the policy that differ. Empty for version 1."""
+        if self.previous is None:
+            return ()
+        return (*changes(self.previous.charter, self.charter), *policy_changes(self.previous.bundle, self.bundle))
 
     @property
     def derived(self) -> dict[str, bytes]:
@@ -89,6 +93,21 @@ class Packet:
         if self.previous is not None:
             found.update({f"{PREVIOUS}/{path}": data for path, data in self.previous.files().items()})
         return found
+
+
+def policy_changes(old: bytes, new: bytes) -> Iterator[str]:
+    """What differs between two packed bundles, file by file: a digest alone tells a signer nothing."""
+    before, after = unpack_bundle(old), unpack_bundle(new)
+    for path in sorted(before.keys() | after.keys()):
+        mine, theirs = before.get(path), after.get(path)
+        if mine == theirs:
+            continue
+        yield f"Policy file {path} {'goes' if theirs is None else 'is new' if mine is None else 'changes'}:"
+        was, becomes = ((data or b"").decode().split("\n") for data in (mine, theirs))
+        # The first two lines of a unified diff name files, the ones with @@ places: neither says anything here.
+        for line in [*unified_diff(was, becomes, lineterm="", n=0)][2:]:
+            if not line.startswith("@@"):
+                yield f"    {line}"
 
 
 def propose(charter: Charter, ring: KeyRing, bundle: bytes, previous: Packet | None) -> Packet:

@@ -12,6 +12,7 @@ from rsc_share.charter.core import subject_of
 from rsc_share.charter.model import Charter
 from rsc_share.charter.rules import charter_groups
 from rsc_share.cli.ask import AsJson
+from rsc_share.cli.charter_view import known_codes
 from rsc_share.cli.frame import Exit
 from rsc_share.cli.keys import named
 from rsc_share.cli.output import GOOD, LOOK, PLAIN, WRONG, rows, say, show
@@ -25,7 +26,6 @@ from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.explain import Explanation
 from rsc_share.policy.explain import explain as explained
 from rsc_share.policy.folder import policy_files
-from rsc_share.policy.lint import Codes
 from rsc_share.policy.lint import lint as linted
 from rsc_share.policy.subject import ChannelFacts, Facets, Subject
 
@@ -42,7 +42,7 @@ def lint(
 ) -> None:
     """Say what is odd in a policy folder. Exit code 1 if something means less than it says (an error)."""
     bundle = _bundle(folder)
-    found = linted(bundle, None if charter is None else _codes(charter_in(charter)))
+    found = linted(bundle, None if charter is None else known_codes(charter_in(charter)))
     if as_json:
         listed = [{"severity": f.severity, "code": f.code, "where": f.where, "what": f.what} for f in found]
         show({"policy": bundle.name, "version": bundle.version, "digest": bundle.digest.hex(), "findings": listed})
@@ -52,6 +52,8 @@ def lint(
         rows(("severity", "where", "what", "code"), lines)
     else:
         say(f"Nothing odd in {bundle.name}, version {bundle.version}.", GOOD)
+    if not as_json:
+        say(f"Digest {bundle.digest.hex()}")
     if any(finding.severity == "error" for finding in found):
         raise typer.Exit(Exit.FINDINGS)
 
@@ -61,11 +63,6 @@ def _bundle(folder: Path | None) -> Bundle:
     if not where.is_dir():
         raise LocalError(f"there is no policy folder {where}", code="no-folder", advice="name the folder")
     return Bundle.from_files(policy_files(where))
-
-
-def _codes(charter: Charter) -> Codes:
-    families = {family for channel in charter.channels.values() for family in channel.families}
-    return Codes(set(charter.members), set(charter_groups(charter)), families, set(charter.channels))
 
 
 @app.command()

@@ -12,6 +12,7 @@ from cli_world import HOST, STATES, Founders, Run
 from rsc_share.charter.certificate import read_certificate
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.objects import UnverifiedObject
+from rsc_share.labels.shipped import policies_folder
 from rsc_share.node.home import Home, Settings
 from rsc_share.node.unlock import Unlock
 
@@ -103,6 +104,25 @@ def test_amendment_in_sentences_signed_by_a_quorum(founders: Founders, run: Run,
     ran = run("charter", "verify", second, "--charter-digest", founders.digest, "--out", tmp_path / "entry")
     assert ran.code == 0, ran
     assert (tmp_path / "entry/object").stat().st_size < 60_000
+
+
+def test_a_changed_policy_is_shown_line_by_line(founders: Founders, run: Run, tmp_path: Path) -> None:
+    """A quorum that signs a digest alone has not read what it loosens."""
+    policy = Path(shutil.copytree(policies_folder(), tmp_path / "policies"))
+    row = policy / "agreements/regional.toml"
+    row.write_text(row.read_text().replace("REGIONAL SECRET", "REGIONAL TOP SECRET"))
+    (policy / "agreements/new.toml").write_text("# nothing yet\n")
+    text, second = tmp_path / "next.toml", tmp_path / "second"
+    assert run("charter", "new", text, "--after", founders.packet, "--policy", policy).code == 0
+    run("charter", "propose", text, "--after", founders.packet, "--out", second).fails(2, "policy")
+    args = ("charter", "propose", text, "--after", founders.packet, "--policy", policy, "--out", second)
+    changes = run(*args, "--json").json["changes"]
+    assert "Policy file agreements/new.toml is new:" in changes
+    assert '    +max_level = "REGIONAL TOP SECRET"' in changes
+    assert '    -max_level = "REGIONAL SECRET"' in changes
+    assert "TOP SECRET" in (second / "changes.txt").read_text()
+    (second / "changes.txt").write_text("Nothing changes.\n")
+    run("charter", "status", second).fails(2, "packet")
 
 
 def test_node_certificate_joins_the_directory(founders: Founders, run: Run, tmp_path: Path) -> None:
