@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rsc_share.crypto import signing
 from rsc_share.crypto.signing import PublicKey, Signer
@@ -52,6 +53,7 @@ class Checkpoint:
         return cls(lines[0], decimal(lines[1], "tree size"), base64_bytes(lines[2], "root", size=HASH_SIZE))
 
 
+@lru_cache(maxsize=4096)
 def checkpoint_text(origin: str, size: int, root: bytes) -> bytes:
     """The signed text of a checkpoint whose fields have been checked."""
     return f"{origin}\n{size}\n{base64_text(root)}\n".encode()

@@ -77,8 +77,7 @@ def _checks(case: Case) -> tuple[Check, ...]:
         raise Refused("directory-ahead", "the stamp names a directory that is not held here", row=5)
     if not 0 < case.header.directory.size <= case.view.directory.size:
         raise Refused("directory-ahead", "acted on a directory that is not held here", row=5)
-    party = case.view.party
-    return tuple(check for check in _rules(case).checks if party in check.who)
+    return _rules(case).applied_by(case.view.party)
 
 
 def _effects(case: Case) -> dict[Key, Fact]:

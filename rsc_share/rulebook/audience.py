@@ -6,6 +6,7 @@ the sender acted on, for nodes that were active and permitted 2 LAG before loggi
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from rsc_share import names
@@ -27,11 +28,9 @@ class Withholding:
 
 def decision(case: Case, view: DirectoryView, node: str, label: Label, time: int) -> Decision:
     """May `node` receive `label` here, under `view` at `time`."""
-    facets = (
-        case.facets
-        if view is case.at and time == case.now
-        else case.facets_under(view.channel_facts(case.header.log, time), time)
-    )
+    if view is case.at and time == case.now:
+        return case.view.decide(case.bundle, label, view.subject(node, time), "receive", case.facets)
+    facets = case.facets_under(view.channel_facts(case.header.log, time), time)
     return case.view.decide(view.bundle(time), label, view.subject(node, time), "receive", facets)
 
 
@@ -46,19 +45,19 @@ def withheld(case: Case) -> list[Withholding]:
     if label is None:
         return []
     found = []
-    for node in case.header.nodes:
+    for node in case.nodes:
         outcome = decision(case, case.at, node, label, case.now)
         if not outcome.permitted:
             found.append(Withholding(node, outcome.code, outcome.row))
     return found
 
 
-def may_receive(case: Case) -> frozenset[str]:
+def may_receive(case: Case) -> Set[str]:
     """Kinds other than message and grant have a fixed circle."""
     return _circle(case, case.at, case.now)
 
 
-def must_receive(case: Case) -> frozenset[str]:
+def must_receive(case: Case) -> Set[str]:
     """Every node that the entry owed itself to."""
     h = case.header
     if h.kind == "grant":
@@ -66,12 +65,12 @@ def must_receive(case: Case) -> frozenset[str]:
     if h.kind != "message" or h.label is None:
         # Gone meanwhile: then leaving it out was right.
         return _circle(case, case.then, case.settled) & may_receive(case)
-    listed = set(h.nodes)
-    return frozenset(
+    listed = set(case.nodes)
+    # A node that is listed is not missing: asking policy again would only cost time.
+    return listed.union(
         node
         for node in active_nodes(case, case.then, case.settled)
-        # A node that is listed is not missing: asking policy again would only cost time.
-        if node in listed or _owed(case, node, h.label)
+        if node not in listed and _owed(case, node, h.label)
     )
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from rsc_share import names
-from rsc_share.crypto.bodies import to_commitment
 from rsc_share.envelope.parts import Opening
 from rsc_share.errors import Refused
 from rsc_share.rulebook.facts import IdFact, count_of, head_of, id_key
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.view import Case, Party, opening_true
 
 
 def id_is_new(case: Case) -> None:
@@ -55,38 +54,30 @@ def counters_continue(case: Case) -> None:
     a gap in its own counter when something was kept from it; that is the relay's fault, not this entry's, and is
     reported by `kept_back`.
     """
-    for node, commitment in case.header.to:
-        opening = case.openings.get(node)
-        if opening is None or not opens(case, node, commitment, opening):
-            continue
+    for node, n in case.opened.items():
         expected = count_of(case.view.facts, case.header.sender, node) + 1
-        if opening.n != expected and not (case.view.party is Party.NODE and opening.n > expected):
-            raise Refused(
-                "stale-head", f"counter {opening.n} for {node} where {expected} follows", row=7, node=node, n=opening.n
-            )
+        if n != expected and not (case.view.party is Party.NODE and n > expected):
+            raise Refused("stale-head", f"counter {n} for {node} where {expected} follows", row=7, node=node, n=n)
 
 
 def openings_true(case: Case) -> None:
     """Row 1, relay only: every recipient's opening is there and opens. Elsewhere a false one is asked for again."""
-    for node, commitment in case.header.to:
-        opening = case.openings.get(node)
-        if opening is None or not opens(case, node, commitment, opening):
+    for node in case.nodes:
+        if node not in case.opened:
             raise Refused("malformed", f"no opening for {node} that opens its counter", row=1, node=node)
 
 
 def opens(case: Case, node: str, commitment: bytes, opening: Opening) -> bool:
-    h = case.header
-    return to_commitment(log=h.log, sender=h.sender, node=node, n=opening.n, salt=opening.salt) == commitment
+    """Whether `opening` is what the sender committed to for `node`."""
+    return opening_true(case.header.log, case.header.sender, node, commitment, opening)
 
 
 def kept_back(case: Case) -> int:
     """How many entries of this sender to this node never arrived, by this entry's true opening (0: none known)."""
-    me, h = case.view.me, case.header
-    opening = case.openings.get(me)
-    for node, commitment in h.to:
-        if node == me and opening is not None and opens(case, node, commitment, opening):
-            return max(0, opening.n - count_of(case.view.facts, h.sender, me) - 1)
-    return 0
+    me = case.view.me
+    if not me or me not in case.opened:
+        return 0
+    return max(0, case.opened[me] - count_of(case.view.facts, case.header.sender, me) - 1)
 
 
 def composed_in_time(case: Case) -> None:

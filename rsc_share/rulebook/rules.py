@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rsc_share.rulebook import identity, in_log, order, sharing, third_party
 from rsc_share.rulebook.view import Case, Party
@@ -29,6 +29,14 @@ class Rules:
 
     version: int
     checks: tuple[Check, ...]
+    _parties: dict[Party, tuple[Check, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    def applied_by(self, party: Party) -> tuple[Check, ...]:
+        """The checks of one party, in their order."""
+        found = self._parties.get(party)
+        if found is None:
+            found = self._parties[party] = tuple(check for check in self.checks if party in check.who)
+        return found
 
     def without(self, *names: str) -> Rules:
         """For proving that a check matters: the same rules with the named checks switched off."""

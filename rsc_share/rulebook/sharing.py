@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rsc_share import names
 from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
 from rsc_share.errors import LocalError, Refused
 from rsc_share.labels.validity import validate
-from rsc_share.rulebook.audience import may_receive, must_receive, target_of, withheld
+from rsc_share.rulebook.audience import decision, may_receive, must_receive, target_of, withheld
 from rsc_share.rulebook.facts import GrantFact, grant_key
 from rsc_share.rulebook.view import Case, Party, Source
 
+MAX_WRITTEN = 16_384
 NO_CLAIM_TO_SEND = frozenset({"epoch", "valid", "scheme", "level", "restrict", "need", "realm"})
 """Steps of `decide` at which even an originator's own node may not handle a label."""
 
@@ -20,10 +23,17 @@ def label_valid(case: Case) -> None:
     label = case.header.label
     if label is None:
         return
+    # Few labels, many messages: one that may be written may be written again, until its review.
+    written: set[tuple[Any, ...]] = case.bundle.memo.setdefault("written", set())
+    if label.core in written and (label.review is None or label.review > case.now):
+        return
     try:
-        validate(label, case.at.bundle(case.now).schemes, case.now, writing=True)
+        validate(label, case.bundle.schemes, case.now, writing=True)
     except LocalError as error:
         raise Refused("label", error.what, row=9, scheme=label.scheme, level=label.level) from None
+    if len(written) >= MAX_WRITTEN:
+        written.clear()
+    written.add(label.core)
 
 
 def family_allowed(case: Case) -> None:
@@ -44,16 +54,15 @@ def sender_may_originate(case: Case) -> None:
         raise Refused(
             "label", f"{h.member} is not among the originators it names", row=9, originators=label.originators
         )
-    outcome = case.view.decide(
-        case.at.bundle(case.now), label, case.at.subject(h.sender, case.now), "receive", case.facets
-    )
+    outcome = decision(case, case.at, h.sender, label, case.now)
     if not outcome.permitted and outcome.code in NO_CLAIM_TO_SEND:
         raise Refused("label", f"{h.sender} may not hold this label here", row=9, step=outcome.code)
 
 
 def recipients_active(case: Case) -> None:
     """Row 10: nobody who is revoked, suspended or gone is addressed."""
-    idle = [node for node in case.header.nodes if not case.at.is_active(node, case.now)]
+    at, now = case.at, case.now
+    idle = [node for node in case.nodes if not at.is_active(node, now)]
     if idle:
         raise Refused(
             "policy-denied", f"not active: {', '.join(idle)}", row=10, pairs=[(n, "inactive", None) for n in idle]
@@ -106,9 +115,7 @@ def _standing(h: Header, target: Source) -> bool:
 
 def grant_lives(case: Case) -> None:
     """Row 11: the grant a message names is this sender's, logged, and younger than GRANT_LIFE."""
-    if case.header.kind != "message" or _grant(case) is None:
-        return
-    grant = _grant(case)
+    grant = _grant(case) if case.header.kind == "message" else None
     if grant is not None and case.now >= grant.logged_at + case.parameters.grant_life:
         raise Refused("dead-grant", "the grant is older than GRANT_LIFE", row=11, logged_at=grant.logged_at)
 
@@ -124,7 +131,9 @@ def grant_fits(case: Case) -> None:
     grant = _grant(case)
     if grant is None:
         return
-    listed, granted = set(case.header.nodes), set(grant.nodes)
+    if grant.nodes == case.nodes:
+        return
+    listed, granted = set(case.nodes), set(grant.nodes)
     if granted - listed:
         wider = sorted(granted - listed)
         raise Refused("over-granted", f"the key went to {', '.join(wider)} outside the audience", row=11, nodes=wider)
@@ -137,7 +146,7 @@ def nobody_left_out(case: Case) -> None:
     """Row 11: every node that was due the entry is in `to`."""
     if case.view.party is Party.NODE and case.header.refs.target is not None and target_of(case) is None:
         return
-    missing = sorted(must_receive(case) - set(case.header.nodes))
+    missing = sorted(must_receive(case) - set(case.nodes))
     if missing:
         raise Refused("under-granted", f"entitled and left out: {', '.join(missing)}", row=11, nodes=missing)
 

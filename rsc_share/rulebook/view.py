@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Flag, auto
-from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 from rsc_share import names
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.parameters import Parameters
 from rsc_share.charter.view import DirectoryView
+from rsc_share.crypto.bodies import to_commitment
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.envelope.contents import Content
 from rsc_share.envelope.entry import Signed, Stamp
 from rsc_share.envelope.header import Header
-from rsc_share.envelope.parts import Openings, Ref
+from rsc_share.envelope.parts import Opening, Openings, Ref
 from rsc_share.labels.label import Label
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decide import decide
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.subject import ChannelFacts, Facets, Subject
 from rsc_share.rulebook.facts import Facts
+
+T = TypeVar("T")
 
 
 class Party(Flag):
@@ -72,6 +75,11 @@ def nothing_known(ref: Ref) -> Source | None:
     return None
 
 
+def opening_true(log: str, sender: str, node: str, commitment: bytes, opening: Opening) -> bool:
+    """Whether `opening` is what the sender committed to for `node`."""
+    return to_commitment(log=log, sender=sender, node=node, n=opening.n, salt=opening.salt) == commitment
+
+
 @dataclass(frozen=True)
 class View:
     """One party's knowledge of one log up to `size` entries, under the directory it holds.
@@ -97,6 +105,22 @@ class View:
     """The policy decision: a relay may put a cache in front, an auditor a second opinion behind."""
 
 
+class Once(Generic[T]):
+    """A property that is computed at its first use and then a plain attribute.
+
+    As `functools.cached_property`, which in Python 3.11 takes a lock for every first use.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, case: Any, owner: type) -> T:
+        found = case.__dict__[self._name] = self._make(case)
+        return found
+
+
 @dataclass(frozen=True)
 class Case:
     """An entry about to be judged, with what came beside it."""
@@ -108,7 +132,7 @@ class Case:
     bodies: Mapping[bytes, int] | None = None
     """Sizes of the bodies at hand by digest; None where bodies are not this party's to check."""
 
-    @property
+    @Once
     def header(self) -> Header:
         return self.signed.header
 
@@ -116,35 +140,55 @@ class Case:
     def index(self) -> int:
         return self.view.size
 
-    @property
+    @Once
     def now(self) -> int:
         """`now` in every rule is the relay's `logged_at`; local clocks decide nothing here."""
         return self.stamp.logged_at
 
-    @cached_property
+    @Once
     def at(self) -> DirectoryView:
         """Trust as stamped: what is forbidden here is forbidden."""
         return self.view.directory.at(self.stamp.directory)
 
-    @cached_property
+    @Once
     def then(self) -> DirectoryView:
         """Trust as the sender saw it: what was due there must have been done."""
         return self.view.directory.at(self.header.directory.size)
 
-    @cached_property
+    @Once
     def settled(self) -> int:
         """The instant by which every sender must have known of a change: `logged_at` - 2 LAG."""
         return max(0, self.now - 2 * self.parameters.lag)
 
-    @property
+    @Once
     def parameters(self) -> Parameters:
         return self.at.charter.parameters
 
-    @cached_property
+    @Once
+    def bundle(self) -> Bundle:
+        """The policy in force as stamped."""
+        return self.at.bundle(self.now)
+
+    @Once
+    def nodes(self) -> tuple[str, ...]:
+        """The audience, sorted."""
+        return self.header.nodes
+
+    @Once
+    def opened(self) -> dict[str, int]:
+        """The number in every *true* opening that is at hand, by node. What does not hash to `c` is no opening (I6)."""
+        h, openings = self.header, self.openings
+        return {
+            node: opening.n
+            for node, commitment in h.to
+            if (opening := openings.get(node)) is not None and opening_true(h.log, h.sender, node, commitment, opening)
+        }
+
+    @Once
     def channel(self) -> ChannelFacts:
         return self.at.channel_facts(self.header.log, self.now)
 
-    @cached_property
+    @Once
     def facets(self) -> Facets:
         return self.facets_under(self.channel, self.now)
 
