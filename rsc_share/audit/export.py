@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from rsc_share.audit.manifest import FileLine, Manifest, line_of
 from rsc_share.audit.source import CharterBodies, ExportSource, LogSource, belongs_to
 from rsc_share.charter.directory import Directory
 from rsc_share.crypto.signing import Signer
-from rsc_share.errors import LocalError, StorageError
+from rsc_share.durable import write_whole
+from rsc_share.errors import LocalError
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tiles import WIDTH, bundles_of, export_log, tile_data, tiles_of
 from rsc_share.log.tree import MemoryTree
@@ -50,31 +50,12 @@ def write_export(source: ExportSource, out: Path, signer: Signer | None = None) 
         raise LocalError(f"{out} is not empty", code="not-empty", advice="name a new folder")
     lines = []
     for path, data in export_files(source):
-        write_file(out / path, data)
+        write_whole(out / path, data)
         lines.append(line_of(path, data))
-    write_file(out / layout.CHARTER_DIGEST, charter_digest_file(source))
+    write_whole(out / layout.CHARTER_DIGEST, charter_digest_file(source))
     made = _manifest(source, lines, signer)
-    write_file(out / layout.MANIFEST, made.encode())
+    write_whole(out / layout.MANIFEST, made.encode())
     return made
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """The file appears whole, and is on disk when this returns. Raises `StorageError`."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}", code="not-written", path=str(path)) from None
 
 
 def vkeys_of(directory: Directory, origin: str) -> list[str]:

@@ -14,13 +14,13 @@ from typing import Any
 
 from rsc_share.audit import html, layout, outcome
 from rsc_share.audit.anchors import Anchors
-from rsc_share.audit.export import write_file
 from rsc_share.audit.files import Folder
 from rsc_share.audit.layout import digest_of
 from rsc_share.audit.outcome import Exit
 from rsc_share.audit.replay import Replay, replay, silent
 from rsc_share.audit.report import Mandate, Run, encode, report, versions
 from rsc_share.audit.trust import Progress
+from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError
 from rsc_share.log.note import VerifierKey
 
@@ -78,6 +78,6 @@ def run(
 def write_reports(done: Done, folder: Path, page: Path | None = None) -> tuple[Path, Path]:
     """`report.json` in `folder`, and the page there or at `page`."""
     target = page or folder / layout.REPORT_HTML
-    write_file(folder / layout.REPORT_JSON, encode(done.report))
-    write_file(target, html.render(done.report).encode())
+    write_whole(folder / layout.REPORT_JSON, encode(done.report))
+    write_whole(target, html.render(done.report).encode())
     return folder / layout.REPORT_JSON, target

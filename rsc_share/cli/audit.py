@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rsc_share.audit import html, terminal
 from rsc_share.audit import trace as tracing
 from rsc_share.audit.disclose import disclose as match
-from rsc_share.audit.export import write_file
 from rsc_share.audit.outcome import Exit as Outcome
 from rsc_share.audit.outcome import exit_code, first_line
 from rsc_share.audit.replay import Replay, silent
@@ -27,6 +26,7 @@ from rsc_share.cli.ask import AsJson
 from rsc_share.cli.files import must_be_free, read_file
 from rsc_share.cli.frame import Exit
 from rsc_share.cli.output import GOOD, LOOK, PLAIN, WRONG, note, rows, say, show
+from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -77,7 +77,7 @@ def replay(
     mandate = Mandate(asked_by, question, period, basis, examiner, label, digest_from)
     done = _audit(export, charter_digest, checkpoint, vkeys, member, mandate)
     if html_file is not None:
-        write_file(html_file, html.render(done.report).encode())
+        write_whole(html_file, html.render(done.report).encode())
     if save:
         note(f"Wrote {' and '.join(map(str, write_reports(done, export)))}")
     if as_json:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from rsc_share.durable import sync_folder, write_whole
 from rsc_share.errors import LocalError, StorageError
-from rsc_share.node.receipt import write_whole
 
 MAX_SMALL = 1 << 20
 """Bytes of a text, a key file, a signature."""
@@ -66,19 +66,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield unfinished
         must_be_free(path)
         os.rename(unfinished, path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path} cannot be made: {error.strerror}", code="not-written") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:

@@ -6,7 +6,6 @@ encrypted one.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import stat
@@ -32,6 +31,7 @@ from rsc_share.crypto.keyfile import (
 )
 from rsc_share.crypto.sealing import Prekey
 from rsc_share.crypto.signing import SECRET_SIZE, PrivateKey, Signer, Suite
+from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError, RemoteError, StorageError
 
 __all__ = ["MODERATE", "UNSAFE_FAST", "Cost", "Keystore"]
@@ -127,9 +127,9 @@ class Keystore:
         if len(data) > MAX_FILE:
             raise LocalError(f"the keystore would exceed {MAX_FILE} bytes")
         try:
-            _replace(self._path, data)
-        except OSError as error:
-            raise StorageError(f"{self._path} is not saved: {error.strerror}", code="keystore-not-saved") from error
+            write_whole(self._path, data, mode=0o600)
+        except StorageError as error:
+            raise StorageError(f"the keystore is not saved: {error.what}", code="keystore-not-saved") from error
 
     def _find(self, name: str) -> tuple[int, bytes]:
         if name not in self._secrets:
@@ -179,29 +179,3 @@ def _read(path: Path) -> bytes:
         raise LocalError(f"{path} is not a file", code="no-keystore") from None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}", code="keystore-not-read") from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        # A crash here leaves the old file, and a temporary one that the next save removes.
-        temporary.unlink(missing_ok=True)
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        # Without this a power cut may bring the old name back, though the new content was on disk.
-        _sync_directory(path.parent)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

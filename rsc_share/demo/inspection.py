@@ -11,7 +11,7 @@ from typing import Any
 from rsc_share import names
 from rsc_share.audit import html, layout, outcome, report
 from rsc_share.audit.anchors import Anchors
-from rsc_share.audit.export import write_export, write_file
+from rsc_share.audit.export import write_export
 from rsc_share.audit.files import Folder, MemoryFiles
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.manifest import Manifest, line_of
@@ -20,6 +20,7 @@ from rsc_share.crypto.signing import Signer
 from rsc_share.demo import parts, texts
 from rsc_share.demo.parts import Audited, Claim, Exported, Flip, Flipped, Part
 from rsc_share.demo.stage import TERROR, Sent, Stage
+from rsc_share.durable import write_whole
 from rsc_share.testing.auditing import export_source
 from rsc_share.testing.founding import OPERATOR
 
@@ -104,8 +105,8 @@ def _audit(inspection: Inspection) -> Audited:
     result = replay(Folder(inspection.folder), inspection.anchors)
     run = report.Run(began, time.monotonic() - clock, report.versions())
     made = report.report(result, MANDATE, run)
-    write_file(inspection.folder / layout.REPORT_JSON, report.encode(made))
-    write_file(inspection.folder / layout.REPORT_HTML, html.render(made).encode())
+    write_whole(inspection.folder / layout.REPORT_JSON, report.encode(made))
+    write_whole(inspection.folder / layout.REPORT_HTML, html.render(made).encode())
     counts = made["content"]["reconciliation"]
     return Audited(
         first_line=made["first_line"],

@@ -13,11 +13,11 @@ from typing import Any
 from rsc_share import names, shape
 from rsc_share.crypto.keystore import MODERATE, Cost, Keystore
 from rsc_share.crypto.signing import PrivateKey
+from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError, RemoteError, StorageError
 from rsc_share.node.connect import connect
 from rsc_share.node.engine import Engine
 from rsc_share.node.identity import Identity, World
-from rsc_share.node.receipt import write_whole
 from rsc_share.node.unlock import Unlock
 from rsc_share.session.port import RelayPort
 

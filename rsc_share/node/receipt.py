@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
 from rsc_share.codec import pack
-from rsc_share.errors import StorageError
+from rsc_share.durable import write_whole
 from rsc_share.log.tlogproof import TlogProof
 from rsc_share.node.plan import Outcome
 from rsc_share.node.ticket import Place
@@ -38,21 +37,3 @@ class Receipt:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the proof file, whole or not at all. Raises `StorageError`."""
         write_whole(Path(path), self.proof())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """A file that is there whole after a crash, or not at all: temporary file, fsync, rename, fsync of the folder."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise StorageError(f"{path} could not be written: {error.strerror}", path=str(path)) from None

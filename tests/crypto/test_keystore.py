@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from nacl.exceptions import RuntimeError as SodiumError
 from nacl.pwhash import argon2id
 
-from rsc_share import codec
+from rsc_share import codec, durable
 from rsc_share.crypto import keystore as module
 from rsc_share.crypto.keyfile import MAX_FILE, MAX_SECRET, MAX_SECRETS, KeyFile, derive, seal_file
 from rsc_share.crypto.keystore import MODERATE, UNSAFE_FAST, Cost, Keystore
@@ -217,7 +217,7 @@ def test_keystore_never_half_written(path: Path, n: int, done: bool, monkeypatch
     store = fresh(path)
     store.put("prekey", PREKEY)
     store.put("other", b"secret")
-    monkeypatch.setattr(module, "os", Failing(n, done))
+    monkeypatch.setattr(durable, "os", Failing(n, done))
     error = fails("keystore-not-saved", store.save, StorageError)
     assert "No space left" in str(error)
     monkeypatch.undo()
@@ -231,14 +231,14 @@ def test_a_save_has_five_steps_that_can_fail(path: Path, monkeypatch: Any) -> No
     """Else the test above would pass by failing nothing."""
     store = fresh(path)
     counter = Failing(0, done=False)
-    monkeypatch.setattr(module, "os", counter)
+    monkeypatch.setattr(durable, "os", counter)
     store.save()
     assert counter.calls == 5  # open, fsync, replace, open and fsync of the directory
 
 
 def test_crash_leaves_a_temporary_file_that_hurts_nobody(path: Path) -> None:
     store = fresh(path)
-    leftover = path.with_name(path.name + ".tmp")
+    leftover = path.with_name(f".{path.name}.part")
     leftover.write_bytes(path.read_bytes()[:40])
     assert Keystore.open(path, PASS).names == ("node",)
     store.put("other", b"secret")
@@ -251,7 +251,7 @@ def test_temporary_file_cannot_be_a_planted_link(path: Path) -> None:
     store = fresh(path)
     victim = path.with_name("victim")
     victim.write_bytes(b"precious")
-    path.with_name(path.name + ".tmp").symlink_to(victim)
+    path.with_name(f".{path.name}.part").symlink_to(victim)
     store.save()
     assert victim.read_bytes() == b"precious"
     assert Keystore.open(path, PASS).names == ("node",)
