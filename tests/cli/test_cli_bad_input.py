@@ -305,7 +305,7 @@ def test_full_disk_leaves_nothing(
 
     monkeypatch.setattr(os, "fsync", full)
     out = tmp_path / "out"
-    run("charter", "print", founders.packet, "--out", out).fails(74, "storage")
+    run("charter", "print", founders.packet, "--out", out).fails(74, "not-written")
     assert not out.exists()
     ran = run("charter", "propose", founders.packet / "charter.toml", "--out", out, "--keys", founders.keys)
     assert ran.code == 74
