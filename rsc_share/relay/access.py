@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rsc_share import names
 from rsc_share.errors import Refused, Unavailable
 from rsc_share.relay.commit import is_directory
+from rsc_share.relay.house import House
 from rsc_share.relay.live import LiveLog, State
-
-if TYPE_CHECKING:
-    from rsc_share.relay.service import Relay
 
 
 class Access:
     """One connected node's rights. Names and keys are charter's; nothing here judges an entry."""
 
-    def __init__(self, relay: Relay, node: str) -> None:
+    def __init__(self, relay: House, node: str) -> None:
         self.relay, self.node, self.member = relay, node, names.member_of(node)
         self._cut: str | None = None
 

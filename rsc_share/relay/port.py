@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rsc_share import codec, names, shape
 from rsc_share.envelope.parts import HASH
+from rsc_share.relay.session import Session
 from rsc_share.session.frames import MAX_ITEMS, Offer, Outcome, Submission, Tail, read_outcome
-
-if TYPE_CHECKING:
-    from rsc_share.relay.session import Session
 
 MAX_FRAME = 16 << 20
 """Bytes of one encoded argument or answer; a network splits them into smaller frames."""

@@ -9,18 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from rsc_share.errors import StorageError
 from rsc_share.relay.access import Access
 from rsc_share.relay.commit import commit
+from rsc_share.relay.house import House
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.sequencer import NOT_READY, NOT_TRIED, Run
 from rsc_share.relay.store.protocol import Full
 from rsc_share.session.frames import Outcome, Weather
-
-if TYPE_CHECKING:
-    from rsc_share.relay.service import Relay
 
 MAX_ENTRIES = 512
 """Entries judged for one commit; a run is never split."""
@@ -48,7 +45,7 @@ class Submitted:
 class LogQueue:
     """The queue and the task of one log."""
 
-    def __init__(self, relay: Relay, log: LiveLog) -> None:
+    def __init__(self, relay: House, log: LiveLog) -> None:
         self._relay, self._log = relay, log
         self._waiting: list[Submitted] = []
         self._filled = asyncio.Event()

@@ -23,6 +23,7 @@ from rsc_share.relay.commit import is_directory, replay_erasures
 from rsc_share.relay.keeper import DirectoryKeeper
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import LogKeys, by_member
+from rsc_share.relay.port import MemoryPort
 from rsc_share.relay.queue import LogQueue, Submitted
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.session import Session
@@ -167,7 +168,7 @@ class Relay:
             before.access.cut("a newer session of this node")
             self.bell.ring()
         session = self._sessions[node] = Session(self, node)
-        return session.port()
+        return MemoryPort(session)
 
     async def submit(self, origin: str, submitted: Submitted) -> None:
         """Queue a run for its log's next commit and wait until it is answered."""

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.relay.access import Access
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.cosigning import Cosigning
+from rsc_share.relay.house import House
 from rsc_share.relay.intake import take
-from rsc_share.relay.port import MemoryPort
 from rsc_share.relay.queue import Submitted
 from rsc_share.relay.reading import Reading
 from rsc_share.relay.sequencer import NOT_TRIED
 from rsc_share.relay.witnessing import Quorum
 from rsc_share.session.frames import Offer, Outcome, Submission, Tail, Weather
-
-if TYPE_CHECKING:
-    from rsc_share.relay.service import Relay
 
 MAX_RUN = 256
 """Entries in one call."""
@@ -27,18 +24,21 @@ IN_FLIGHT = 512
 RATE_LIMITED = Weather("rate-limited", 100)
 
 
+class Desk(House, Protocol):
+    """A house that takes runs for its logs."""
+
+    async def submit(self, origin: str, submitted: Submitted) -> None: ...
+
+
 class Session:
     """What the relay knows of one connected node. Made by `Relay.connect`."""
 
-    def __init__(self, relay: Relay, node: str) -> None:
+    def __init__(self, relay: Desk, node: str) -> None:
         self.access = Access(relay, node)
         self._relay = relay
         self._reading, self._cosigning = Reading(self.access), Cosigning(self.access)
         self._in_flight = 0
         self._told: dict[str, tuple[int, Quorum | None]] = {}
-
-    def port(self) -> MemoryPort:
-        return MemoryPort(self)
 
     async def logs(self) -> Mapping[str, int]:
         return {origin: log.size for origin, log in self.access.visible().items()}
