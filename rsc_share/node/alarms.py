@@ -10,7 +10,9 @@ CODES = frozenset(
     {
         "back-dated",  # a log dates an entry into the past of its witnesses
         "bad-delivery",  # a recipient says it could not open what we sent
+        "bad-part",  # a sender sealed something else than its header commits to
         "bad-receipt",  # the relay's receipt does not verify, or is dated off our clock
+        "body-missing",  # a log shows an entry for us and keeps its body back
         "cloned",  # entries signed with our key that we did not write
         "equivocation",  # a log signed two different trees
         "kept-back",  # an entry addressed to us never arrived

@@ -54,6 +54,7 @@ class DirectoryFeed:
                 self._stop(error, {"note": tail.note})
                 raise
             self._watch_own(found, now)
+            self._tell_voids(now)
             moved = True
             if not tail.items:
                 return moved
@@ -86,6 +87,12 @@ class DirectoryFeed:
                 fetched = await port.bodies(self._log, missing)
                 bodies.update({sha256(body).digest(): body for body in fetched.values()})
         return bodies
+
+    def _tell_voids(self, now: int) -> None:
+        for index, code, why in self._trust.voids:
+            what = f"entry {index} of {self._log} is void: {why}"
+            self._alarms.raise_("void-entry", f"{self._log}/{index}", what, now, refused=code)
+        self._trust.voids.clear()
 
     def _watch_own(self, objects: list[bytes], now: int) -> None:
         """Somebody certified a node of our member: perhaps our authority, perhaps a thief of its key (A16)."""

@@ -48,6 +48,7 @@ class Line:
             tail = await port.read(self.log, self.follower.size, READ_LIMIT)
             if tail is None:
                 moved = self._take(self.follower.judge_pending(), self._world.now()) or moved
+                self._tell_unread(self._world.now())
                 return await self._confirm(port) or moved
             now = self._world.now()
             try:
@@ -129,6 +130,14 @@ class Line:
         if index is not None:
             what = f"{self.log} signed a receipt for entry {index} and shows another entry there"
             raise Misbehaviour(what, code="equivocation", log=self.log)
+
+    def _tell_unread(self, now: int) -> None:
+        """All that is logged has been read: what is still unread is somebody's fault, the relay's or the sender's."""
+        unread, self.reading.unread = self.reading.unread, {}
+        for place, (state, header) in unread.items():
+            if header.expires_at is None or header.expires_at > now:
+                what = f"entry {place.index} of {self.log} by {header.sender} cannot be read here: {state}"
+                self._alarms.raise_(state, f"{self.log}/{place.index}", what, now, sender=header.sender)
 
     def _watch_relay(self, seen: Seen, verdict: Admitted, now: int) -> None:
         sender, key = verdict.signed.header.sender, f"{self.log}/{verdict.index}"

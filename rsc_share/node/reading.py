@@ -5,7 +5,13 @@ from __future__ import annotations
 from rsc_share import names
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.bodies import received_commitment
-from rsc_share.envelope.contents import AcknowledgementContent, HeartbeatContent, RecallContent
+from rsc_share.envelope.contents import (
+    AcknowledgementContent,
+    ErasureContent,
+    GrantContent,
+    HeartbeatContent,
+    RecallContent,
+)
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import RemoteError
@@ -39,6 +45,9 @@ class Reading:
         self._fresh: dict[Document, tuple[Admitted, Header]] = {}
         self._heads: dict[Document, tuple[Admitted, Header]] = {}
         self._held_at: dict[Ref, tuple[Document, int]] = {}
+        self.unread: dict[Ref, tuple[str, Header]] = {}
+        """Entries whose body did not come (`body-missing`) or is not what was committed to (`bad-part`). What is
+        recalled or erased further on in the log leaves again."""
         self._notices: dict[bytes, str] = {}
         self._seqs: dict[Ref, str] = {}
 
@@ -51,6 +60,8 @@ class Reading:
             state = self._keys.learn_grant(view, header, realm, next(iter(item.bodies), None), verdict.stamp.logged_at)
             if state != "stored":
                 self._heartbeat.held(header.sender, verdict.signed.header_hash, state)
+            if state == "body-missing":
+                self.unread[Ref(self._log, verdict.index, verdict.signed.header_hash)] = (state, header)
         elif header.kind == "message":
             self._message(verdict, header, realm, item)
         elif isinstance(header.content, HeartbeatContent):
@@ -59,11 +70,16 @@ class Reading:
             self._acknowledged(header, header.content, now)
         elif isinstance(header.content, RecallContent):
             self._recalled(verdict, header, header.content, realm)
+        elif isinstance(header.content, ErasureContent):
+            gone = set(header.content.digests)
+            self.unread = {at: held for at, held in self.unread.items() if gone.isdisjoint(_digests(held[1]))}
 
     def _message(self, verdict: Admitted, header: Header, realm: str, item: Full) -> None:
         opened = self._keys.open(header, realm, next(iter(item.bodies), None))
         flash = header.precedence == "FLASH"
         self._heartbeat.held(header.sender, verdict.signed.header_hash, opened.state, flash=flash)
+        if opened.state in ("body-missing", "bad-part"):
+            self.unread[Ref(self._log, verdict.index, verdict.signed.header_hash)] = (opened.state, header)
         if opened.state != "stored" or header.label is None:
             return
         if header.type == RecallNotice.TYPE:
@@ -143,6 +159,7 @@ class Reading:
         if target is None:
             return
         self.inbox.erase(target)
+        self.unread.pop(target, None)
         document, portion = self._held_at.pop(target, (None, 0))
         if document is not None:
             self._parts.get(document, {}).pop(portion, None)
@@ -164,6 +181,11 @@ class Reading:
 def _document(verdict: Admitted, header: Header) -> Document:
     """What an entry is a portion of. One that is whole by itself is named by its hash: an id may lie."""
     return header.sender, header.document[0] if header.document else verdict.signed.header_hash
+
+
+def _digests(header: Header) -> set[bytes]:
+    sealed = header.content.nodes if isinstance(header.content, GrantContent) else ()
+    return {*(part.digest for part in header.parts), *(digest for _, _, digest in sealed)}
 
 
 def _reason(opened: Opened) -> str:

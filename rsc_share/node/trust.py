@@ -27,6 +27,8 @@ class Trust:
         self.directory = Directory(charter_digest)
         self.tree = MemoryTree()
         self.raw: list[bytes] = []
+        self.voids: list[tuple[int, str, str]] = []
+        """Index, code and reason of entries that prove nothing and count for nothing."""
         self.witnessed = 0
         self.confirmed_at: int | None = None
         self.head: Head | None = None
@@ -89,6 +91,7 @@ class Trust:
             if self.directory.size == 0:
                 raise  # a directory that does not begin with the pinned charter is another framework's
             self.directory.void(entry.stamp.logged_at, error.code)
+            self.voids.append((entry.stamp.directory, error.code, error.what))
 
     def _check_root(self, tail: Tail, entries: list[DirectoryEntry], now: int) -> None:
         view = self.directory.at(self.directory.size)
