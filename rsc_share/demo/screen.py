@@ -20,6 +20,8 @@ from rsc_share.demo.parts import Cell, Part, Row
 
 GOOD, WITHHELD, WRONG, QUIET = "green", "yellow", "bold red", "dim"
 STEPS = 12
+WIDE = 100
+"""Columns from which a label stands on one line of the table."""
 MANY = 4
 """Lines of a list that the screen shows; how many more there are it says, and the JSON summary has all."""
 
@@ -125,7 +127,7 @@ class Screen:
 
     @show.register
     def _(self, part: parts.Ledger) -> Iterator[RenderableType]:
-        yield ledger(part)
+        yield ledger(part, self.console.width)
 
     @show.register
     def _(self, part: parts.Caught) -> Iterator[RenderableType]:
@@ -198,13 +200,13 @@ def _cell(cell: Cell) -> Text:
     )
 
 
-def ledger(part: parts.Ledger) -> Group:
+def ledger(part: parts.Ledger, width: int) -> Group:
     """The table of everything, and under it every rule that decided something."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("message", overflow="fold", ratio=3)
-    table.add_column("label", overflow="fold", ratio=2)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("message", overflow="fold")
+    table.add_column("label", overflow="fold", no_wrap=width >= WIDE)
     for member in part.members:
-        table.add_column(member, min_width=9)
+        table.add_column(member, no_wrap=True)
     for row in part.rows:
         cells = {cell.member: _cell(cell) for cell in row.cells}
         what = Text(f"  portion {row.portion}", style=QUIET) if row.portion else Text(printable(row.title))
