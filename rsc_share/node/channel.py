@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from rsc_share import names
-from rsc_share.envelope.contents import AcknowledgementContent, RecallContent
-from rsc_share.envelope.parts import Ref, Refs
+from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, PolicyDenied
 from rsc_share.labels.label import Label
-from rsc_share.messages import Body, ReadReceipt, RecallNotice, ReleaseRequest
+from rsc_share.messages import Body, ReadReceipt, ReleaseRequest
+from rsc_share.node.acts import Acts
 from rsc_share.node.compose import Composition, compose, items_of, refs_of
+from rsc_share.node.desk import Host
 from rsc_share.node.draft import Draft, Precedence
 from rsc_share.node.inbox import Arrival, Cursor
 from rsc_share.node.line import Line
 from rsc_share.node.message import Message
-from rsc_share.node.outbox import Item
 from rsc_share.node.plan import ReleasePlan
 from rsc_share.node.present import present_message, present_recall
 from rsc_share.node.submission import Submission
 from rsc_share.node.subscription import Subscription
-from rsc_share.node.ticket import Ticket
-
-if TYPE_CHECKING:
-    from rsc_share.node.node import Node
 
 B1 = TypeVar("B1", bound=Body)
 B2 = TypeVar("B2", bound=Body)
@@ -36,11 +31,12 @@ WINDOW = 64
 class Channel:
     """Built by `Node.channel`; holds no connection of its own."""
 
-    def __init__(self, node: Node, line: Line, name: str) -> None:
+    def __init__(self, node: Host, line: Line, name: str) -> None:
         self._node, self.line, self.name = node, line, name
         self.windows: dict[str, set[int]] = {}
         self._cursors: dict[str, Cursor] = {}
         self._keys: dict[str, tuple[bytes, Submission]] = {}
+        self._acts = Acts(node, line, name, self._publish_id)
 
     def __repr__(self) -> str:
         return f"Channel({self.name})"
@@ -115,7 +111,7 @@ class Channel:
             if digest != made.digest:
                 raise LocalError(f"the key {key!r} was used for another message", advice="give every message its own")
             return earlier
-        supersedes = self._place(made.draft.supersedes) if made.draft.supersedes else None
+        supersedes = self._acts.place_of(made.draft.supersedes) if made.draft.supersedes else None
         world = self._node.engine.world
         ticket, items = items_of(made, refs_of(made.draft, supersedes), world.now(), world.random)
         self.line.sending.outbox.add(items)
@@ -124,105 +120,34 @@ class Channel:
             self._keys[key] = (made.digest, submission)
         return submission
 
-    def _place(self, reference: str) -> Ref:
-        for place, ticket in self.line.reading.own.items():
-            seqs = {p.seq for p in ticket.places.values() if p.index == place.index}
-            if any(names.reference(self.node_name, self.name, seq) == reference for seq in seqs):
-                return place
-        found = self.line.reading.places.get(reference)
-        if found is None:
-            raise LocalError(f"no message {reference} is known here")
-        return found
-
     # --- recall, acknowledgement, requests
 
     async def recall(self, reference: str, *, reason: str) -> Submission:
         """Take a message of this node back: every portion of it, with the reason sealed for those who had it."""
-        ticket = self.line.reading.own.get(self._place(reference))
-        if ticket is None:
-            raise LocalError(f"{reference} is not this node's to recall")
-        notice = await self._notice(reference, reason, ticket)
-        now, world = self._node.now(), self._node.engine.world
-        recall = Ticket(names.uuid7(now, world.random(10)), ticket.plan)
-        recall.expected = len(ticket.places)
-        for portion, place in sorted(ticket.places.items()):
-            target = Ref(self.line.log, place.index, place.header_hash)
-            kept = self.line.sending.outbox.kept.get(place.header_hash)
-            item = Item(
-                "recall",
-                recall.id if portion == min(ticket.places) else names.uuid7(now, world.random(10)),
-                now,
-                precedence="IMMEDIATE",
-                refs=Refs(target=target),
-                content=RecallContent(notice),
-                limit=frozenset(kept.nodes) if kept is not None else None,
-                portion=portion,
-                ticket=recall,
-            )
-            self.line.sending.outbox.add([item])
+        ticket = await self._acts.recall(reference, reason)
         self.nudge()
-        return Submission(self, recall)
-
-    async def _notice(self, reference: str, reason: str, ticket: Ticket) -> bytes | None:
-        kept = next(
-            (
-                i
-                for i in self.line.sending.outbox.kept.values()
-                if i.ticket is ticket and i.portion == min(ticket.places)
-            ),
-            None,
-        )
-        if kept is None or kept.label is None or not reason:
-            return None
-        body = RecallNotice(message=reference, reason=reason)
-        sent = await self.publish(Draft(body, label=kept.label, precedence="IMMEDIATE"))
-        return sent.id.bytes
+        return Submission(self, ticket)
 
     async def acknowledge(
         self, place: Ref, reference: str, label: Label, sender: str, note: str, officer: str | None
     ) -> None:
         """An officer's `acknowledged`, and the note beside it as a sealed message to the originator."""
         if note:
-            await self._to_originator(ReadReceipt(message=reference, note=note), label, sender)
+            await self.publish(self._acts.to_originator(ReadReceipt(message=reference, note=note), label, sender))
         self.state(place, sender, "acknowledged", None, officer)
 
     def state(self, place: Ref, sender: str, statement: str, basis: str | None, officer: str | None) -> None:
-        """Queue an acknowledgement entry, signed by an officer unlocked here."""
-        now, world = self._node.now(), self._node.engine.world
-        item = Item(
-            "acknowledgement",
-            names.uuid7(now, world.random(10)),
-            now,
-            refs=Refs(target=place),
-            content=AcknowledgementContent(statement, basis),
-            limit=frozenset({names.member_of(sender)}),
-            approvers=(self._officer(officer),),
-        )
-        self.line.sending.outbox.add([item])
+        """An officer's statement about a message."""
+        self._acts.state(place, sender, statement, basis, officer)
         self.nudge()
 
-    def _officer(self, name: str | None) -> str:
-        held = sorted(self._node.engine.identity.officers)
-        if name is not None and name in held:
-            return name
-        if name is None and len(held) == 1:
-            return held[0]
-        if not held:
-            raise LocalError("no officer's key is unlocked at this node", advice="this is a person's act: unlock one")
-        raise LocalError("which officer?", advice=f"one of {', '.join(held)}")
-
     async def request_release(self, reference: str, portion: int, reason: str, label: Label, sender: str) -> Submission:
-        return await self._to_originator(
-            ReleaseRequest(message=reference, portion=portion, reason=reason), label, sender
-        )
+        """Ask the originator for a portion, under the label of the message, for the originator alone."""
+        asked = ReleaseRequest(message=reference, portion=portion, reason=reason)
+        return await self.publish(self._acts.to_originator(asked, label, sender))
 
-    async def _to_originator(self, body: Body, label: Label, sender: str) -> Submission:
-        """Under the scheme and level of what it is about, for the originator alone."""
-        member = self._node.member
-        answer = Label.of(
-            label.scheme, label.level, tags=label.tags, originators=(member,), audience=(names.member_of(sender),)
-        )
-        return await self.publish(Draft(body, label=answer))
+    async def _publish_id(self, draft: Draft) -> bytes:
+        return (await self.publish(draft)).id.bytes
 
     # --- subscribing
 

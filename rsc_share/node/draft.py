@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal, Protocol
 
 from rsc_share.envelope.header import PRECEDENCES
+from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError
 from rsc_share.labels.label import Label
 from rsc_share.messages import Body
 
-if TYPE_CHECKING:
-    from rsc_share.node.message import Message
-
 Precedence = Literal["FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE"]
+
+
+class Quoted(Protocol):
+    """A message one can refer to: any `Message` a subscription gave."""
+
+    @property
+    def place(self) -> Ref: ...
+
+    @property
+    def label(self) -> Label: ...
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -31,8 +39,8 @@ class Draft:
     key: str | None
     precedence: Precedence
     purpose: str | None
-    reply_to: Message[Any] | None
-    derived_from: tuple[Message[Any], ...]
+    reply_to: Quoted | None
+    derived_from: tuple[Quoted, ...]
     supersedes: str | None
     expires_at: datetime | None
     approvers: tuple[str, ...]
@@ -45,8 +53,8 @@ class Draft:
         key: str | None = None,
         precedence: Precedence = "ROUTINE",
         purpose: str | None = None,
-        reply_to: Message[Any] | None = None,
-        derived_from: Sequence[Message[Any]] = (),
+        reply_to: Quoted | None = None,
+        derived_from: Sequence[Quoted] = (),
         supersedes: str | None = None,
         expires_at: datetime | None = None,
         approvers: Sequence[str] = (),

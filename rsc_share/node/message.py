@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import PrivateAttr
@@ -12,13 +12,23 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError
 from rsc_share.labels.label import Label
 from rsc_share.messages import Body
+from rsc_share.node.desk import Desk
 from rsc_share.node.draft import Precedence
-
-if TYPE_CHECKING:
-    from rsc_share.node.channel import Channel
-    from rsc_share.node.submission import Submission
+from rsc_share.node.submission import Submission
 
 B = TypeVar("B", bound=Body, covariant=True)
+
+
+class Answering(Desk, Protocol):
+    """A desk at which a message can be answered."""
+
+    async def acknowledge(
+        self, place: Ref, reference: str, label: Label, sender: str, note: str, officer: str | None
+    ) -> None: ...
+
+    async def request_release(
+        self, reference: str, portion: int, reason: str, label: Label, sender: str
+    ) -> Submission: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ class Message(Generic[B]):
         self,
         body: B,
         *,
-        channel: Channel,
+        channel: Answering,
         consumer: str,
         position: int,
         reference: str,

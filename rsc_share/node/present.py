@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from rsc_share import names
 from rsc_share.errors import RemoteError
 from rsc_share.labels.label import Label
 from rsc_share.messages import UnknownMessage
 from rsc_share.node.compose import facets_of
+from rsc_share.node.desk import Host
 from rsc_share.node.draft import Precedence
 from rsc_share.node.inbox import Arrival, RecallEvent
-from rsc_share.node.message import Message, Obligation, Recalled
+from rsc_share.node.message import Answering, Message, Obligation, Recalled
 from rsc_share.policy.decide import decide
-
-if TYPE_CHECKING:
-    from rsc_share.node.channel import Channel
-    from rsc_share.node.node import Node
 
 
 def present_message(
-    event: Arrival, channel: Channel, node: Node, consumer: str, position: int, *, again: bool
+    event: Arrival, channel: Answering, node: Host, consumer: str, position: int, *, again: bool
 ) -> Message[Any]:
     header = event.header
     label = event.labels.get(0) or next(iter(event.labels.values()))
@@ -53,7 +50,7 @@ def present_message(
 
 
 def obligations(
-    node: Node, log: str, label: Label, type_id: str, purpose: str | None, sender: str
+    node: Host, log: str, label: Label, type_id: str, purpose: str | None, sender: str
 ) -> tuple[Obligation, ...]:
     """What this node's member has taken on by opening it, under the policy in force now."""
     view, now = node.engine.trust.view, node.now()
@@ -63,7 +60,7 @@ def obligations(
 
 
 def present_recall(
-    event: RecallEvent, channel: Channel, consumer: str, position: int, *, again: bool
+    event: RecallEvent, channel: Answering, consumer: str, position: int, *, again: bool
 ) -> Message[Recalled]:
     body = Recalled(reference=event.reference, reason=event.reason)
 

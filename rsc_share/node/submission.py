@@ -6,17 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from uuid import UUID
 
 from rsc_share import names
 from rsc_share.errors import LocalError
+from rsc_share.node.desk import Desk
 from rsc_share.node.plan import ReleasePlan
 from rsc_share.node.receipt import Receipt
 from rsc_share.node.ticket import Delivered, Ticket
-
-if TYPE_CHECKING:
-    from rsc_share.node.channel import Channel
 
 State = Literal["logged", "stored", "handed-over", "acknowledged", "recalled"]
 
@@ -37,7 +35,7 @@ class Delivery:
 class Submission:
     """In the outbox; survives a crash of the caller. Waiting for it, and cancelling the wait, changes nothing."""
 
-    def __init__(self, channel: Channel, ticket: Ticket) -> None:
+    def __init__(self, channel: Desk, ticket: Ticket) -> None:
         self._channel, self._ticket = channel, ticket
 
     def __repr__(self) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from rsc_share.messages import Body
+from rsc_share.node.desk import Desk
 from rsc_share.node.inbox import Cursor
 from rsc_share.node.message import Message
 
-if TYPE_CHECKING:
-    from rsc_share.node.channel import Channel
-
 B = TypeVar("B", bound=Body)
+
+
+class Counter(Desk, Protocol):
+    """A desk that hands messages out."""
+
+    windows: dict[str, set[int]]
+
+    def cursor(self, consumer: str) -> Cursor: ...
+
+    def message(self, position: int, consumer: str, *, again: bool) -> Message[Any] | None: ...
 
 
 class Subscription(Generic[B]):
@@ -20,7 +28,7 @@ class Subscription(Generic[B]):
     At most `window` messages may be given and not done; then iteration waits for `done`.
     """
 
-    def __init__(self, channel: Channel, consumer: str, types: tuple[type[Body], ...], window: int) -> None:
+    def __init__(self, channel: Counter, consumer: str, types: tuple[type[Body], ...], window: int) -> None:
         self._channel, self._consumer, self._types, self._window = channel, consumer, types, window
         self._next = 0
         self._open = 0
