@@ -12,7 +12,10 @@ import * as keys from './verifier/keys.mjs';
 import * as notes from './verifier/notes.mjs';
 import * as toml from './verifier/toml.mjs';
 import { Policy } from './verifier/labels.mjs';
-import { parseEntry } from './verifier/entries.mjs';
+import { parseCharter } from './verifier/charter.mjs';
+import { Directory } from './verifier/directory.mjs';
+import { parseEntry, splitEntry } from './verifier/entries.mjs';
+import { Auditor } from './verifier/rulebook.mjs';
 import { checkExport } from './verifier/export.mjs';
 
 const { hex, sha, u } = keys;
@@ -142,7 +145,8 @@ const checks = {
     check('keys', [...ring.keys()].every((id) => named.has(id)) && same([...ring.keys()], [...ring.keys()].sort()));
     const [suite, raw] = ring.get(v.signature.key_id), data = keys.signedBytes('charter', 2, Buffer.alloc(32), text);
     check('signature', keys.verifies(noble, suite, raw, data, hex(v.signature.signature)));
-    for (const c of v.refused) check(c.why, Boolean(c.code));
+    check('reads', runs(() => parseCharter(text)));
+    for (const c of v.refused) check(c.why, !runs(() => parseCharter(hex(c.text))));
   },
   'entries.json': (v) => {
     for (const c of v.good) {
@@ -159,12 +163,24 @@ const checks = {
   },
   'directory.json': (v) => {
     for (const [digest, body] of Object.entries(v.bodies)) check('body', sha(hex(body)).toString('hex') === digest);
+    const d = new Directory(noble, hex(v.framework_id), new Map(Object.entries(v.bodies).map(([digest, body]) => [digest, hex(body)])));
     v.entries.forEach((c, index) => {
-      const [, object, , stamp] = unpack(hex(c.entry));
-      check(`${c.why}: stamp`, same(unpack(stamp), [c.logged_at, index]));
-      const parsed = runs(() => unpack(object)) ? unpack(object) : null;
+      const { first, block, stamp } = splitEntry(hex(c.entry));
+      check(`${c.why}: stamp`, block.length === 0 && same(stamp, [c.logged_at, index]));
+      const parsed = runs(() => unpack(first)) ? unpack(first) : null;
       if (c.object.digest) check(`${c.why}: statement`, sha(`${parsed[0]}\0`, parsed[1]).toString('hex') === c.object.digest);
+      const code = d.add(first, stamp[0]);
+      check(`${c.why}: ${code} where ${c.code}`, code === c.code);
     });
+    for (const q of v.questions) {
+      const view = d.at(q.size), at = `at ${q.size}`, log = view.charter.channels.ct.log;
+      check(`${at}: charter`, view.charter.version === q.charter_version);
+      check(`${at}: active`, same(view.activeNodes(log, q.now), q.active.ct) && same(view.activeNodes(view.charter.channels.play.log, q.now), q.active.play));
+      for (const [node, code] of Object.entries(q.senders)) check(`${at}: ${node} ${view.sender(node, q.now, log, 'message')}`, view.sender(node, q.now, log, 'message') === code);
+      for (const [node, id] of Object.entries(q.prekeys)) check(`${at}: prekey of ${node}`, (view.prekey(node, q.now)?.id ?? null) === id);
+      check(`${at}: witnesses`, equal(view.witnesses(q.now, view.charter.directory), q.witnesses));
+      check(`${at}: rows`, same(new Policy(view.state.files, view.groups(), view.addedRows()).rows.map((row) => row.id), q.rows));
+    }
   },
   'admission.json': (v) => {
     for (const c of [...v.entries, ...v.cases]) {
@@ -182,6 +198,12 @@ const checks = {
         check('statement', sha('rsc-share/v1 received\0', hex(salt), pack([h.log, h.sender, node, hex(digest), state])).equals(commitment));
       }
     }
+    const d = new Directory(noble, hex(v.framework_id), new Map(Object.entries(v.bodies).map(([digest, body]) => [digest, hex(body)])));
+    for (const raw of v.directory.map(hex)) { const { first, stamp } = splitEntry(raw); check('directory', d.add(first, stamp[0]) === null); }
+    const auditor = new Auditor(d, v.directory.map((raw) => keys.leafHash(hex(raw))), v.log);
+    const verdict = (who, c) => who.judge(hex(c.entry), new Map(c.openings.map(([node, salt, n]) => [node, [hex(salt), n]])), new Map(Object.entries(c.body_sizes)));
+    for (const c of v.entries) { const found = verdict(auditor, c); check(`in order: ${JSON.stringify(found)}`, equal(found, c.verdict)); }
+    for (const c of v.cases) { const found = verdict(auditor.fork(), c); check(`${c.why}: ${JSON.stringify(found)}`, equal(found, c.verdict)); }
   },
   'export.json': (v) => {
     const files = new Map(Object.entries(v.files).map(([path, text]) => [path, hex(text)]));
