@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from rsc_share.labels.label import Label
+    from rsc_share.labels.shipped import read_label
     from rsc_share.messages import Body, Portion, UnknownMessage, Withheld
     from rsc_share.node.channel import Channel
     from rsc_share.node.draft import Draft
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "rsc_share.errors": ("LocalError Misbehaviour PolicyDenied Refused RemoteError RscError StorageError Unavailable"),
     "rsc_share.labels.label": "Label",
+    "rsc_share.labels.shipped": "read_label",
     "rsc_share.messages": "Body Portion UnknownMessage Withheld",
     "rsc_share.node.channel": "Channel",
     "rsc_share.node.draft": "Draft",
@@ -79,6 +81,7 @@ __all__ = [
     "UnknownMessage",
     "Unlock",
     "Withheld",
+    "read_label",
 ]
 
 

@@ -69,7 +69,7 @@ def _word(pattern: re.Pattern[str], value: Any, where: str, what: str, limit: in
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One label, in its one spelling. Build it with `Label.of`, `Label.from_wire` or `Label.parse`.
+    """One label, in its one spelling. Build it with `Label.of`, `Label.from_wire` or `parse_label`.
 
     `created` and `review` are milliseconds UTC. With a `successor`, `review` is the time it takes over
     (ADatP-4774 SuccessionHandling); without one it is a reminder.
@@ -131,14 +131,6 @@ class Label:
             return cls.from_wire(wire)
         except RemoteError as error:
             raise LabelError(error.what) from None
-
-    @classmethod
-    def parse(cls, text: str, *, originators: Iterable[str] = ()) -> Label:
-        """The label people write, under the schemes that come with the library. Raises `LabelError`."""
-        from rsc_share.labels.shipped import shipped_schemes
-        from rsc_share.labels.text import parse_label
-
-        return parse_label(text, shipped_schemes(), originators=tuple(originators))
 
     def __str__(self) -> str:
         """Scheme, level, tags and readers in plain words, for logs. The marking itself is `text.render_label`'s."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from rsc_share.labels.label import Label
 from rsc_share.labels.scheme import SchemeSet
 from rsc_share.labels.scheme_file import load_scheme
+from rsc_share.labels.text import parse_label
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -22,3 +25,11 @@ def shipped_schemes() -> SchemeSet:
     """Read once. Raises `RemoteError` if a file was damaged."""
     files = sorted((policies_folder() / "schemes").glob("*.toml"))
     return SchemeSet(load_scheme(file.read_bytes(), file.name) for file in files)
+
+
+def read_label(text: str, *, originators: Iterable[str] = ()) -> Label:
+    """The label people write, under the schemes that come with the library. Raises `LabelError` with the position.
+
+    A node reads label texts under its own framework's schemes; this is for scripts and tests without one.
+    """
+    return parse_label(text, shipped_schemes(), originators=tuple(originators))

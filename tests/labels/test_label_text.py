@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsc_share.labels import Label, LabelError, banner, parse_label, portion, render_label, shipped_schemes, validate
+from rsc_share.labels.shipped import read_label
 
 SCHEMES = shipped_schemes()
 
@@ -40,14 +41,14 @@ TYPED = {
 
 @pytest.mark.parametrize("text", TYPED)
 def test_label_text_is_read_and_written(text: str) -> None:
-    label = Label.parse(text, originators=["EST"])
+    label = read_label(text, originators=["EST"])
     assert render_label(label, SCHEMES) == TYPED[text]
-    assert Label.parse(TYPED[text], originators=["EST"]) == label
+    assert read_label(TYPED[text], originators=["EST"]) == label
 
 
 def test_nato_releasable_to_adds_and_does_not_narrow() -> None:
-    assert Label.parse("NATO SECRET REL TO UKR").audience == ("@nato", "UKR")
-    assert Label.parse("NATO SECRET REL TO EST, LVA ONLY").audience == ("EST", "LVA")
+    assert read_label("NATO SECRET REL TO UKR").audience == ("@nato", "UKR")
+    assert read_label("NATO SECRET REL TO EST, LVA ONLY").audience == ("EST", "LVA")
 
 
 # text: where it goes wrong (from 0), and something that would be right there
@@ -79,14 +80,14 @@ WRONG = {
 def test_error_says_where_and_what_would_be_right(text: str) -> None:
     position, right = WRONG[text]
     with pytest.raises(LabelError) as caught:
-        Label.parse(text)
+        read_label(text)
     assert caught.value.fields["position"] == position
     assert right in caught.value.fields["expected"]
 
 
 def test_error_guesses_what_was_meant() -> None:
     with pytest.raises(LabelError, match="did you mean SECRET"):
-        Label.parse("REGIONAL SECRE REL TO FIN")
+        read_label("REGIONAL SECRE REL TO FIN")
 
 
 @pytest.mark.parametrize(
@@ -101,22 +102,22 @@ def test_error_guesses_what_was_meant() -> None:
 )
 def test_combination_the_scheme_forbids_is_refused(text: str) -> None:
     with pytest.raises(LabelError):
-        Label.parse(text)
+        read_label(text)
 
 
 def test_obsolete_values_are_read_and_not_written() -> None:
     for text in ("TLP:WHITE", "REGIONAL SECRET LIMITED REL TO FIN"):
-        label = Label.parse(text)
+        label = read_label(text)
         validate(label, SCHEMES, 0)
         with pytest.raises(LabelError, match="write "):
             validate(label, SCHEMES, 0, writing=True)
 
 
 def test_markings_come_from_the_scheme() -> None:
-    label = Label.parse("REGIONAL SECRET SOURCE-SENSITIVE REL TO FIN", originators=["EST"])
+    label = read_label("REGIONAL SECRET SOURCE-SENSITIVE REL TO FIN", originators=["EST"])
     assert banner(label, SCHEMES) == "REGIONAL SECRET SOURCE-SENSITIVE REL TO EST, FIN"
     assert portion(label, SCHEMES) == "(R-S//SS)"
-    assert banner(Label.parse("NATO COSMIC TOP SECRET"), SCHEMES) == "COSMIC TOP SECRET REL TO @nato"
+    assert banner(read_label("NATO COSMIC TOP SECRET"), SCHEMES) == "COSMIC TOP SECRET REL TO @nato"
 
 
 MEMBERS = ("EST", "FIN", "LVA", "LTU")
@@ -155,10 +156,10 @@ WORDS = ["REL", "TO", "SECRET", "REGIONAL", ",", "@", "PROJECT", "NONE", "ONLY",
 @given(st.text(max_size=40) | st.lists(st.sampled_from(WORDS)).map(" ".join))
 def test_any_text_parses_or_says_where_it_is_wrong(text: str) -> None:
     try:
-        label = Label.parse(text)
+        label = read_label(text)
     except LabelError as error:
         position: int = error.fields["position"]
     else:
         position = 0
-        assert Label.parse(render_label(label, SCHEMES)) == label
+        assert read_label(render_label(label, SCHEMES)) == label
     assert 0 <= position <= len(text)

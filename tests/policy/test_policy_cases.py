@@ -9,6 +9,7 @@ import pytest
 
 from rsc_share.audit import reference
 from rsc_share.labels import Label
+from rsc_share.labels.shipped import read_label
 from rsc_share.policy import (
     Bundle,
     ChannelFacts,
@@ -46,7 +47,7 @@ def node(member: str, accreditation: str = "SECRET", post: str = "mod-1") -> Sub
 def judged(
     text: str, subject: Subject, *, action: str = "receive", facets: Facets = FACETS, bundle: Bundle = BUNDLE
 ) -> Decision:
-    label = Label.parse(text, originators=["EST"])
+    label = read_label(text, originators=["EST"])
     decision = decide(bundle, label, subject, action, facets)
     second = reference.decide(bundle, label, subject, action, facets)
     assert (decision.permitted, decision.code, decision.row) == (second.permitted, second.code, second.row)
@@ -130,7 +131,7 @@ def test_member_restricts_its_own_material_tonight_and_nobody_elses() -> None:
     decision = judged("REGIONAL RESTRICTED REL TO @members", node("LVA"), bundle=narrowed)
     assert (decision.code, decision.row) == ("agreement", "EST/tonight")
     assert judged("REGIONAL RESTRICTED REL TO @members", node("FIN"), bundle=narrowed).permitted
-    other = Label.parse("REGIONAL RESTRICTED REL TO @members", originators=["FIN"])
+    other = read_label("REGIONAL RESTRICTED REL TO @members", originators=["FIN"])
     assert decide(narrowed, other, node("LVA"), "receive", replace(FACETS, originator="FIN")).permitted
 
 
@@ -175,8 +176,8 @@ def test_purpose_left_out_does_not_dodge_a_deny_row() -> None:
 
 
 def test_four_eyes_rows_are_asked_for_by_label_and_reader() -> None:
-    crypto = Label.parse("REGIONAL SECRET CRYPTO REL TO FIN", originators=["EST"])
-    plain = Label.parse("REGIONAL SECRET REL TO FIN", originators=["EST"])
+    crypto = read_label("REGIONAL SECRET CRYPTO REL TO FIN", originators=["EST"])
+    plain = read_label("REGIONAL SECRET REL TO FIN", originators=["EST"])
     assert required_releases(BUNDLE, crypto, FACETS) == ("crypto-two-persons",)
     assert required_releases(BUNDLE, crypto, FACETS, subjects=[node("FIN")]) == ("crypto-two-persons",)
     assert required_releases(BUNDLE, crypto, FACETS, subjects=[]) == ()
@@ -193,7 +194,7 @@ def test_co_originator_does_not_read_the_others_confidence() -> None:
 
 
 def explained(text: str, subject: Subject, asked_by: Subject | None, facets: Facets = FACETS, bundle: Bundle = BUNDLE):  # type: ignore[no-untyped-def]
-    return explain(bundle, Label.parse(text, originators=["EST"]), subject, "receive", facets, asked_by=asked_by)
+    return explain(bundle, read_label(text, originators=["EST"]), subject, "receive", facets, asked_by=asked_by)
 
 
 def test_explanation_names_both_sides_and_the_nearest_change() -> None:
