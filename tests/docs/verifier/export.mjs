@@ -1,12 +1,17 @@
-// An export's files, trees, checkpoints and signatures (docs/protocol.md, section 15), with the rows of the admission
-// table that need no policy: 1, 2, 4, 6, 7, 8, 13 and 15.
-import { unpack } from './msgpack.mjs';
-import { keyId, leafHash, root, rootOfPath, sha, signedBytes, ed25519, u, verifies } from './keys.mjs';
-import { openCheckpoint, parseVkey, pathsOf, readBundle, checkpointText, parseNote, parseCheckpoint } from './notes.mjs';
+// A whole export, replayed (docs/protocol.md, section 15): files, trees, checkpoints, directory, every entry, what lies
+// beside them. `audit` returns the classes of every log and the findings; nothing here decrypts.
+import { pack, plain, unpack, Refused } from './msgpack.mjs';
+import { leafHash, nodeHash, root, sha, signedBytes, verifies } from './keys.mjs';
+import { openCheckpoint, parseCheckpoint, parseNote, parseVkey, pathsOf, readBundle } from './notes.mjs';
 import { parseEntry, splitEntry } from './entries.mjs';
-import * as toml from './toml.mjs';
+import { Directory } from './directory.mjs';
+import { Auditor } from './rulebook.mjs';
 
-const spell = (v) => {
+const hex = (buffer) => buffer.toString('hex');
+const DAY = 86400000;
+
+// One spelling of JSON, section 15.2
+export const spell = (v) => {
   const walk = (item, depth) => {
     const pad = '\n' + ' '.repeat(depth + 1), end = '\n' + ' '.repeat(depth);
     if (Array.isArray(item)) return item.length ? `[${item.map((x) => pad + walk(x, depth + 1)).join(',')}${end}]` : '[]';
@@ -19,83 +24,156 @@ const spell = (v) => {
   return `${walk(v, 0)}\n`;
 };
 
-function parseManifest(data) {
+export function parseManifest(data) {
   let m;
   try { m = JSON.parse(data.toString('ascii')); } catch { return null; }
   if (spell(m) !== data.toString('latin1') || m.format !== 'rsc-share export 1') return null;
-  if (m.files.some((f) => !f.path.startsWith('export/') || f.path.split('/').some((part) => ['', '.', '..'].includes(part)))) return null;
-  const { checksum, signature, ...rest } = m;
-  void signature;
-  return sha(spell(rest)).toString('hex') === checksum ? m : null;
+  if (m.files.some((f, i) => !f.path.startsWith('export/') || f.path.split('/').some((part) => ['', '.', '..'].includes(part)) || (i && m.files[i - 1].path >= f.path))) return null;
+  const rest = Object.fromEntries(Object.entries(m).filter(([key]) => key !== 'checksum' && key !== 'signature'));
+  return sha(spell(rest)).toString('hex') === m.checksum ? m : null;
 }
 
-export function* checkExport(noble, files, pinned) {
-  const m = parseManifest(files.get('manifest.json'));
-  yield ['manifest', m !== null];
-  const framework = Buffer.from(pinned, 'hex');
-  if (m.signature) yield ['manifest signature', verifies(noble, m.signature.suite, Buffer.from(m.signature.key, 'hex'), signedBytes('manifest', m.signature.suite, framework, Buffer.from(m.checksum, 'hex')), Buffer.from(m.signature.signature, 'hex'))];
-  yield ['no other files', [...files.keys()].filter((p) => p.startsWith('export/')).length === m.files.length];
-  for (const f of m.files) yield [f.path, files.get(f.path)?.length === f.bytes && sha(files.get(f.path)).toString('hex') === f.sha256];
-  const logs = new Map();
-  for (const path of files.keys()) if (/^export\/logs\/[^/]+\/checkpoint$/.test(path)) {
-    const folder = path.slice(0, -'checkpoint'.length), vkeys = files.get(`${folder}vkeys`).toString().trimEnd().split('\n').map(parseVkey);
-    const note = files.get(path).toString(), { origin } = parseCheckpoint(parseNote(note).text);
-    const found = openCheckpoint(noble, note, vkeys.filter((k) => k.name === origin), vkeys.filter((k) => k.name !== origin));
-    const entries = pathsOf(found.head.size).filter((p) => p.startsWith('tile/entries/')).flatMap((p, i) => readBundle(files.get(folder + p), Math.min(256, found.head.size - 256 * i)));
-    const leaves = entries.map(leafHash);
-    yield [`${origin}: root`, root(leaves).equals(found.head.root)];
-    for (const p of pathsOf(found.head.size)) yield [`${origin}: ${p}`, files.has(folder + p) && (!p.startsWith('tile/0/') || files.get(folder + p).equals(Buffer.concat(leaves)))];
-    logs.set(origin, { entries, leaves, vkeys, witnesses: new Set([...found.times.keys()].map((mark) => mark.split('/')[1])).size });
-  }
-  const nodes = new Map();
-  yield* charter(noble, files, framework, logs, nodes);
-  for (const [origin, log] of logs) if (!origin.endsWith('/directory')) yield* channel(log, origin, logs, framework, nodes);
-}
-checkExport.manifest = parseManifest;
+class Audit {
+  constructor(noble, files, pin) { Object.assign(this, { noble, files, pin, findings: [], logs: new Map(), named: new Map() }); }
+  find(code, log = '', index = null) { this.findings.push([code, log, index]); }
 
-function* charter(noble, files, framework, logs, nodes) {
-  const text = files.get('export/charter/0001/charter.toml'), said = toml.parse(text.toString());
-  yield ['the pinned charter', sha(text).equals(framework)];
-  const ring = new Map(unpack(files.get('export/charter/0001/keys'), 4096).map(([suite, raw]) => [keyId(suite, raw).toString('hex'), [suite, raw]]));
-  const signed = new Map(unpack(files.get('export/charter/0001/signatures'), 512).map(([id, signature]) => [id.toString('hex'), signature]));
-  for (const [code, member] of Object.entries(said.member)) {
-    const [suite, raw] = ring.get(member.authority), data = signedBytes('charter', suite, Buffer.alloc(32), text);
-    for (const [name, node] of Object.entries(member.node ?? {})) nodes.set(`${code}/${name}`, ring.get(node.signing)[1]);
-    yield [`${code} signed the charter`, verifies(noble, suite, raw, data, signed.get(member.authority))];
+  run() {
+    const m = parseManifest(this.files.get('manifest.json') ?? Buffer.alloc(0));
+    if (!m) { this.find('manifest'); return this; }
+    this.custody(m);
+    for (const path of this.files.keys()) if (/^export\/logs\/[^/]+\/checkpoint$/.test(path)) this.open(path.slice(0, -'checkpoint'.length));
+    const home = [...this.logs.values()].find((log) => log.origin.endsWith('/directory'));
+    this.fold(home);
+    for (const log of this.logs.values()) this.head(log, home);
+    for (const log of this.logs.values()) if (log !== home) this.prepare(log, home);
+    for (const log of this.logs.values()) if (log !== home) this.walk(log, log.entries.length);
+    this.absent();
+    return this;
   }
-  yield ['policy bundle', sha(files.get('export/charter/0001/bundle')).toString('hex') === said.policy];
-  for (const [origin, log] of logs) {
-    yield [`${origin}: log key`, keyId(1, log.vkeys[0].raw).toString('hex') === said.relay[said.directory].log_keys[0]];
-    yield [`${origin}: witnessed`, log.witnesses >= said.witness_quorum];
+  custody(m) {
+    if (m.framework_id !== hex(this.pin)) this.find('wrong-framework');
+    if (m.signature) {
+      const key = Buffer.from(m.signature.key, 'hex'), data = signedBytes('manifest', m.signature.suite, Buffer.from(m.framework_id, 'hex'), Buffer.from(m.checksum, 'hex'));
+      if (verifies(this.noble, m.signature.suite, key, data, Buffer.from(m.signature.signature, 'hex')) === false) this.find('manifest-signature');
+    }
+    const listed = new Set(m.files.map((f) => f.path));
+    for (const f of m.files) if (this.files.get(f.path)?.length !== f.bytes || hex(sha(this.files.get(f.path))) !== f.sha256) this.find('file', f.path);
+    for (const path of this.files.keys()) if (path.startsWith('export/') && !listed.has(path)) this.find('file', path);
   }
-  const directory = [...logs].find(([origin]) => origin.endsWith('/directory'))[1];
-  for (const [index, raw] of directory.entries.entries()) {
-    const { first, block, stamp } = splitEntry(raw), [kind, content, signatures] = unpack(first);
-    yield [`directory ${index}`, block.length === 0 && stamp[1] === index];
-    for (const [id, signature] of signatures) {
-      const key = ring.get(id.toString('hex'));
-      yield [`directory ${index}: ${kind} signed`, Boolean(key) && verifies(noble, key[0], key[1], signedBytes(kind, key[0], framework, content), signature)];
+  open(folder) {
+    const note = this.files.get(`${folder}checkpoint`).toString(), head = parseCheckpoint(parseNote(note).text);
+    const bundles = pathsOf(head.size).filter((p) => p.startsWith('tile/entries/'));
+    const entries = bundles.flatMap((p, i) => readBundle(this.files.get(folder + p), Math.min(256, head.size - 256 * i)));
+    const leaves = entries.map(leafHash), log = { folder, note, origin: head.origin, head, entries, leaves, classes: {}, position: 0 };
+    if (!root(leaves).equals(head.root)) this.find('root', head.origin);
+    for (const p of pathsOf(head.size)) if (!p.startsWith('tile/entries/') && !this.files.get(folder + p)?.equals(this.tile(leaves, p))) this.find('file', folder + p);
+    log.vkeys = this.files.get(`${folder}vkeys`).toString().split('\n').slice(0, -1);
+    this.logs.set(head.origin, log);
+  }
+  tile(leaves, path) {
+    const [, level, name, width] = /^tile\/(\d+)\/([x\d/]+?)(?:\.p\/(\d+))?$/.exec(path), index = Number(name.replace(/[x/]/g, ''));
+    let row = leaves;
+    for (let i = 0; i < 8 * Number(level); i++) row = Array.from({ length: row.length >> 1 }, (_, k) => nodeHash(row[2 * k], row[2 * k + 1]));
+    return Buffer.concat(row.slice(index * 256, index * 256 + Number(width ?? 256)));
+  }
+  fold(home) {
+    const bodies = new Map([...this.files].filter(([path]) => path.startsWith('export/charter/')).map(([, data]) => [hex(sha(data)), data]));
+    this.directory = new Directory(this.noble, this.pin, bodies);
+    home.entries.forEach((raw, index) => {
+      const { first, stamp } = splitEntry(raw), code = this.directory.add(first, stamp[0]);
+      if (code || stamp[1] !== index) this.find(code ?? 'stamp', home.origin, index);
+      home.classes[code ? 'finding' : 'checked'] = (home.classes[code ? 'finding' : 'checked'] ?? 0) + 1;
+    });
+  }
+  // Section 13.3: keys that may have signed, and each member's newest counting cosignature
+  head(log) {
+    const view = this.viewKnowing(log.origin), relay = view.charter.relays[view.channel(log.origin).relay];
+    const key = (id, name, type) => ({ name, type, raw: view.state.ring.get(id)[1] });
+    const withId = (k) => ({ ...k, id: hex(sha(`${k.name}\n`, Buffer.of(k.type), k.raw).subarray(0, 4)) });
+    const own = [key(relay.log_keys[0], log.origin, 1), key(relay.log_keys[1], log.origin, 6)].map(withId);
+    const nodes = [...view.state.parties.values()].flatMap((p) => [...p.nodes].flatMap(([name, facts]) => facts.map((f) => [`${view.charter.framework}/${name}`, f])));
+    const witnesses = nodes.flatMap(([name, f]) => [{ name, type: 4, raw: f.witness[0][1] }, { name, type: 6, raw: f.witness[1][1] }]).map(withId);
+    try {
+      const found = openCheckpoint(this.noble, log.note, own, witnesses), members = new Set();
+      for (const [mark, time] of found.times) {
+        const name = mark.split(' ')[0], code = name.split('/')[1];
+        if (view.witnesses(time * 1000, log.origin)[code]?.includes(name)) members.add(code);
+      }
+      if (members.size < view.charter.k) this.find('unwitnessed', log.origin);
+      const known = new Set([...own, ...witnesses].map((k) => `${k.name} ${k.id}`));
+      if (parseNote(log.note).lines.some((line) => !known.has(`${line.name} ${line.id}`))) this.find('unknown-cosigner', log.origin);
+    } catch (error) { if (!(error instanceof Refused)) throw error; this.find('checkpoint', log.origin); }
+    const now = this.directory.logged.at(-1), right = [...own];
+    for (const names of Object.values(view.witnesses(now, log.origin))) for (const name of names) {
+      const f = view.current(name.split('/').slice(1).join('/'), now);
+      right.push(withId({ name, type: 4, raw: f.witness[0][1] }), withId({ name, type: 6, raw: f.witness[1][1] }));
+    }
+    const given = log.vkeys.map(parseVkey), line = (k) => `${k.name} ${k.type} ${hex(k.raw)}`;
+    if (given.map(line).join() !== right.map(line).join()) this.find('file', `${log.folder}vkeys`);
+  }
+  viewKnowing(origin) {
+    for (let size = this.directory.size; size; size--) { const view = this.directory.at(size); if (view.channel(origin)) return view; }
+    return null;
+  }
+  prepare(log, home) {
+    log.auditor = new Auditor(this.directory, home.leaves, log.origin);
+    log.auditor.found = (ref) => {
+      const other = this.logs.get(ref[0]);
+      if (!other?.auditor) return undefined;
+      if (other !== log) this.walk(other, Number(ref[1]) + 1);
+      return other.auditor.known.get(`${ref[0]} ${ref[1]} ${hex(ref[2])}`);
+    };
+    log.besides = new Map();
+    for (const [path, data] of this.files) {
+      if (!path.startsWith(`export/openings/${log.folder.split('/')[2]}/`)) continue;
+      for (const [index, openings, statements] of unpack(data)) log.besides.set(index, [new Map(openings.map(([node, ...o]) => [node, o])), new Map(statements.map(([node, ...s]) => [node, s]))]);
+    }
+  }
+  walk(log, end) {
+    if (log.busy) return;
+    log.busy = true;
+    for (; log.position < Math.min(end, log.entries.length); log.position++) this.entry(log, log.position, log.entries[log.position]);
+    log.busy = false;
+  }
+  entry(log, index, raw) {
+    const [openings, statements] = log.besides.get(index) ?? [new Map(), new Map()];
+    let h = null;
+    try { h = plain(parseEntry(raw).header); } catch (error) { if (!(error instanceof Refused)) throw error; }
+    const verdict = log.auditor.judge(raw, openings, h ? this.sizes(h) : new Map());
+    const name = verdict.admitted ? 'checked' : 'finding';
+    log.classes[name] = (log.classes[name] ?? 0) + 1;
+    if (!verdict.admitted) this.find(verdict.code, log.origin, index);
+    if (h) this.beside(log, index, h, openings, statements, verdict.admitted, splitEntry(raw).stamp);
+  }
+  digests(h) { return [...h.parts.map((p) => p.digest), ...(h.kind === 'grant' ? h.content.nodes.map(([, , d]) => d) : [])].map(hex); }
+  path(digest) { return `export/bodies/${digest.slice(0, 2)}/${digest.slice(2)}`; }
+  sizes(h) {
+    const found = new Map(h.parts.map((p) => [hex(p.digest), this.files.get(this.path(hex(p.digest)))?.length ?? p.size]));
+    if (h.kind === 'grant') for (const [, , d] of h.content.nodes) found.set(hex(d), this.files.get(this.path(hex(d)))?.length ?? 0);
+    return found;
+  }
+  beside(log, index, h, openings, statements, admitted, stamp) {
+    const opens = (node, c) => openings.has(node) && sha('rsc-share/v1 to\0', openings.get(node)[0], pack([h.log, h.sender, node, openings.get(node)[1]])).equals(c);
+    if (!h.to.every(([node, c]) => opens(node, c))) this.find('opening-missing', log.origin, index);
+    const said = (sender, c) => { const s = statements.get(sender); return s && sha('rsc-share/v1 received\0', s[0], pack([h.log, h.sender, sender, s[1], s[2]])).equals(c); };
+    if (h.kind === 'heartbeat' && !h.content.received.every(([sender, c]) => said(sender, c))) this.find('statement-missing', log.origin, index);
+    if (admitted && h.kind === 'recall') (this.recalled ??= new Set()).add(`${h.refs.target[0]} ${h.refs.target[1]}`);
+    if (admitted && h.kind === 'erasure') for (const d of h.content.digests) (this.erased ??= new Set()).add(hex(d));
+    const view = this.directory.at(stamp[1]), keep = view.channel(log.origin)?.retention_days ?? null;
+    const ends = h.kind === 'grant' ? stamp[0] + view.charter.parameters.grant_life : Math.min(h.expires_at ?? Infinity, keep === null ? Infinity : stamp[0] + keep * DAY);
+    for (const digest of this.digests(h)) (this.named.get(digest) ?? this.named.set(digest, []).get(digest)).push({ log: log.origin, index, ends });
+    this.newest = Math.max(this.newest ?? 0, stamp[0]);
+  }
+  absent() {
+    for (const [digest, places] of this.named) for (const { log, index, ends } of places) {
+      if (this.files.has(this.path(digest)) || ends <= this.newest || this.recalled?.has(`${log} ${index}`) || this.erased?.has(digest)) continue;
+      this.find('body-missing', log, index);
+    }
+    for (const [path, data] of this.files) {
+      const found = /^export\/bodies\/([0-9a-f]{2})\/([0-9a-f]{62})$/.exec(path);
+      if (found && (hex(sha(data)) !== found[1] + found[2] || !this.named.has(found[1] + found[2]))) this.find('file', path);
     }
   }
 }
 
-function* channel(log, origin, logs, framework, nodes) {
-  const heads = new Map(), ids = new Set(), home = [...logs].find(([name]) => name.endsWith('/directory'));
-  const logKey = log.vkeys[0].raw, rootAt = (l, size) => root(l.leaves.slice(0, size));
-  let last = [0, 0];
-  for (const [index, raw] of log.entries.entries()) {
-    const { header, hash, block, stamp } = parseEntry(raw), get = (key) => header.get(key), at = `${origin} ${index}`;
-    yield [`${at}: its log`, get('log') === origin];
-    for (const [name, l, [size, r, signature]] of [[origin, log, get('seen')], [home[0], home[1], get('directory')]]) {
-      yield [`${at}: ${name} signed`, ed25519(logKey, checkpointText(name, size, r), signature)];
-      yield [`${at}: ${name} is a prefix`, rootAt(l, size).equals(r)];
-    }
-    yield [`${at}: seen`, get('seen')[0] <= index && get('directory')[0] <= stamp[1] && stamp[1] <= home[1].entries.length];
-    const batch = rootOfPath(hash, block.index, block.size, block.path), key = nodes.get(get('sender'));
-    yield [`${at}: signature`, Boolean(key) && keyId(1, key).equals(block.key) && ed25519(key, signedBytes('entry', 1, framework, Buffer.from('operational\0'), u(block.size, 2), batch), block.signature)];
-    const [seq, prev] = heads.get(get('sender')) ?? [0, Buffer.alloc(32)], id = `${get('sender')} ${get('id').toString('hex')}`;
-    yield [`${at}: number`, get('seq') === seq + 1 && get('prev').equals(prev) && !ids.has(id)];
-    yield [`${at}: times`, get('id').readUIntBE(0, 6) <= stamp[0] + 120000 && stamp[0] >= last[0] && stamp[1] >= last[1]];
-    heads.set(get('sender'), [get('seq'), hash]); ids.add(id); last = stamp;
-  }
-}
+export const audit = (noble, files, pin) => new Audit(noble, files, pin).run();

@@ -17,6 +17,7 @@ export class Auditor {
   constructor(directory, directoryLeaves, log) {
     Object.assign(this, { directory, directoryLeaves, log, leaves: [], heads: new Map(), ids: new Set(), counts: new Map(), grants: new Map(), known: new Map(), last: null, policies: new Map() });
   }
+  found(ref) { return this.known.get(refKey(ref)); }
   policy(view) {
     if (!this.policies.has(view.size)) this.policies.set(view.size, new Policy(view.state.files, view.groups(), view.addedRows()));
     return this.policies.get(view.size);
@@ -112,7 +113,7 @@ export class Auditor {
     if (message) rule(nodes.every((node) => this.permits(c, node, label) === 'released'), 10, 'policy-denied');
     else {
       const target = h.refs?.target;
-      c.target = target ? rule(this.known.get(refKey(target)), 10, 'source-unknown') : null;
+      c.target = target ? rule(this.found(target), 10, 'source-unknown') : null;
       rule(h.kind !== 'recall' || memberOf(c.target.sender) === member, 10, 'policy-denied');
       const circle = this.circle(c, at, now);
       rule(nodes.every((node) => circle.includes(node)), 10, 'policy-denied');
@@ -153,7 +154,7 @@ export class Auditor {
     if (label) rule(!c.policy.requiredReleases(plain(label), c.facets, nodes.map((node) => at.subject(node, now))).length, 12, 'third-party');
   }
   sources(c) {
-    const { h, now, nodes } = c, found = h.refs.derived_from.map((ref) => rule(this.known.get(refKey(ref)), 12, 'source-unknown'));
+    const { h, now, nodes } = c, found = h.refs.derived_from.map((ref) => rule(this.found(ref), 12, 'source-unknown'));
     const labels = found.filter((s) => s.label).map((s) => plain(s.label));
     const joined = labels.slice(1).reduce((a, b) => a && c.policy.join(a, b, now), labels[0]);
     const covered = joined && c.policy.dominates(plain(c.label), joined, now);
@@ -161,7 +162,7 @@ export class Auditor {
     for (const source of found) {
       const authors = new Set([memberOf(source.sender), ...(source.label?.get('originators') ?? [])]);
       authors.delete(memberOf(h.sender));
-      for (const author of authors) rule(h.refs.releases.some((ref) => this.releases(this.known.get(refKey(ref)), source, author, c)), 12, 'third-party');
+      for (const author of authors) rule(h.refs.releases.some((ref) => this.releases(this.found(ref), source, author, c)), 12, 'third-party');
     }
   }
   releases(release, source, author, c) {
