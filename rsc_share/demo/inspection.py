@@ -42,10 +42,14 @@ MANDATE = report.Mandate(
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What the auditor needs besides the export: who signs manifests, and what it holds from outside."""
+    """What the auditor needs besides the export: who signs manifests, and what it holds from outside.
+
+    `held` are checkpoints by channel from one member itself: no relay stands between it and the auditor.
+    """
 
     folder: Path
     signer: Signer
+    held: Mapping[str, bytes]
     anchors: Anchors
     target: Sent
 
@@ -53,22 +57,19 @@ class Inspection:
 async def inspect(stage: Stage, folder: Path) -> tuple[Part, ...]:
     """Write the export and the reports into `folder`; what was written, found, and found in altered copies."""
     await stage.pass_time(seconds=PQ_LINE)
+    held = {names.channel_of(log): note for log, note in stage.node(MEMBER).engine.notes().items()}
     inspection = Inspection(
         folder=folder,
+        held=held,
         signer=stage.fw.founded.log_keys[0],
         anchors=Anchors(
             charter_digest=stage.fw.founded.framework_id,
-            checkpoints={f"{names.channel_of(log)}, from {MEMBER}": note for log, note in _held(stage).items()},
+            checkpoints={f"{channel}, from {MEMBER}": note for channel, note in held.items()},
         ),
         target=next(sent for sent in stage.sent if sent.draft.body is texts.ASSESSMENT),
     )
     exported = await _export(stage, inspection)
     return exported, _audit(inspection), _flip(inspection)
-
-
-def _held(stage: Stage) -> Mapping[str, bytes]:
-    """The checkpoints one member holds itself: no relay stands between it and the auditor."""
-    return stage.node(MEMBER).engine.notes()
 
 
 async def _export(stage: Stage, inspection: Inspection) -> Exported:
@@ -115,6 +116,7 @@ def _audit(inspection: Inspection) -> Audited:
         signatures=counts["signatures"],
         decisions=counts["decisions"],
         anchors=(f"charter digest {result.pin.hex()}", *(f"checkpoint of {h.source}" for h in result.anchored.heads)),
+        checkpoints={channel: note.decode() for channel, note in inspection.held.items()},
         grades=tuple(parts.Grade(name, count) for name, count in made["content"]["grades"].items()),
         findings=tuple(map(_sentence, result.findings)),
         digest=made["findings_digest"],

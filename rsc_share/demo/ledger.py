@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from rsc_share.demo.parts import Cell, Row
+from rsc_share.demo.parts import Cell, Claim, Row
 from rsc_share.demo.stage import STATES, Sent, Stage
 from rsc_share.errors import Refused
 from rsc_share.labels.label import Label
@@ -99,3 +99,18 @@ def title_of(body: Body) -> str:
     infos = getattr(body, "infos", None)
     found = (infos[0].headline or infos[0].event) if infos else getattr(body, "title", None)
     return found or getattr(body, "name", None) or getattr(body, "stix_id", None) or body.TYPE
+
+
+def only_as_decided(rows: tuple[Row, ...]) -> Claim:
+    """The sender's decision and what the reader's node could open are the same thing, in every cell."""
+    wrong = sum(cell.read != (cell.code == "released") for row in rows for cell in row.cells)
+    return Claim("every portion was opened by exactly the states it was released to", wrong == 0 and bool(rows))
+
+
+def read_by(rows: tuple[Row, ...], member: str) -> set[int]:
+    """The portions that a member opened."""
+    return {row.portion for row in rows for cell in row.cells if cell.member == member and cell.read}
+
+
+def cell_of(row: Row, member: str) -> Cell:
+    return next(cell for cell in row.cells if cell.member == member)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -185,7 +185,10 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The replay of the export. `first_line` stands on top of the report."""
+    """The replay of the export. `first_line` stands on top of the report.
+
+    `checkpoints`: channel -> the signed note one state gave the auditor itself, for whoever wants to replay again.
+    """
 
     title: ClassVar[str] = "The auditor replays the export"
     first_line: str
@@ -194,6 +197,7 @@ class Audited:
     signatures: int
     decisions: int
     anchors: tuple[str, ...]
+    checkpoints: Mapping[str, str]
     grades: tuple[Grade, ...]
     findings: tuple[str, ...]
     digest: str

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from rsc_share.demo import acts, fork, inspection
+from rsc_share.demo import acts, fork, inspection, turns
 from rsc_share.demo.inputs import Inputs
 from rsc_share.demo.parts import Part
 from rsc_share.demo.stage import CYBER, DISASTER, open_stage
@@ -38,9 +38,9 @@ async def play(inputs: Inputs, folder: Path, telling: Telling) -> tuple[Part, ..
             told(await acts.publish_file(stage, "FIN", CYBER, inputs.stix))
             told(await acts.publish_file(stage, "LVA", DISASTER, inputs.cap))
             told(await acts.assess(stage))
-            told(await acts.restrict(stage))
-            told(await acts.amend(stage))
-            told(await acts.revoke(stage))
+            told(await turns.restrict(stage))
+            told(await turns.amend(stage))
+            told(await turns.revoke(stage))
             told(await acts.ledger(stage, parts))
             told(await fork.cheat(stage))
         with telling.working("exporting and replaying"):

@@ -75,6 +75,10 @@ class Screen:
         digest = next((part.digest for part in done if isinstance(part, parts.Founding)), "")
         self.console.print(Text(f"{out}/report.html       the auditor's report, for a browser"), soft_wrap=True)
         self.console.print(Text(f"rsc-share audit replay {out} --charter-digest {digest}"), soft_wrap=True)
+        hint = (
+            "  ends with 3, checked against itself only, until you bring a checkpoint from a state (--json prints some)"
+        )
+        self.console.print(Text(hint, style=QUIET), soft_wrap=True)
 
     # --- one method for each kind of part
 

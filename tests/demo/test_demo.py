@@ -115,8 +115,12 @@ def test_the_report_is_clean_and_loads_nothing(run: Run) -> None:
 
 def test_the_folder_can_be_replayed_again(run: Run) -> None:
     pin = bytes.fromhex((run.out / "charter-digest.txt").read_text().strip())
-    result = replay(Folder(run.out), Anchors(charter_digest=pin))
+    audited = next(part for part in run.parts if isinstance(part, parts.Audited))
+    assert sorted(audited.checkpoints) == list(CHANNELS)
+    held = {channel: note.encode() for channel, note in audited.checkpoints.items()}
+    result = replay(Folder(run.out), Anchors(charter_digest=pin, checkpoints=held))
     assert result.findings == ()
+    assert result.anchored.firm
 
 
 def test_the_summary_says_what_the_table_says(run: Run) -> None:
