@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rsc_share.audit import layout
+from rsc_share.audit.beside_checks import Place
 from rsc_share.audit.findings import Finding, Grade, file_finding
 from rsc_share.audit.source import digests_of
 from rsc_share.charter.parameters import DAY
@@ -37,16 +38,13 @@ class BodyBook:
     recalled: set[tuple[str, int]] = field(default_factory=set)
     erased: set[bytes] = field(default_factory=set)
 
-    def note(
-        self, h: Header, index: int, when: int, member: str | None, grant_life: int, keep_days: int | None
-    ) -> None:
-        """Take down an entry's bodies. `keep_days`: the channel's retention; `grant_life` ms."""
-        for digest in digests_of(h, member):
+    def note(self, h: Header, place: Place, grant_life: int, keep_days: int | None) -> None:
+        """Take down the bodies of an entry at `place`. `keep_days`: the channel's retention; `grant_life` ms."""
+        for digest in digests_of(h, place.member):
             self.named.add(digest)
             if digest not in self.present:
-                self.missing.append(
-                    Missing(h.log, index, digest, h.sender, when, _gone_after(h, when, grant_life, keep_days))
-                )
+                gone = _gone_after(h, place.when, grant_life, keep_days)
+                self.missing.append(Missing(place.log, place.index, digest, h.sender, place.when, gone))
 
     def order(self, h: Header) -> None:
         """A recall or erasure that the rulebook admitted."""

@@ -59,8 +59,9 @@ def rule_of(row: int | None) -> str:
     return _RULES.get(row or 0, "")
 
 
-def void_finding(void: Void, view: DirectoryView | None) -> Finding:
-    """An entry the rulebook refuses, standing in the log: its sender's act, and the relay's for logging it."""
+def void_finding(void: Void, log: str, view: DirectoryView | None) -> Finding:
+    """An entry the rulebook refuses, standing in `log` (its header may name another): its sender's act, and the
+    relay's for logging it."""
     h, refused = void.signed.header, void.refused
     quoted = names.reference(h.sender, names.channel_of(h.log), h.seq)
     pairs = _pairs(refused.fields.get("pairs"))
@@ -76,7 +77,7 @@ def void_finding(void: Void, view: DirectoryView | None) -> Finding:
         code=refused.code,
         what=f"{_subject(h.kind)} {quoted} is void: {refused.what}.{got} The relay logged it all the same.",
         row=refused.row,
-        log=h.log,
+        log=log,
         index=void.index,
         who=h.sender,
         when=void.stamp.logged_at,

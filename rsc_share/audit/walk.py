@@ -135,7 +135,7 @@ class Walk:
             return
         self.facts.update(verdict.effects)
         if isinstance(verdict, Void):
-            self._add(void_finding(verdict, case.at if entry.stamp.directory > 0 else None))
+            self._add(void_finding(verdict, self.origin, case.at if entry.stamp.directory > 0 else None))
         else:
             self._passed[index] = 1
             self._admitted(case, verdict, place)
@@ -201,7 +201,7 @@ class Walk:
         if case.stamp.directory > 0:
             spec = case.at.charter.channels.get(names.channel_of(self.origin))
             keep = spec.retention_days if spec is not None else None
-            self.setting.book.note(h, place.index, place.when, place.member, case.parameters.grant_life, keep)
+            self.setting.book.note(h, place, case.parameters.grant_life, keep)
 
     def _add(self, finding: Finding) -> None:
         self.findings.append(finding)

@@ -10,10 +10,11 @@ from rsc_share.rulebook.view import Case, Party, opening_true
 
 
 def id_is_new(case: Case) -> None:
-    """Row 6. Ids of other senders never collide with ours: the key holds the sender."""
+    """Row 6. Ids of other senders never collide with ours: the key holds the sender.
+
+    A node has seen only some of a sender's ids. It says so where it holds the earlier one.
+    """
     h = case.header
-    if case.view.party is Party.NODE and not case.is_own:
-        return
     used = case.view.facts.get(id_key(h.sender, h.id))
     if isinstance(used, IdFact):
         raise Refused("duplicate-id", "the sender used this id before", row=6, index=used.index)
