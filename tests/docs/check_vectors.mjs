@@ -224,7 +224,8 @@ const checks = {
 
 function policy(v) {
   const files = Object.fromEntries(Object.entries(v.files).map(([path, text]) => [path, toml.parse(text)]));
-  return new Policy(files, v.groups);
+  const { parties, rows } = v.agreement;
+  return new Policy(files, v.groups, toml.parse(rows).agreement.map((row) => ({ ...row, id: `${parties.join('+')}/${row.id}` })));
 }
 
 function proofFile(c, log, witnesses) {

@@ -65,7 +65,7 @@ def test_parameters_and_their_bounds_are_the_codes() -> None:
     head = PROTOCOL[: PROTOCOL.index("## 1. One entry")]
     said = {
         name.lower(): int(value.replace(",", ""))
-        for name, value in re.findall(r"([A-Z_]{3,}) ([\d,]+)(?: s)?[,.]", head)
+        for name, value in re.findall(r"([A-Z_]{3,})\s([\d,]+)(?:\ss)?[,.]", head)
     }
     for key, name in TEXT_KEYS.items():
         scale = 1 if name == "nodes_max" else SECOND

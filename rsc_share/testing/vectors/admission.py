@@ -184,6 +184,13 @@ def _labels(t: Court) -> Iterator[Trial]:
     unknown = c.draft(EST, "recall", (FIN, LTU, LVA), refs=Refs(target=nowhere), content=RecallContent(None))
     yield t.trial("row 10: a target that is not in the log", unknown)
     said = AcknowledgementContent("node-erased", None)
+    theirs = c.draft(FIN, "acknowledgement", (EST,), refs=Refs(target=t.story.portion), content=said)
+    yield t.trial("row 10: an acknowledgement of what it was not sent", theirs)
+    let = ReleaseContent(seeded("release", 32), ("LTU",), None)
+    yield t.trial(
+        "row 10: a release by a state that is no originator",
+        officers(c, c.draft(LVA, "release", (EST, LTU), refs=Refs(target=t.story.first), content=let), "LVA/duty-1"),
+    )
     yield t.trial(
         "row 10: an acknowledgement to a third state",
         c.draft(LVA, "acknowledgement", (EST, FIN), refs=Refs(target=t.story.first), content=said),
@@ -235,6 +242,7 @@ def _others(t: Court) -> Iterator[Trial]:
     two = t.good(label=crypto, nodes=(LVA,), grant=s.narrow)
     yield t.trial("row 12: CRYPTO without an officer", two)
     yield t.trial("CRYPTO with an officer", officers(c, two, "EST/duty-1"))
+    yield t.trial("row 12: CRYPTO with an officer who may only acknowledge", officers(c, two, "EST/duty-2"))
     yield t.trial("row 12: CRYPTO with another state's officer", officers(c, two, "LVA/duty-1"))
     yield t.trial(
         "row 12: an approval of something else",

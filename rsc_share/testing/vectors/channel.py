@@ -252,6 +252,7 @@ def founded(material: Material) -> Framework:
         f.log(f.publish(node), f"prekey of {node}")
     for name in ("EST/duty-1", "LVA/duty-1"):
         f.log(f.certify(f.officer(name), f.signing(f"{name[:3]}/mod-1")), f"officer {name}")
+    f.log(f.certify(f.officer("EST/duty-2", "acknowledge"), f.signing("EST/mod-1")), "an officer who only acknowledges")
     f.log(f.certify(f.node("LVA/mod-2", role="witness"), f.signing("LVA/mod-1")), "a node that only witnesses")
     f.log(f.certify(f.node("FIN/mod-2"), f.signing("FIN/mod-1")), "a second node of FIN")
     f.log(f.revoke("FIN/mod-2"), "which is revoked")

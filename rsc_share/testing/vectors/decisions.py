@@ -17,7 +17,8 @@ from rsc_share.testing.vectors.sharing import est_label
 
 
 def policy(_: Material) -> Vectors:
-    bundle = rules.bundle().with_rows((), groups={"@members": _MEMBERS, "@nordic": ["FIN"]})
+    added = parse_rows(_ADDED.encode(), "agreement", ("EST", "FIN"))
+    bundle = rules.bundle().with_rows(added, groups={"@members": _MEMBERS, "@nordic": ["FIN"]})
     cases = [_decision(bundle, *case) for case in _cases()]
     return {
         "what": "The bundle of the vectors, and decisions under it. `groups` are the charter's.",
@@ -25,11 +26,21 @@ def policy(_: Material) -> Vectors:
         "digest": bundle.digest.hex(),
         "files": {path: text.decode() for path, text in rules.FILES.items()},
         "groups": {"@members": list(_MEMBERS), "@nordic": ["FIN"]},
+        "agreement": {"parties": ["EST", "FIN"], "rows": _ADDED},
         "decisions": cases,
         "bad_rows": [{"why": why, "rows": text} for why, text in _BAD_ROWS.items() if _bad_rows(text)],
     }
 
 
+_ADDED = """\
+[[agreement]]
+id = "drill"
+effect = "deny"
+from = ["EST"]
+to = ["LVA"]
+families = ["drill"]
+tags = { project = ["NORTHWIND"], caveat = ["CRYPTO"] }
+"""
 _MEMBERS = ("EST", "FIN", "LTU", "LVA")
 _ROW = '[[agreement]]\nid = "x"\neffect = "{}"\nfrom = ["EST"]\nto = ["FIN"]\n{}'
 _BAD_ROWS = {
@@ -225,6 +236,8 @@ def _cases() -> Iterable[Case]:
         "receive",
         _facets("FIN", time=BEGIN + 200 * DAY),
     )
+    drill = _facets(family="drill")
+    yield "agreement: a row that looks at a permissive tag takes it as carried", secret, lva, "receive", drill
     yield "handling: not for publication", secret, fin, "publish", _facets("FIN", releases=frozenset({"EST"}))
     yield "handling: publication", est_label("REGIONAL OPEN REL TO @members"), fin, "publish", _facets("FIN")
     yield "handling: readers are named", est_label("REGIONAL TOP SECRET REL TO FIN"), fin, "receive", facets

@@ -164,6 +164,9 @@ def _restrictive(f: Framework) -> None:
     f.log(f.revoke("EST/mod-2", by=f.authority("FIN")), "a revocation by another state")
     f.log(f.revoke("EST/mod-2", by=f.duty("EST"), suspect_from=((LOG, 7),)), "EST's duty key revokes EST/mod-2")
     f.log(f.publish("EST/mod-2", 2), "a prekey of a revoked node", after=11 * MINUTE)
+    f.log(f.revoke("EST/mod-2", by=f.duty("EST")), "a revocation that ends nothing more")
+    f.log(f.revoke("EST/mod-2"), "EST's authority confirms it")
+    f.log(f.revoke("EST/mod-2"), "and confirms it again")
 
 
 def _rows(f: Framework) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rsc_share.charter.amendment import charter_object
-from rsc_share.charter.certificate import NodeCertificate, OfficerCertificate, certify
+from rsc_share.charter.certificate import POWERS, NodeCertificate, OfficerCertificate, Power, certify
 from rsc_share.charter.compose import channel, compose, new_charter, next_charter, node_spec
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.keyring import KeyRing, expected_suites
@@ -165,13 +165,10 @@ class Framework:
         }
         return NodeCertificate(name, **{**given, **changes})
 
-    def officer(self, name: str) -> OfficerCertificate:
+    def officer(self, name: str, *powers: Power) -> OfficerCertificate:
+        held = frozenset(powers or POWERS)
         return OfficerCertificate(
-            name,
-            self.material.key(f"{name} officer").public,
-            frozenset({"acknowledge", "approve", "judge", "release"}),
-            (BEGIN, BEGIN + 365 * DAY),
-            self.now,
+            name, self.material.key(f"{name} officer").public, held, (BEGIN, BEGIN + 365 * DAY), self.now
         )
 
     def revoke(self, name: str, *, by: FixedSigner | None = None, **changes: Any) -> bytes:

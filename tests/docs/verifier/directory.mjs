@@ -199,6 +199,7 @@ export class Directory {
     this.signedBy(o, authority);
     const countersigned = this.countersigned(party, o, authority);
     const facts = [...(party.nodes.get(s.name) ?? []), ...(party.officers.get(s.name) ?? [])], before = facts.find((f) => f.statement === o.statement);
+    this.room(party, s.name); rule(facts.length < 64, 'limit');
     if (!before) {
       rule(s.valid[1] > o.now, 'expired'); this.notAhead(state, s.issued, o);
       rule(!facts.some((f) => !f.first && f.issued > s.issued) && !(party.revocations.get(s.name) ?? []).some((r) => r.issued >= s.issued), 'issued');
@@ -211,6 +212,10 @@ export class Directory {
     own.set(s.name, [...(own.get(s.name) ?? []).filter((f) => f.statement !== o.statement), fact]);
     const claims = officer ? [[s.key, `officer ${s.name}`]] : [[s.signing, `signing ${s.name}`], ...s.witness.map((key) => [key, `witness ${s.name}`])];
     return { ...state, claims };
+  }
+  room(party, name) {
+    const names = new Set([...party.nodes.keys(), ...party.officers.keys(), ...party.revocations.keys()]);
+    rule(names.has(name) || names.size < 512, 'limit');
   }
   countersigned(party, o, authority) {
     const others = [...o.signatures.keys()].filter((id) => id !== hexKey(authority));
@@ -232,9 +237,12 @@ export class Directory {
     const by = this.byOwn(state, o, memberOf(s.name));
     this.notAhead(state, s.issued, o);
     const party = state.parties.get(memberOf(s.name)), before = party.revocations.get(s.name) ?? [];
-    rule(!before.some((r) => r.statement === o.statement && (r.confirmed || by === 'duty')), 'duplicate');
+    const skew = state.charter.parameters.skew, facts = [...(party.nodes.get(s.name) ?? []), ...(party.officers.get(s.name) ?? [])];
+    const confirms = by === 'authority' && before.some((r) => !r.confirmed), ends = facts.some((f) => !f.revoked && f.issued <= s.issued + skew);
+    if (!before.length) this.room(party, s.name);
+    else rule(confirms || (ends && !before.some((r) => r.statement === o.statement)), 'duplicate');
     party.revocations.set(s.name, [...before.map((r) => ({ ...r, confirmed: r.confirmed || by === 'authority' })), { fact: true, issued: s.issued, index: o.index, statement: o.statement, confirmed: by === 'authority' }]);
-    const own = s.subject === 'node' ? party.nodes : party.officers, until = s.issued + state.charter.parameters.skew;
+    const own = s.subject === 'node' ? party.nodes : party.officers, until = s.issued + skew;
     if (own.has(s.name)) own.set(s.name, own.get(s.name).map((f) => (f.issued <= until ? { ...f, revoked: true } : f)));
     return state;
   }

@@ -8,37 +8,20 @@ export const keyId = (suite, raw) => sha(Buffer.of(suite), raw);
 export const signedBytes = (kind, suite, framework, ...parts) =>
   Buffer.concat([Buffer.from(`rsc-share/v1 ${kind}\0`), Buffer.of(suite), framework, ...parts]);
 
-const P = 2n ** 255n - 19n, D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
-const mod = (n) => ((n % P) + P) % P;
-const power = (base, exponent) => { let result = 1n; for (let b = mod(base), e = exponent; e; e >>= 1n, b = mod(b * b)) if (e & 1n) result = mod(result * b); return result; };
-const little = (bytes) => [...bytes].reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
-
-const invert = (n) => power(n, P - 2n);
-const double = ([x, y]) => {
-  const d = mod(D * x * x * y * y);
-  return [mod(2n * x * y * invert(1n + d)), mod((y * y + x * x) * invert(1n - d))];
-};
-
-// Canonical, on the curve, and not of small order. The sign of x does not matter: P and -P have the same order.
-function soundPoint(bytes) {
-  const y = little(bytes) & ((1n << 255n) - 1n);
-  if (y >= P) return false;
-  const over = mod(y * y - 1n), under = mod(D * y * y + 1n);
-  let x = mod(over * power(under, 3n) * power(over * power(under, 7n), (P - 5n) / 8n));
-  if (mod(under * x * x) !== over) x = mod(x * power(2n, (P - 1n) / 4n));
-  if (mod(under * x * x) !== over) return false;
-  const [far] = [0, 1, 2].reduce((point) => double(point), [x, y]);
-  return far !== 0n; // x = 0 only for the points of order 1 and 2, and 8P is one of these only if P is of small order
+// y coordinates of the points of order 1, 2, 4 and 8, sign bit cleared
+const SMALL = new Set([
+  `01${'00'.repeat(31)}`, '00'.repeat(32), `ec${'ff'.repeat(30)}7f`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05', 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+]);
+function sound(bytes) {
+  const y = Buffer.from(bytes);
+  y[31] &= 0x7f;
+  const canonical = !(y[31] === 0x7f && y[0] >= 0xed && y.subarray(1, 31).every((byte) => byte === 0xff));
+  return canonical && !SMALL.has(y.toString('hex'));
 }
-const sound = new Map();
-const checked = (bytes) => {
-  const key = bytes.toString('hex');
-  if (!sound.has(key)) sound.set(key, soundPoint(bytes));
-  return sound.get(key);
-};
 
 export function ed25519(raw, data, signature) {
-  if (raw.length !== 32 || signature.length !== 64 || !checked(raw) || !checked(signature.subarray(0, 32))) return false;
+  if (raw.length !== 32 || signature.length !== 64 || !sound(raw) || !sound(signature.subarray(0, 32))) return false;
   const key = createPublicKey({ key: Buffer.concat([hex('302a300506032b6570032100'), raw]), format: 'der', type: 'spki' });
   return nodeVerify(null, data, key, signature);
 }

@@ -196,6 +196,10 @@ export class Policy {
       return members.includes(who) || (!members.length && row.effect !== 'permit');
     });
   }
+  carries(label, name, values) {
+    const type = this.tag(label.scheme, name)?.type;
+    return Boolean(type) && (['permissive', 'handling'].includes(type) || meets(values, label.tags[name] ?? []));
+  }
   atMost(reading, text) {
     const at = text.search(/[ :]/), scheme = text.slice(0, at), top = this.rank(scheme, text.slice(at + 1));
     return reading.scheme === scheme && top >= 0 && this.rank(scheme, reading.level) <= top;
@@ -208,7 +212,7 @@ export class Policy {
       if (row.channels?.length && !row.channels.includes(facets.channel.name)) return false;
       if (row.purpose?.length && !row.purpose.includes(facets.purpose) && (permit || facets.purpose !== null)) return false;
       if (!authors.some((who) => this.from(row, who, day))) return false;
-      const listed = Object.entries((permit ? row.except : row.tags) ?? {}), carries = listed.some(([name, values]) => meets(values, label.tags[name] ?? []));
+      const listed = Object.entries((permit ? row.except : row.tags) ?? {}), carries = listed.some(([name, values]) => this.carries(label, name, values));
       if (permit ? carries : listed.length && !carries) return false;
       const below = !row.max_level || all.some((reading) => this.atMost(reading, row.max_level));
       if (permit) return below;

@@ -10,6 +10,7 @@ const rule = (truth, row, code) => { if (!truth) throw new No(row, code); return
 const memberOf = (name) => name.split('/')[0];
 const hex = (buffer) => buffer.toString('hex');
 const refKey = ([log, index, hash]) => `${log} ${index} ${hex(hash)}`;
+const POWER = { message: 'approve', grant: 'approve', heartbeat: 'acknowledge', acknowledgement: 'acknowledge', release: 'release', recall: 'release', erasure: 'release' };
 const NO_CLAIM = ['epoch', 'valid', 'scheme', 'level', 'restrict', 'need', 'realm'];
 
 export class Auditor {
@@ -114,7 +115,7 @@ export class Auditor {
     else {
       const target = h.refs?.target;
       c.target = target ? rule(this.found(target), 10, 'source-unknown') : null;
-      rule(h.kind !== 'recall' || memberOf(c.target.sender) === member, 10, 'policy-denied');
+      rule(!c.target || this.standing(h.kind, member, c.target), 10, 'policy-denied');
       const circle = this.circle(c, at, now);
       rule(nodes.every((node) => circle.includes(node)), 10, 'policy-denied');
     }
@@ -130,9 +131,15 @@ export class Auditor {
       rule(rows.length === nodes.length, 11, 'under-granted');
       for (const [node, id] of rows) rule(c.then.prekey(node, now)?.id === hex(id), 11, 'dead-grant');
     } else {
-      const due = message ? this.others(c, c.then, c.settled).filter((node) => this.owed(c, node)) : this.circle(c, c.then, c.settled);
+      const due = message ? this.others(c, c.then, c.settled).filter((node) => this.owed(c, node))
+        : this.circle(c, c.then, c.settled).filter((node) => this.circle(c, at, now).includes(node));
       rule(due.every((node) => nodes.includes(node)), 11, 'under-granted');
     }
+  }
+  standing(kind, member, target) {
+    if (kind === 'recall') return memberOf(target.sender) === member;
+    if (kind === 'release') return memberOf(target.sender) === member || Boolean(target.label?.get('originators').includes(member));
+    return target.nodes.some((node) => memberOf(node) === member);
   }
   owed(c, node) {
     if (c.nodes.includes(node)) return true;
@@ -146,6 +153,7 @@ export class Auditor {
     const data = signedBytes('approval', 1, this.directory.framework, sha(pack(means)));
     const approvers = h.approvals.map(([id, signature]) => {
       const officer = rule(at.officer(hex(id), now), 12, 'third-party');
+      rule(officer.powers.includes(POWER[h.kind]), 12, 'third-party');
       rule(ed25519(officer.key[1], data, signature), 12, 'third-party');
       return memberOf(officer.name);
     });
