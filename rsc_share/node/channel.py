@@ -92,6 +92,7 @@ class Channel:
     async def publish_all(self, drafts: Iterable[Draft], *, must_reach: Iterable[str] = ()) -> list[Submission]:
         """Queue all, or none."""
         self.raise_if_stopped()
+        self.line.may_send(self._node.now())
         made = [self._compose(draft) for draft in drafts]
         wanted = frozenset(must_reach)
         for composition in made:
@@ -210,7 +211,7 @@ class Channel:
 
     def raise_if_stopped(self) -> None:
         self._node.raise_if_closed()
-        for stopped in (self._node.engine.stopped, self.line.stopped):
+        for stopped in (self._node.engine.stopped, self.line.stopped, self._node.engine.turned_away):
             if stopped is not None:
                 raise stopped
 

@@ -20,6 +20,7 @@ from rsc_share.node.witness import Reader, Witness
 from rsc_share.session.frames import Offer
 from rsc_share.session.port import RelayPort
 
+IDENTITY_ROW = 3
 KeepEvidence = Callable[[str, Mapping[str, bytes]], Path | None]
 
 
@@ -50,6 +51,8 @@ class Engine:
         self._cache = VerifyCache()
         self._unpublished: bytes | None = None
         self._cut_off = False
+        self.turned_away: Refused | None = None
+        """Why the relay does not let this node in, as of the last turn: its word, not a proof."""
 
     def line(self, channel: str) -> Line:
         """The channel's line. `LocalError` if the charter has no such channel for this node."""
@@ -76,6 +79,7 @@ class Engine:
 
     async def turn(self) -> bool:
         """One round over everything. True if anything moved; errors of one log do not stop the others."""
+        self.turned_away = None
         moved = self.stopped is None and await self._guarded(self.feed.follow(self.port(self.directory_log)))
         if not self.trust.ready or self.stopped is not None:
             return await self._guarded(self._cosign()) or moved
@@ -104,9 +108,20 @@ class Engine:
         except Misbehaviour as error:
             self._misbehaved(error.fields.get("log", ""), error, {})
             return False
-        except (RemoteError, Refused) as error:
+        except Refused as error:
+            self._turn_away(error)
+            return False
+        except RemoteError as error:
             self.alarms.raise_(error.code, error.what, error.what, self.world.now())
             return False
+
+    def _turn_away(self, error: Refused) -> None:
+        """The relay does not let this node in (row 3), or refused one call. What is queued stays; who waits is told."""
+        self.alarms.raise_(error.code, error.what, error.what, self.world.now())
+        if error.row == IDENTITY_ROW:
+            self.turned_away = error
+            for line in self.lines.values():
+                line.wake()
 
     def obey(self, found: bytes) -> None:
         """A revocation that came by another way than the log: obeyed at once, restrictively, and said so."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.envelope.entry import UnverifiedEntry
-from rsc_share.errors import Misbehaviour, RscError
+from rsc_share.errors import Misbehaviour, Refused, RscError
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.delivery import Deliveries
 from rsc_share.node.follower import Follower, Seen
@@ -155,10 +155,23 @@ class Line:
             self._started = fresh(self._trust.view, self.follower.quorum_time, now)
         return self._started
 
+    def wake(self) -> None:
+        """Everybody who waits looks again."""
+        self.reading.inbox.wake()
+        self.sending.outbox.wake()
+
+    def may_send(self, now: int) -> None:
+        """Raises `Refused`, row 3, if this node is revoked, suspended or has no voice: nobody would admit it."""
+        self._trust.view.sender(self._identity.node, now, self.log, "message")
+
     async def send(self, port: RelayPort) -> bool:
         now, view, directory = self._world.now(), self._trust.view, self._trust.head
         if not self.ready(now) or directory is None or self.follower.head is None:
             return False
+        try:
+            self.may_send(now)
+        except Refused as error:
+            return self.sending.outbox.give_up(error)
         active = view.active_nodes(self.log, now)
         self.deliveries.watch(now, view.parameters.ack_deadline, tuple(n for n in active if n != self._identity.node))
         if self._identity.node in active and len(active) > 1 and self.heartbeat.due(now, view.parameters):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rsc_share.envelope.contents import Content
 from rsc_share.envelope.header import PRECEDENCES
 from rsc_share.envelope.parts import NO_REFS, Part, Refs
+from rsc_share.errors import Refused
 from rsc_share.labels.label import Label
 from rsc_share.node.ticket import Ticket
 from rsc_share.session.frames import Statement, Submission
@@ -100,6 +101,20 @@ class Outbox:
             return False
         self.take(mine)
         return True
+
+    def wake(self) -> None:
+        for item in (*self._queued, *(sent.item for sent in self.in_flight)):
+            if item.ticket is not None:
+                item.ticket.wake()
+
+    def give_up(self, error: Refused) -> bool:
+        """Fail everything that waits: this node may not send. True if there was something."""
+        had = bool(self._queued or self.in_flight)
+        for item in (*self._queued, *(sent.item for sent in self.in_flight)):
+            if item.ticket is not None:
+                item.ticket.fail(error)
+        self._queued, self.in_flight = [], []
+        return had
 
     def __len__(self) -> int:
         return len(self._queued) + len(self.in_flight)

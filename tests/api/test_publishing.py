@@ -187,3 +187,16 @@ async def test_derived_material_carries_its_originators_and_may_not_widen() -> N
 async def test_the_clock_of_tests_moves_forward_only() -> None:
     with pytest.raises(ValueError, match="forward"):
         Clock().advance(seconds=-1)
+
+
+async def test_a_revoked_node_is_told_and_nothing_of_it_waits_for_ever() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        channel = fw.node("LVA").channel("main")
+        fw.relay.cut_off("LVA")
+        queued = await channel.publish(indicator(), label=GREEN)
+        await fw.revoke("LVA/mod-1")
+        fw.relay.reconnect("LVA")
+        await fw.settle()
+        with pytest.raises(Exception, match="revoked") as refused:
+            await asyncio.wait_for(queued.receipt(), 1)
+        assert refused.value.code == "revoked"
