@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from rsc_share import names
 from rsc_share.audit.besides import Beside
 from rsc_share.audit.findings import Finding, Grade
-from rsc_share.crypto.bodies import received_commitment, to_commitment
+from rsc_share.crypto.bodies import received_commitment
 from rsc_share.envelope.contents import GrantContent, HeartbeatContent
 from rsc_share.envelope.header import Header
-from rsc_share.envelope.parts import Opening
+from rsc_share.rulebook.view import Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +34,19 @@ class Place:
         return self.member is None or h.member == self.member or names.member_of(node) == self.member
 
 
-def openings(h: Header, beside: Beside, place: Place) -> Iterator[Finding]:
+def openings(case: Case, beside: Beside, place: Place) -> Iterator[Finding]:
     """Every recipient's number opens, and nobody else has one. The relay held each of them when it logged the entry."""
-    shown = [(node, c) for node, c in h.to if place.shows(h, node)] if place.member else h.to
-    missing = [node for node, c in shown if not _opens(h, node, c, beside.openings.get(node))]
+    shown = [node for node in case.nodes if place.shows(case.header, node)] if place.member else case.nodes
+    missing = [node for node in shown if node not in case.opened]
     if missing:
         what = f"entry {place.index}: the number of {', '.join(missing)} is not shown, or not the one committed to"
         yield place.finding(Grade.IRREGULARITY, "opening-missing", what, nodes=missing)
     if len(beside.openings) + len(missing) == len(shown) and not missing:
         return
-    extra = sorted(beside.openings.keys() - {node for node, _ in shown})
+    extra = sorted(beside.openings.keys() - set(shown))
     if extra:
         what = f"entry {place.index} comes with numbers for {', '.join(extra)}, who are not to have them"
         yield place.finding(Grade.INTEGRITY, "file", what, nodes=extra)
-
-
-def _opens(h: Header, node: str, commitment: bytes, opening: Opening | None) -> bool:
-    if opening is None:
-        return False
-    return to_commitment(log=h.log, sender=h.sender, node=node, n=opening.n, salt=opening.salt) == commitment
 
 
 def statements(h: Header, beside: Beside, place: Place) -> Iterator[Finding]:

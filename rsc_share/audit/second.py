@@ -36,34 +36,49 @@ class SecondOpinion:
     The slow program is asked once for each distinct question: neither program knows anything finer than the day.
     """
 
-    __slots__ = ("_answers", "asked", "disagreements", "distinct", "second")
+    __slots__ = ("_answers", "_kept", "_round", "_topic", "asked", "disagreements", "distinct", "second")
 
     def __init__(self, second: Ask = reference.decide) -> None:
         self.second = second
         self.asked = self.distinct = 0
         self.disagreements: list[Disagreement] = []
-        self._answers: dict[tuple[object, ...], tuple[bool, str]] = {}
+        self._answers: dict[tuple[object, ...], dict[bytes, tuple[bool, str]]] = {}
+        self._kept = 0
+        self._topic: tuple[Bundle, Label, str, Facets] | None = None
+        self._round: dict[bytes, tuple[bool, str]] = {}
 
     def __call__(self, bundle: Bundle, label: Label, subject: Subject, action: str, facets: Facets) -> Decision:
         first = decide(bundle, label, subject, action, facets)
         self.asked += 1
-        key = (bundle.key, label.core, subject.digest, action, facets.key, day_of(facets.time))
-        answer = self._answers.get(key)
-        if answer is None:
-            answer = self._ask(key, bundle, label, subject, action, facets)
+        topic = self._topic
+        # One entry is decided for each of its readers in turn: the very same values, so the same table of answers.
+        if (
+            topic is None
+            or topic[3] is not facets
+            or topic[1] is not label
+            or topic[0] is not bundle
+            or topic[2] != action
+        ):
+            self._turn_to(bundle, label, action, facets)
+        answer = self._round.get(subject.digest) or self._ask(bundle, label, subject, action, facets)
         if answer != (first.permitted, first.code):
             differ = answer[0] != first.permitted
             self.disagreements.append(Disagreement(subject.node, label.digest, action, first.code, answer[1], differ))
         return first
 
-    def _ask(
-        self, key: tuple[object, ...], bundle: Bundle, label: Label, subject: Subject, action: str, facets: Facets
-    ) -> tuple[bool, str]:
-        if len(self._answers) >= _KEPT:
+    def _turn_to(self, bundle: Bundle, label: Label, action: str, facets: Facets) -> None:
+        self._topic = (bundle, label, action, facets)
+        if self._kept >= _KEPT:
             self._answers.clear()
+            self._kept = 0
+        key = (bundle.key, label.core, action, facets.key, day_of(facets.time))
+        self._round = self._answers.setdefault(key, {})
+
+    def _ask(self, bundle: Bundle, label: Label, subject: Subject, action: str, facets: Facets) -> tuple[bool, str]:
         found = self.second(bundle, label, subject, action, facets)
         self.distinct += 1
-        self._answers[key] = answer = (found.permitted, found.code)
+        self._kept += 1
+        self._round[subject.digest] = answer = (found.permitted, found.code)
         return answer
 
     def drain(self) -> list[Disagreement]:

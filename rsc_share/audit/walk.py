@@ -194,7 +194,7 @@ class Walk:
             self.findings.extend(notices.left_out(case, place))
 
     def _besides_of(self, h: Header, beside: Beside, case: Case, place: Place) -> None:
-        self.findings.extend(openings(h, beside, place))
+        self.findings.extend(openings(case, beside, place))
         self.findings.extend(statements(h, beside, place))
         self.sums.openings += len(beside.openings)
         self.sums.statements += len(beside.statements)

@@ -7,6 +7,7 @@ SHA-256(0x00 || entry). Both types say *unverified*: only the rulebook turns one
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rsc_share import codec, shape
 from rsc_share.envelope.header import Header, header_hash
@@ -31,8 +32,14 @@ class Stamp:
 
     @classmethod
     def parse(cls, data: bytes) -> Stamp:
-        logged_at, directory = shape.row(codec.unpack(data, max_size=MAX_STAMP), "stamp", 2)
-        return cls(shape.integer(logged_at, "stamp.logged_at"), shape.integer(directory, "stamp.directory"))
+        return _read_stamp(data)
+
+
+@lru_cache(maxsize=1024)
+def _read_stamp(data: bytes) -> Stamp:
+    """A relay gives one stamp to everything it commits together."""
+    logged_at, directory = shape.row(codec.unpack(data, max_size=MAX_STAMP), "stamp", 2)
+    return Stamp(shape.integer(logged_at, "stamp.logged_at"), shape.integer(directory, "stamp.directory"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ class Header:
             purpose=shape.maybe(shape.text, m["purpose"], "purpose", low=1, high=64),
             document=shape.maybe(_document, m["document"], "document"),
             refs=Refs.from_wire(m["refs"], "refs"),
-            label=None if m["label"] is None else _label(codec.pack(m["label"])),
+            label=None if m["label"] is None else _label(codec.again(m["label"])),
             to=read_audience(m["to"], "to"),
             grant=shape.maybe(names.message_id, m["grant"], "grant"),
             parts=tuple(shape.each(Part.from_wire, m["parts"], "parts", high=MAX_PARTS)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from rsc_share import names, shape
@@ -87,6 +88,9 @@ class Refs:
 NO_REFS = Refs()
 
 
+_PART = ("commit", "digest", "media", "size")
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One body of this entry's audience. `size` and `digest` are of the ciphertext, `commit` is of the plaintext."""
@@ -101,12 +105,12 @@ class Part:
 
     @classmethod
     def from_wire(cls, value: Any, where: str) -> Part:
-        m = shape.closed(value, where, ("commit", "digest", "media", "size"))
+        m = shape.closed(value, where, _PART)
         return cls(
-            digest=shape.blob(m["digest"], f"{where}.digest", size=HASH),
-            size=shape.integer(m["size"], f"{where}.size", low=1, high=MAX_BODY),
-            commit=shape.blob(m["commit"], f"{where}.commit", size=HASH),
-            media=shape.text(m["media"], f"{where}.media", low=1, high=64),
+            digest=shape.blob(m["digest"], where, size=HASH),
+            size=shape.integer(m["size"], where, low=1, high=MAX_BODY),
+            commit=shape.blob(m["commit"], where, size=HASH),
+            media=shape.text(m["media"], where, low=1, high=64),
         )
 
 
@@ -127,11 +131,17 @@ class Head:
     @classmethod
     def from_wire(cls, value: Any, where: str) -> Head:
         size, root, signature = shape.row(value, where, 3)
-        return cls(
-            shape.integer(size, f"{where} size"),
-            shape.blob(root, f"{where} root", size=HASH),
-            shape.blob(signature, f"{where} signature", size=ED25519_SIGNATURE),
+        return _head(
+            shape.integer(size, where),
+            shape.blob(root, where, size=HASH),
+            shape.blob(signature, where, size=ED25519_SIGNATURE),
         )
+
+
+@lru_cache(maxsize=4096)
+def _head(size: int, root: bytes, signature: bytes) -> Head:
+    """Few heads, many headers: the same three values are one value."""
+    return Head(size, root, signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +157,7 @@ class Opening:
     @classmethod
     def from_wire(cls, value: Any, where: str) -> Opening:
         salt, n = shape.row(value, where, 2)
-        return cls(shape.blob(salt, f"{where} salt", size=SALT), shape.integer(n, f"{where} n", low=1))
+        return cls(shape.blob(salt, where, size=SALT), shape.integer(n, where, low=1))
 
 
 Openings = Mapping[str, Opening]

@@ -29,7 +29,13 @@ class Withholding:
 def decision(case: Case, view: DirectoryView, node: str, label: Label, time: int) -> Decision:
     """May `node` receive `label` here, under `view` at `time`."""
     if view is case.at and time == case.now:
-        return case.view.decide(case.bundle, label, view.subject(node, time), "receive", case.facets)
+        # Several rows ask the same question about the entry's own label.
+        found = case.decided.get(node) if label is case.header.label else None
+        if found is None:
+            found = case.view.decide(case.bundle, label, view.subject(node, time), "receive", case.facets)
+            if label is case.header.label:
+                case.decided[node] = found
+        return found
     facets = case.facets_under(view.channel_facts(case.header.log, time), time)
     return case.view.decide(view.bundle(time), label, view.subject(node, time), "receive", facets)
 
@@ -75,11 +81,11 @@ def must_receive(case: Case) -> Set[str]:
 
 
 def _owed(case: Case, node: str, label: Label) -> bool:
-    if case.then.prekey(node, case.now) is None:
-        return False  # without a prekey younger than PREKEY_MAX nobody can seal to it (I11)
     # Gone or no longer permitted meanwhile: then leaving it out was right.
     if not case.at.is_active(node, case.now) or not decision(case, case.at, node, label, case.now).permitted:
         return False
+    if case.then.prekey(node, case.now) is None:
+        return False  # without a prekey younger than PREKEY_MAX nobody can seal to it (I11)
     return decision(case, case.then, node, label, case.settled).permitted
 
 

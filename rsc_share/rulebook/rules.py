@@ -81,6 +81,7 @@ VERSION_1 = Rules(
         _check(12, third_party.sources_kept),
         _check(12, third_party.approvals_verify),
         _check(12, third_party.approvals_present),
+        _check(12, third_party.erasure_ordered),
         _check(13, in_log.seen_is_prefix),
         _check(14, in_log.bodies_here, RELAY | AUDITOR),
         _check(15, in_log.stamp_never_decreases),

@@ -135,6 +135,15 @@ def approvals_present(case: Case) -> None:
         raise Refused("third-party", f"row {rows[0]} asks for an officer's release", row=12, rule=rows[0])
 
 
+def erasure_ordered(case: Case) -> None:
+    """An erasure carries the order of an officer whom the charter names for it: else anybody could clear evidence."""
+    if case.header.kind != "erasure":
+        return
+    ordering = {_officer(case, key_id).name for key_id, _ in case.header.approvals}
+    if ordering.isdisjoint(case.at.charter.erasure):
+        raise Refused("third-party", "no officer whom the charter names for erasures has ordered it", row=12)
+
+
 def _by_machine(case: Case) -> bool:
     content = case.header.content
     return isinstance(content, AcknowledgementContent) and content.statement in MACHINE_STATEMENTS

@@ -175,6 +175,11 @@ class Case:
         return self.header.nodes
 
     @Once
+    def decided(self) -> dict[str, Decision]:
+        """What policy said about each node and this entry's label, as stamped."""
+        return {}
+
+    @Once
     def opened(self) -> dict[str, int]:
         """The number in every *true* opening that is at hand, by node. What does not hash to `c` is no opening (I6)."""
         h, openings = self.header, self.openings
