@@ -54,6 +54,14 @@ class Anchored:
         # A head of an empty tree agrees with every history.
         return self.pinned and (bool(self.keys) or any(head.size for head in self.heads))
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The largest size of each log that a checkpoint from outside shows."""
+        found: dict[str, int] = {}
+        for head in self.heads:
+            found[head.origin] = max(head.size, found.get(head.origin, 0))
+        return found
+
 
 def hold_against(anchors: Anchors, trust: Trust, trees: Mapping[str, LogTree]) -> Anchored:
     """Compare every anchor with what the export says. One that does not verify anchors nothing and is a finding."""

@@ -60,8 +60,8 @@ class BodyBook:
                 found["erased" if self._reasons(item, now) else "missing"] += 1
         return found
 
-    def findings(self, now: int) -> Iterator[Finding]:
-        """`now`: the newest time the logs and their witnesses show."""
+    def findings(self, now: int, *, whole: bool = True) -> Iterator[Finding]:
+        """`now`: the newest time the logs and their witnesses show. `whole`: every entry could be read."""
         for item in self.missing:
             reasons, claimed = self._reasons(item, now), self.absent.get(item.digest)
             if not reasons:
@@ -70,7 +70,7 @@ class BodyBook:
             elif claimed is not None and claimed not in reasons:
                 what = f"a body of entry {item.index} is gone; the reason given ({claimed}) is not the log's"
                 yield _finding(item, "body-reason", what, claimed)
-        yield from self._strangers()
+        yield from self._strangers() if whole else self._unjudged()
 
     def _strangers(self) -> Iterator[Finding]:
         for digest in sorted(self.present.keys() - self.named):
@@ -79,6 +79,12 @@ class BodyBook:
             if digest in self.present or digest not in self.named:
                 what = f"lists {digest.hex()}, which is {'here' if digest in self.present else 'named by no entry'}"
                 yield file_finding(layout.ABSENT, what, "only bodies that are gone")
+
+    def _unjudged(self) -> Iterator[Finding]:
+        count = len(self.present.keys() - self.named)
+        if count:
+            what = f"{count} bodies are named by no entry that could be read"
+            yield Finding(Grade.OBSERVATION, "bodies-unjudged", what, evidence={"bodies": count})
 
     def _reasons(self, item: Missing, now: int) -> set[str]:
         found = set()

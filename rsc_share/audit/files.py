@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from rsc_share.errors import LocalError, StorageError
+
+MAX_DEPTH = 32
+"""Folders in folders; an export has eight."""
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+"""Also a link, and a name that no file can have: for a reader of this folder there is no such file."""
 
 
 class Files(Protocol):
@@ -53,18 +59,18 @@ class Folder:
             raise LocalError(f"{self.root} is not a folder", code="no-folder", advice="name the folder of an export")
 
     def paths(self) -> list[str]:
-        return sorted(path for path, kind in self._walk("") if kind == "file")
+        return sorted(path for path, kind in self._walk() if kind == "file")
 
     def odd(self) -> list[tuple[str, str]]:
-        return sorted((path, kind) for path, kind in self._walk("") if kind != "file")
+        return sorted((path, kind) for path, kind in self._walk() if kind != "file")
 
     def read(self, path: str, limit: int) -> bytes | None:
         # Every part is opened without following links: a link could point out of the copy, to anything on this machine.
         try:
             descriptor = self._open(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
         except OSError as error:
+            if error.errno in _NOT_THERE:
+                return None
             raise StorageError(f"cannot read {path}: {error.strerror}", code="unreadable", path=path) from None
         with os.fdopen(descriptor, "rb") as file:
             return file.read(limit + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
@@ -81,16 +87,24 @@ class Folder:
         finally:
             os.close(at)
 
-    def _walk(self, below: str) -> Iterator[tuple[str, str]]:
+    def _walk(self) -> Iterator[tuple[str, str]]:
+        waiting = [""]
+        while waiting:
+            below = waiting.pop()
+            for entry in self._entries(below):
+                path = f"{below}{entry.name}"
+                if entry.is_symlink():
+                    yield path, "a link"
+                elif not entry.is_dir():
+                    yield path, "file" if entry.is_file() else "neither a file nor a folder"
+                elif path.count("/") < MAX_DEPTH:
+                    waiting.append(f"{path}/")
+                else:
+                    yield path, "a folder too deep to look into"
+
+    def _entries(self, below: str) -> list[os.DirEntry[str]]:
         try:
-            entries = sorted(os.scandir(self.root / below), key=lambda entry: entry.name)
+            with os.scandir(self.root / below) as found:
+                return list(found)
         except OSError as error:
             raise StorageError(f"cannot list {below or self.root}: {error.strerror}", code="unreadable") from None
-        for entry in entries:
-            path = f"{below}{entry.name}"
-            if entry.is_symlink():
-                yield path, "a link"
-            elif entry.is_dir():
-                yield from self._walk(f"{path}/")
-            else:
-                yield path, "file" if entry.is_file() else "neither a file nor a folder"

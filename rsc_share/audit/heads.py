@@ -165,20 +165,6 @@ def match_vkeys(given: Collection[VerifierKey], held: Collection[VerifierKey]) -
     return found
 
 
-def ends_early(heads: Mapping[str, Head], lag: int) -> list[Finding]:
-    """Witnesses sign every log again and again: one whose newest quorum is old among fresh ones was cut, or left."""
-    times = {origin: head.quorum_time for origin, head in heads.items()}
-    newest = max((time for time in times.values() if time is not None), default=None)
-    found = []
-    for origin, time in sorted(times.items()):
-        if newest is not None and time is not None and newest - time > lag:
-            minutes = (newest - time) // 60_000
-            what = f"the last witnessed checkpoint of {origin} is {minutes} minutes older than others here"
-            evidence = {"witnessed": time, "newest": newest}
-            found.append(Finding(Grade.IRREGULARITY, "ends-early", what, log=origin, when=time, evidence=evidence))
-    return found
-
-
 def outside_head(note: bytes) -> Checkpoint:
     """The checkpoint a note is about, not yet verified. Raises `RemoteError`."""
     try:

@@ -38,6 +38,8 @@ MAX_NOTE = 1_000_000
 MAX_VIEW = WIDTH * (65_535 + 16)
 MAX_OPENINGS = 1 << 24
 MAX_BODY = 1 << 26
+MAX_FILE = MAX_MANIFEST
+"""Bytes of any file of an export."""
 
 _BODY = re.compile(r"export/bodies/([0-9a-f]{2})/([0-9a-f]{62})")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -85,6 +87,7 @@ def folder_of(path: str) -> str | None:
 
 
 def charter_version(path: str) -> tuple[str, str] | None:
+    """(version's folder, name) of a charter's file, None for another path."""
     found = _CHARTER.fullmatch(path)
     return None if found is None else (found[1], found[2])
 

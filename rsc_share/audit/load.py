@@ -7,7 +7,8 @@ Nothing is verified here but that the files are those of the manifest. What cann
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rsc_share import shape
@@ -19,8 +20,7 @@ from rsc_share.audit.source import REASONS
 from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.note import Note, VerifierKey
-
-_CHUNK = 1 << 20
+from rsc_share.log.tiles import WIDTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,14 @@ def _extra(path: str) -> Finding:
 
 
 def _altered(files: Files, line: FileLine) -> list[Finding]:
-    data = files.read(line.path, max(line.size, layout.MAX_BODY))
+    if line.size > layout.MAX_FILE:
+        return [file_finding(line.path, f"has {line.size} bytes by the manifest", f"at most {layout.MAX_FILE}")]
+    data = files.read(line.path, line.size)
     if data is None:
         return [file_finding(line.path, "is no regular file", f"SHA-256 {line.sha256.hex()}")]
     if len(data) != line.size:
-        return [file_finding(line.path, f"has {len(data)} bytes", f"{line.size} bytes")]
+        has = f"has {len(data)} bytes" if len(data) < line.size else f"has more than {line.size} bytes"
+        return [file_finding(line.path, has, f"{line.size} bytes")]
     digest = hashlib.sha256(data).digest()
     if digest == line.sha256:
         return []
@@ -127,12 +130,12 @@ def load(files: Files) -> Export:
 
 def _logs(files: Files, here: list[str], findings: list[Finding]) -> dict[str, LogFiles]:
     """By origin. A folder whose checkpoint does not parse is a finding and no log."""
-    folders = sorted({folder for path in here if (folder := layout.folder_of(path)) is not None})
+    folders = Counter(folder for path in here if (folder := layout.folder_of(path)) is not None)
     found: dict[str, LogFiles] = {}
-    for folder in folders:
+    for folder in sorted(folders):
         path = layout.log_file(folder, "checkpoint")
         try:
-            log = _log(files, folder)
+            log = _log(files, folder, folders[folder])
         except RemoteError as error:
             findings.append(file_finding(path, f"cannot be used: {error.what}", "a C2SP checkpoint"))
             continue
@@ -143,7 +146,18 @@ def _logs(files: Files, here: list[str], findings: list[Finding]) -> dict[str, L
             continue
         found[log.checkpoint.origin] = log
         findings.extend(_misplaced(log))
+    findings += _misnumbered(sorted(folders))
     return found
+
+
+def _misnumbered(folders: list[str]) -> Iterator[Finding]:
+    """Folders that skip a number: `ct.2` without `ct` says that a log was taken away, or renamed."""
+    channels = Counter(folder.partition(".")[0] for folder in folders)
+    for folder in folders:
+        channel, _, number = folder.partition(".")
+        if int(number or 1) > channels[channel] or number == "1":
+            path = layout.log_file(folder, "checkpoint")
+            yield file_finding(path, f"is one of {channels[channel]} logs of {channel}", "numbers without a gap")
 
 
 def _misplaced(log: LogFiles) -> list[Finding]:
@@ -154,7 +168,8 @@ def _misplaced(log: LogFiles) -> list[Finding]:
     return [file_finding(path, f"is of the log {log.checkpoint.origin}", f"a checkpoint of {log.folder}")]
 
 
-def _log(files: Files, folder: str) -> LogFiles:
+def _log(files: Files, folder: str, count: int) -> LogFiles:
+    """`count`: how many files are in the folder."""
     note = _text(files, layout.log_file(folder, "checkpoint"), layout.MAX_NOTE)
     parsed = Note.parse(note)
     lines = _text(files, layout.log_file(folder, "vkeys"), layout.MAX_TEXT).decode("utf-8", "replace").split("\n")
@@ -162,7 +177,10 @@ def _log(files: Files, folder: str) -> LogFiles:
         raise shape.wrong("vkeys", "does not end with a newline")
     keys = tuple(VerifierKey.parse(line) for line in lines)
     signers = tuple(f"{line.name} {line.key_id.hex()}" for line in parsed.signatures)
-    return LogFiles(folder, note, Checkpoint.parse(parsed.text), keys, signers)
+    checkpoint = Checkpoint.parse(parsed.text)
+    if checkpoint.size > WIDTH * count:  # every entry will get a place in memory: not for a number alone
+        raise RemoteError(f"it speaks of {checkpoint.size} entries, its folder holds {count} files")
+    return LogFiles(folder, note, checkpoint, keys, signers)
 
 
 def _text(files: Files, path: str, limit: int) -> bytes:

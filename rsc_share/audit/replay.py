@@ -14,11 +14,12 @@ from rsc_share import names
 from rsc_share.audit import reference
 from rsc_share.audit.anchors import Anchored, Anchors, hold_against
 from rsc_share.audit.bodies import BodyBook
-from rsc_share.audit.classes import FINDING, NO_DIRECTORY, NO_TREE, Classes
+from rsc_share.audit.classes import AFTER_DAMAGE, FINDING, NO_DIRECTORY, NO_TREE, UNREADABLE, Classes
+from rsc_share.audit.custody import check_charters, check_manifest, check_time, strangers
+from rsc_share.audit.ends import ends_early, ends_unconfirmed
 from rsc_share.audit.files import Files
-from rsc_share.audit.findings import Finding, Grade, file_finding, ordered
-from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, ends_early, knowing, verify_head
-from rsc_share.audit.layout import EXPORT, charter_version, folder_of
+from rsc_share.audit.findings import Finding, Grade, ordered
+from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, knowing, verify_head
 from rsc_share.audit.load import Export, LogFiles, load
 from rsc_share.audit.second import Ask, SecondOpinion
 from rsc_share.audit.setting import Bound, CountingCache, Roots, Setting
@@ -173,45 +174,29 @@ class _Audit:
         return tuple(sorted(found, key=lambda bound: (bound.size, bound.quorum, bound.newest)))
 
     def _custody(self, trust: Trust) -> list[Finding]:
-        """The manifest's signature, the pinned digest beside the export, and files that belong nowhere."""
+        """The framework of the manifest, its signature, the charters' files, and files that belong nowhere."""
         found = []
         manifest = self.export.manifest
         if self.anchors.charter_digest is not None and manifest.framework_id != self.pin:
             what = "the export is of another framework than the charter digest says"
             evidence = {"export": manifest.framework_id, "charter digest": self.pin}
             found.append(Finding(Grade.INTEGRITY, "wrong-framework", what, evidence=evidence))
-        try:
-            manifest.verify()
-        except RscError as error:
-            found.append(Finding(Grade.INTEGRITY, "manifest-signature", f"the manifest: {error.what}"))
-        return [*found, *self._strangers(trust)]
-
-    def _strangers(self, trust: Trust) -> list[Finding]:
-        folders = {log.folder for log in self.export.logs.values()}
-        charters = set(_charter_folders(trust))
-        found = []
-        for path in self.export.paths:
-            charter, folder = charter_version(path), folder_of(path)
-            known = (
-                not path.startswith(EXPORT)
-                or (charter is not None and charter[0] in charters)
-                or folder in folders
-                or path.startswith(f"{EXPORT}bodies/")
-                or (path.startswith(f"{EXPORT}openings/") and path.split("/")[2] in folders)
-            )
-            if not known:
-                found.append(file_finding(path, "has no place in an export", "no such file"))
-        return found
+        return [
+            *found,
+            *check_manifest(manifest, trust),
+            *check_charters(self.export, trust),
+            *strangers(self.export, trust),
+        ]
 
     def _result(self, trust: Trust, anchored: Anchored) -> Replay:
         newest = self._newest(trust)
         heads = dict(self.heads) if trust.head is None else {trust.origin: trust.head, **self.heads}
         for walk in self.walks.values():
             self.findings += walk.findings
-        self.findings += self.book.findings(newest)
+        self.findings += self.book.findings(newest, whole=self._whole)
         if trust.usable:
-            lag = trust.directory.at(trust.usable).parameters.lag
-            self.findings += [*ends_early(heads, lag), *self._unexported(trust), *unconfirmed(trust, newest)]
+            self.findings += self._ends(trust, anchored, heads, newest)
+            self.findings += [*self._unexported(trust), *unconfirmed(trust, newest)]
         result = Replay(
             export=self.export,
             anchored=anchored,
@@ -228,6 +213,23 @@ class _Audit:
         )
         _settle(result)
         return result
+
+    @property
+    def _whole(self) -> bool:
+        """Whether every entry could be read: only then is a body that none of them names a stranger."""
+        counts = [walk.classes.counts() for walk in self.walks.values()]
+        return len(counts) + 1 == len(self.export.logs) and not any(
+            reason in count for count in counts for reason in (UNREADABLE, NO_TREE, AFTER_DAMAGE, NO_DIRECTORY)
+        )
+
+    def _ends(self, trust: Trust, anchored: Anchored, heads: Mapping[str, Head], newest: int) -> list[Finding]:
+        parameters = trust.directory.at(trust.usable).parameters
+        sizes = {origin: log.checkpoint.size for origin, log in self.export.logs.items()}
+        return [
+            *ends_early(heads, parameters.lag),
+            *ends_unconfirmed(anchored, sizes),
+            *check_time(self.export.manifest, newest, parameters.lag, parameters.skew),
+        ]
 
     def _unexported(self, trust: Trust) -> list[Finding]:
         """Channels of the charter whose log is not here: a committee must know what it was not shown."""
@@ -255,12 +257,6 @@ def _settle(result: Replay) -> None:
         held = classes.get(finding.log)
         if held is not None and finding.index is not None and finding.grade != Grade.OBSERVATION:
             held.put(finding.index, FINDING)
-
-
-def _charter_folders(trust: Trust) -> list[str]:
-    """The folders of the versions that are in the directory."""
-    count = sum(1 for _, kind, _ in trust.kinds if kind == "charter")
-    return [f"{version:04d}" for version in range(1, max(count, 1) + 1)]
 
 
 __all__ = ["Anchors", "Replay", "replay"]

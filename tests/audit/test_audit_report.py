@@ -30,7 +30,8 @@ from rsc_share.labels.label import Label
 
 
 def audit(world: World, **changes) -> Replay:
-    return replay(MemoryFiles(whole_export(world.source(**changes))), Anchors(world.id, {"FIN": world.note(CT)}))
+    held = {f"FIN, {origin}": world.note(origin) for origin in world.logs}
+    return replay(MemoryFiles(whole_export(world.source(**changes))), Anchors(world.id, held))
 
 
 @pytest.fixture(scope="module")
