@@ -20,6 +20,7 @@ def changes(old: Charter, new: Charter) -> tuple[str, ...]:
         *_relays(old.relays, new.relays),
         *_channels(old, new),
         *_parameters(old.parameters, new.parameters),
+        *_erasure(old, new),
         *_closed(old, new),
         *_consequences(old, new),
     )
@@ -40,6 +41,11 @@ def span(time: int) -> str:
 
 def listing(items: Any) -> str:
     return ", ".join(sorted(items)) or "nothing"
+
+
+def _erasure(old: Charter, new: Charter) -> Iterator[str]:
+    if old.erasure != new.erasure:
+        yield f"Erasures may be ordered by {listing(new.erasure)}; it was {listing(old.erasure)}."
 
 
 def _members(old: Charter, new: Charter) -> Iterator[str]:

@@ -46,6 +46,7 @@ def new_charter(
     on_expiry: OnExpiry = "freeze",
     parameters: Parameters | None = None,
     predecessor: Predecessor | None = None,
+    erasure: Iterable[str] = (),
 ) -> Charter:
     """Values of a version 1. `valid` is `[from, until)` ms at midnights UTC. Compose it, then parse it to be sure."""
     return Charter(
@@ -66,6 +67,7 @@ def new_charter(
         channels={channel.name: channel for channel in channels},
         closed=(),
         predecessor=predecessor,
+        erasure=tuple(sorted(erasure)),
         text=b"",
         digest=b"",
     )
@@ -129,6 +131,8 @@ def _head(charter: Charter) -> list[str]:
     lines += _lines(rules=charter.rules, on_expiry=charter.on_expiry)
     for key, rule in (("quorum", charter.quorum), ("quorum_remove", charter.quorum_remove)):
         lines += _lines(**{key: [rule.part, rule.whole]})
+    if charter.erasure:
+        lines += _lines(erasure=list(charter.erasure))
     return lines + _lines(
         witness_quorum=charter.witness_quorum, policy=charter.policy.hex(), directory=charter.directory_relay
     )

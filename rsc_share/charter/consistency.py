@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rsc_share import names
 from rsc_share.charter.model import Charter
 from rsc_share.charter.source import Table
 
@@ -19,6 +20,9 @@ def check(charter: Charter, root: Table) -> None:
 
 
 def _parties(charter: Charter, root: Table) -> None:
+    for post in charter.erasure:
+        if names.member_of(post) not in charter.members:
+            raise root.wrong("erasure", f"{post} is of no party to this charter")
     if not charter.states():
         raise root.wrong("member", "no party has the role member")
     for code, member in charter.members.items():

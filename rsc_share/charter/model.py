@@ -152,6 +152,8 @@ class Charter:
     channels: Mapping[str, Channel]
     closed: tuple[Closed, ...]
     predecessor: Predecessor | None
+    erasure: tuple[str, ...]
+    """Officers' posts that may order an erasure: nobody's, where the charter names none."""
     text: bytes = field(repr=False)
     digest: bytes
 

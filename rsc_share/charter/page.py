@@ -72,6 +72,8 @@ def _terms(charter: Charter) -> Iterator[str]:
     yield f"Valid from {day(charter.valid[0])} to {day(charter.valid[1] - 1)} (UTC, both days included)."
     after = "everything stands still" if charter.on_expiry == "freeze" else "it goes on, marked, and nothing is added"
     yield f"After the last day {after}."
+    if charter.erasure:
+        yield f"Erasures may be ordered by {listing(charter.erasure)}."
     yield f"A change needs {charter.quorum.needed(states)} of {states} members ({charter.quorum}),"
     yield f"removing a member {charter.quorum_remove.needed(states)} of {states} ({charter.quorum_remove})."
     yield f"A log entry is witnessed when {charter.witness_quorum} members have cosigned it."

@@ -41,7 +41,7 @@ MAX_CHANNELS = 256
 MAX_RELAYS = 64
 RULES = (1,)
 """Rulebook versions this release knows. An unknown one is refused: better to stop than to judge by other rules."""
-_HEAD = ("framework", "version", "previous", "valid", "rules", "on_expiry", "policy", "directory")
+_HEAD = ("framework", "version", "previous", "valid", "rules", "on_expiry", "policy", "directory", "erasure")
 _VOTES = ("quorum", "quorum_remove", "witness_quorum")
 _TABLES = ("parameters", "member", "relay", "channel", "closed", "predecessor")
 
@@ -74,12 +74,17 @@ def read_charter(root: Table, data: bytes) -> Charter:
         relays={host: read_relay(root, host, table) for host, table in root.each("relay", high=MAX_RELAYS)},
         channels={n: read_channel(root, n, table, members) for n, table in root.each("channel", high=MAX_CHANNELS)},
         closed=tuple(_closed(row) for row in root.rows("closed", high=MAX_CHANNELS)),
+        erasure=_erasure(root),
         predecessor=_predecessor(root.table("predecessor")) if "predecessor" in root.values else None,
         text=data,
         digest=hashlib.sha256(data).digest(),
     )
     check(charter, root)
     return charter
+
+
+def _erasure(root: Table) -> tuple[str, ...]:
+    return root.several("erasure", names.officer, low=1, high=16) if "erasure" in root.values else ()
 
 
 def _previous(root: Table, version: int) -> bytes | None:

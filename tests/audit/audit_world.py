@@ -167,6 +167,7 @@ class World:
             policy=hashlib.sha256(bundle()).digest(),
             witness_quorum=len(self.states) // 2 + 1,
             quorum=Fraction(2, 3),
+            erasure=["EST/duty-1"],
             quorum_remove=Fraction(3, 4),
         )
         return self._signed(parse_charter(compose(values)), None)

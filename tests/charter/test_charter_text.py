@@ -229,3 +229,11 @@ def test_places_that_do_not_exist() -> None:
         (replace(values, closed=(closed, closed)), "closed twice"),
     ):
         assert words in str(refusal(compose(bad)))
+
+
+def test_officers_for_erasures_are_named_once_and_of_a_party() -> None:
+    text = compose(charter_values(erasure=["EST/records-1"]))
+    assert parse_charter(text).erasure == ("EST/records-1",)
+    for wrong in (b'["EST/records-1", "EST/records-1"]', b'["XXX/records-1"]', b"[]", b'"EST/records-1"'):
+        with pytest.raises(LocalError):
+            parse_charter(text.replace(b'["EST/records-1"]', wrong))

@@ -119,6 +119,7 @@ def founding() -> tuple[bytes, bytes, dict[bytes, bytes]]:
                 directory_relay=HOST,
                 policy=hashlib.sha256(bundle()).digest(),
                 witness_quorum=2,
+                erasure=["EST/duty-1"],
             )
         )
     )

@@ -250,6 +250,8 @@ def _others(t: Court) -> Iterator[Trial]:
     )
     gone = c.draft(EST, "erasure", (FIN, LTU, LVA), content=ErasureContent((seeded("body", 32),), "Order"))
     yield t.trial("row 12: an erasure without an officer", gone)
+    order = c.draft(LVA, "erasure", (EST, FIN, LTU), content=ErasureContent((seeded("body", 32),), "Order"))
+    yield t.trial("row 12: an erasure by an officer the charter does not name", officers(c, order, "LVA/duty-1"))
     erased = AcknowledgementContent("node-erased", None)
     yield t.trial(
         "a machine's acknowledgement needs no officer",

@@ -91,6 +91,7 @@ class Framework:
             "directory_relay": HOST,
             "policy": hashlib.sha256(rules.PACKED).digest(),
             "witness_quorum": 3,
+            "erasure": ["EST/duty-1"],
         }
         return new_charter("regional", **{**given, **changes})
 

@@ -21,8 +21,9 @@ export function parseCharter(data) {
   try { text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data); } catch { refuse('not UTF-8'); }
   need(data.length <= 262144 && !/[^\P{Cc}\t\n]|\p{Cf}|\p{Zl}|\p{Zp}/u.test(text) && text.endsWith('\n') && !text.endsWith('\n\n'), 'bytes of the text');
   const t = toml.parse(text);
-  only(t, 'framework', 'version', 'previous', 'valid', 'rules', 'on_expiry', 'policy', 'directory', 'quorum', 'quorum_remove', 'witness_quorum', 'parameters', 'member', 'relay', 'channel', 'closed', 'predecessor');
+  only(t, 'framework', 'version', 'previous', 'valid', 'rules', 'on_expiry', 'policy', 'directory', 'quorum', 'quorum_remove', 'witness_quorum', 'erasure', 'parameters', 'member', 'relay', 'channel', 'closed', 'predecessor');
   like(t.framework, /^[a-z0-9-]{1,63}$/); whole(t.version, 1, 1000000); need(t.rules === 1, 'rules'); need(['freeze', 'continue-restricted'].includes(t.on_expiry), 'on_expiry');
+  if (t.erasure !== undefined) { list(t.erasure, 1, 16); need(new Set(t.erasure).size === t.erasure.length && t.erasure.every((name) => /^[A-Z][A-Z0-9-]{1,31}\/[a-z0-9][a-z0-9-]{0,62}$/.test(name) && t.member?.[name.split('/')[0]]), 'erasure'); }
   if (t.version === 1) need(t.previous === undefined, 'previous'); else like(t.previous, HEX);
   list(t.valid); need(t.valid.length === 2 && t.valid.every((d) => d?.day !== undefined) && t.valid[0].day <= t.valid[1].day, 'valid');
   like(t.policy, HEX); like(t.directory, HOST); whole(t.witness_quorum, 1, 256);
@@ -89,6 +90,6 @@ export function parseCharter(data) {
   }
   return {
     framework: t.framework, version: t.version, previous: t.previous ?? null, valid: [t.valid[0].day * DAY, (t.valid[1].day + 1) * DAY], on_expiry: t.on_expiry, quorum, remove,
-    k: t.witness_quorum, policy: t.policy, directory: log('directory', t.directory), directoryRelay: t.directory, parameters, members, relays, channels, closed, owners, live, states, digest: sha(data), text: data,
+    k: t.witness_quorum, erasure: t.erasure ?? [], policy: t.policy, directory: log('directory', t.directory), directoryRelay: t.directory, parameters, members, relays, channels, closed, owners, live, states, digest: sha(data), text: data,
   };
 }

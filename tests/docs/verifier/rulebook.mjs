@@ -155,9 +155,10 @@ export class Auditor {
       const officer = rule(at.officer(hex(id), now), 12, 'third-party');
       rule(officer.powers.includes(POWER[h.kind]), 12, 'third-party');
       rule(ed25519(officer.key[1], data, signature), 12, 'third-party');
-      return memberOf(officer.name);
+      return officer.name;
     });
-    if (approvers.includes(member)) return;
+    rule(h.kind !== 'erasure' || approvers.some((name) => at.charter.erasure.includes(name)), 12, 'third-party');
+    if (approvers.some((name) => memberOf(name) === member)) return;
     rule(!['acknowledgement', 'release', 'erasure'].includes(h.kind) || h.content.statement === 'node-erased', 12, 'third-party');
     if (label) rule(!c.policy.requiredReleases(plain(label), c.facets, nodes.map((node) => at.subject(node, now))).length, 12, 'third-party');
   }
