@@ -47,7 +47,7 @@ class DirectoryFeed:
         moved = False
         while (tail := await port.read(self._log, self._trust.size, READ_LIMIT)) is not None:
             bodies = await self._bodies(port, tail)
-            now = self._world.now()
+            now, before = self._world.now(), (self._trust.witnessed, self._trust.confirmed_at)
             try:
                 found = self._trust.take(tail, bodies, now)
             except Misbehaviour as error:
@@ -55,9 +55,10 @@ class DirectoryFeed:
                 raise
             self._watch_own(found, now)
             self._tell_voids(now)
-            moved = True
             if not tail.items:
-                return moved
+                moved = moved or (self._trust.witnessed, self._trust.confirmed_at) != before
+                break
+            moved = True
         return await self._confirm(port) or moved
 
     async def _confirm(self, port: RelayPort) -> bool:

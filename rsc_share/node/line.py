@@ -16,7 +16,7 @@ from rsc_share.node.sending import Sending
 from rsc_share.node.trust import Trust
 from rsc_share.rulebook.admit import Admitted, Void
 from rsc_share.rulebook.witnesses import fresh
-from rsc_share.session.frames import Full
+from rsc_share.session.frames import Full, Tail
 from rsc_share.session.port import RelayPort
 
 READ_LIMIT = 256
@@ -46,22 +46,25 @@ class Line:
         moved = False
         while self.stopped is None:
             tail = await port.read(self.log, self.follower.size, READ_LIMIT)
-            if tail is None:
+            if tail is not None:
+                moved = self._follow(tail) or moved
+            if tail is None or not tail.items:
                 moved = self._take(self.follower.judge_pending(), self._world.now()) or moved
                 self._tell_unread(self._world.now())
                 return await self._confirm(port) or moved
-            now = self._world.now()
-            try:
-                self._take(self.follower.take(tail, now), now)
-                self._promises_kept()
-            except Misbehaviour as error:
-                self.stop(error, now)
-                raise
-            self.reading.inbox.wake()
-            moved = True
-            if not tail.items:
-                return moved
         return moved
+
+    def _follow(self, tail: Tail) -> bool:
+        """True if there is more than before, or it is better witnessed: the same note without end is no news."""
+        now, before = self._world.now(), (self.follower.witnessed_size, self.follower.quorum_time)
+        try:
+            self._take(self.follower.take(tail, now), now)
+            self._promises_kept()
+        except Misbehaviour as error:
+            self.stop(error, now)
+            raise
+        self.reading.inbox.wake()
+        return bool(tail.items) or (self.follower.witnessed_size, self.follower.quorum_time) != before
 
     def _take(self, seen: list[Seen], now: int) -> bool:
         for index, why in self.follower.unreadable:

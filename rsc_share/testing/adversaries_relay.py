@@ -101,7 +101,11 @@ class Lie(Wire):
         engine = framework.node(member).engine
         super().__init__(engine.ports[HOST], engine.identity.member, framework.relay)
         self.framework, self.engine = framework, engine
-        engine.ports = {**engine.ports, HOST: self}
+        self.start()
+
+    def start(self) -> None:
+        """Begin to lie, or begin again."""
+        self.engine.ports = {**self.engine.ports, HOST: self}
 
     def stop(self) -> None:
         """Tell the truth again."""
