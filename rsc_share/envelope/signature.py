@@ -57,12 +57,9 @@ def batch_bytes(framework_id: bytes, realm: str, size: int, root: bytes, suite: 
 def sign_batch(signer: Signer, framework_id: bytes, realm: str, headers: Sequence[bytes]) -> list[bytes]:
     """The packed signature block of every header, in order. 1 to 256 headers of one log and realm."""
     leaves = [header_hash(header) for header in headers]
-    size, root, key = len(leaves), proofs.tree_root(leaves), signer.public
+    size, root, key, paths = len(leaves), proofs.tree_root(leaves), signer.public, proofs.paths(leaves)
     signature = signer.sign(batch_bytes(framework_id, realm, size, root, key.suite))
-    return [
-        SignatureBlock(int(key.suite), key.key_id, signature, i, size, tuple(proofs.path(leaves, i))).pack()
-        for i in range(size)
-    ]
+    return [SignatureBlock(int(key.suite), key.key_id, signature, i, size, tuple(paths[i])).pack() for i in range(size)]
 
 
 def verify_block(
