@@ -16,7 +16,7 @@ demo: $(STAMP)
 	$(BIN)/rsc-share demo --out $(OUT)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -36,7 +36,7 @@ fuzz: $(STAMP)
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 faults: $(STAMP)
-	$(BIN)/python -m pytest -m slow --override-ini addopts="-q --strict-markers"
+	$(BIN)/python -m pytest -m slow -n auto
 
 # Writes docs/vectors and docs/schemas again from the code.
 vectors: $(STAMP)

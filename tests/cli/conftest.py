@@ -34,3 +34,9 @@ def packet(founders: Founders, tmp_path: Path) -> Path:
     import shutil
 
     return Path(shutil.copytree(founders.packet, tmp_path / "packet"))
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runner that spreads tests over processes sets one; what is checked here is output to a pipe."""
+    monkeypatch.delenv("COLUMNS", raising=False)
