@@ -14,7 +14,7 @@ from rsc_share import names, shape
 from rsc_share.crypto.keystore import MODERATE, Cost, Keystore
 from rsc_share.crypto.signing import PrivateKey
 from rsc_share.durable import write_whole
-from rsc_share.errors import LocalError, RemoteError, StorageError
+from rsc_share.errors import LocalError, RemoteError, RscError, StorageError
 from rsc_share.node.connect import connect
 from rsc_share.node.engine import Engine
 from rsc_share.node.identity import Identity, World
@@ -112,7 +112,7 @@ class Home:
         lock = _take_lock(path / LOCK)
         try:
             return cls(path, settings, Keystore.open(path / KEYS, unlock.passphrase()), lock)
-        except BaseException:
+        except RscError:
             os.close(lock)
             raise
 

@@ -1,4 +1,4 @@
-"""The logs of a framework that ran, exported, checked by programs that know C2SP formats and nothing of this library."""
+"""The logs of a framework that ran, checked by programs that know C2SP formats and nothing of this library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from test_interop_log import HERE, go_tool, noble, run
 
 from rsc_share.messages import Indicator
 from rsc_share.testing import Framework
-
 
 __all__ = ["go_tool", "noble"]
 
