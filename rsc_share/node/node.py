@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-from rsc_share.errors import LocalError, RscError
+from rsc_share.errors import LocalError, RscError, StorageError
 from rsc_share.messages import STANDARD, Body, Registry
 from rsc_share.node.alarms import Alarm
 from rsc_share.node.channel import Channel
@@ -39,6 +39,7 @@ class Node:
         self._turning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._failure: BaseException | None = None
 
     @classmethod
     def open(
@@ -54,7 +55,15 @@ class Node:
     async def __aenter__(self) -> Self:
         await self.drain()
         self._task = asyncio.create_task(self._run(), name=f"rsc-share {self.name}")
+        self._task.add_done_callback(self._ended)
         return self
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """The background task never ends by itself: if it did, whoever waits must not wait for ever."""
+        if not task.cancelled():
+            self._failure = task.exception()
+            for line in self.engine.lines.values():
+                line.wake()
 
     async def __aexit__(self, *_: object) -> None:
         self._closed = True
@@ -102,6 +111,8 @@ class Node:
     def raise_if_closed(self) -> None:
         if self._closed:
             raise LocalError(f"node {self.name} is closed")
+        if self._failure is not None:
+            raise StorageError(f"node {self.name} has stopped: {self._failure}", code="stopped") from self._failure
 
     async def drain(self) -> bool:
         """Do everything that can be done now. True if anything was."""

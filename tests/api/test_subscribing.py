@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from rsc_share import LocalError, UnknownMessage
+from rsc_share import LocalError, StorageError, UnknownMessage
 from rsc_share.messages import Body, Indicator, ThreatAssessment
 from rsc_share.testing import Framework
 
@@ -174,3 +174,18 @@ async def test_a_revocation_by_hand_stops_sending_until_the_log_shows_it() -> No
         await fw.settle()
         await sent.receipt()
         assert not fw.node("LVA").channel("main").line.reading.inbox.events
+
+
+async def test_a_node_whose_work_fails_tells_everybody_who_waits() -> None:
+    async with Framework.create("EST", "LVA") as fw:
+        node = fw.node("EST")
+
+        async def broken() -> bool:
+            raise OSError("the disk is gone")
+
+        node.engine.turn = broken  # type: ignore[method-assign]
+        sent = await node.channel("main").publish(Indicator(pattern="p", stix_id="i"), label=GREEN)
+        with pytest.raises(StorageError, match="the disk is gone"):
+            await asyncio.wait_for(sent.receipt(), 2)
+        with pytest.raises(StorageError):
+            node.channel("main")
