@@ -37,6 +37,11 @@ class Forged:
     submission: Submission
     header: Header
 
+    @classmethod
+    def read(cls, submission: Submission) -> Forged:
+        """What somebody else has handed in."""
+        return cls(submission, Header.parse(submission.header))
+
     @property
     def signed(self) -> Signed:
         return Signed.parse(self.submission.header, self.submission.block)

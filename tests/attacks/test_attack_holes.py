@@ -1,0 +1,332 @@
+"""Attacks outside the fixed table: each was a hole in this code or in its design once, and has a name since."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import pytest
+from attack_bench import admitted, audited, findings_at, told
+
+from rsc_share.envelope.contents import RecallContent
+from rsc_share.envelope.parts import Ref, Refs
+from rsc_share.messages import Indicator, Portion, ThreatAssessment
+from rsc_share.names import uuid7
+from rsc_share.node.engine import Engine
+from rsc_share.node.keys import wrap
+from rsc_share.relay.store.protocol import Body
+from rsc_share.session.frames import Full, Logged, Offer, Outcome, Submission, Tail, Turned, Weather
+from rsc_share.session.refusal import Refusal
+from rsc_share.testing import Framework
+from rsc_share.testing import adversaries as adv
+
+WIDE = "REGIONAL RESTRICTED REL TO @members"
+SAID = Indicator(pattern="p", stix_id="i")
+
+
+@pytest.fixture
+async def fw() -> AsyncIterator[Framework]:
+    async with Framework.create("EST", "LVA", "FIN", seed=11) as framework:
+        framework.clock.advance(seconds=30 * 60)
+        await framework.settle()
+        yield framework
+
+
+def engine(fw: Framework, member: str) -> Engine:
+    return fw.node(member).engine
+
+
+def codes(fw: Framework, member: str) -> set[str]:
+    return set(engine(fw, member).alarms.codes())
+
+
+def texts(fw: Framework, member: str) -> list[list[bytes]]:
+    events = fw.node(member).channel("main").line.reading.inbox.events
+    return [[payload for _, payload in sorted(getattr(event, "payloads", {}).items())] for event in events]
+
+
+async def logged(fw: Framework, pen: adv.Pen, *entries: adv.Forged) -> list[int]:
+    outcomes = await pen.submit(*entries)
+    assert all(isinstance(outcome, Logged) for outcome in outcomes), outcomes
+    await fw.settle()
+    return [outcome.index for outcome in outcomes if isinstance(outcome, Logged)]
+
+
+def portion(pen: adv.Pen, grant: adv.Forged, document: tuple[bytes, int], number: int, text: bytes) -> adv.Forged:
+    """A portion of somebody's document, as `pen` writes it."""
+    message_id = document[0] if number == 0 else pen.new_id()
+    part, body = pen.part(grant, message_id, wrap(number, text))
+    message = pen.message(grant, id=message_id, parts=(part,), document=document, label=WIDE)
+    return replace(message, submission=replace(message.submission, bodies=(body,)))
+
+
+# --- members
+
+
+async def test_member_cannot_add_a_portion_to_anothers_document(fw: Framework) -> None:
+    report = ThreatAssessment(
+        title="t", text=[Portion("first", WIDE), Portion("only for FIN", "REGIONAL SECRET REL TO FIN")]
+    )
+    await (await fw.node("EST").channel("main").publish(report, label=WIDE)).receipt()
+    await fw.settle()
+    (event,) = fw.node("LVA").channel("main").line.reading.inbox.events
+    before, document = dict(event.payloads), event.header.document
+    pen = await adv.Pen(fw, "FIN").sync()
+    grant = pen.grant()
+    words = b"\x82\xa5forged"
+    await logged(fw, pen, grant, *(portion(pen, grant, document, number, words) for number in (2, 1)))
+    for shown in fw.node("LVA").channel("main").line.reading.inbox.events:
+        own = shown.header.sender == "EST/mod-1"
+        assert (words in shown.payloads.values()) != own
+        assert not own or shown.payloads == before
+
+
+async def test_sender_cannot_change_a_portion_that_was_shown(fw: Framework) -> None:
+    pen = await adv.Pen(fw, "EST").sync()
+    grant = pen.grant()
+    document = (pen.new_id(), 2)
+    await logged(fw, pen, grant, portion(pen, grant, document, 0, b"\xa3one"))
+    await logged(fw, pen, portion(pen, grant, document, 1, b"\xa3two"))
+    await logged(fw, pen, portion(pen, grant, document, 1, b"\xa5other"))
+    assert texts(fw, "LVA")[-1] == [b"\xa3one", b"\xa3two"]
+
+
+async def test_what_was_recalled_does_not_come_back_with_the_next_portion(fw: Framework) -> None:
+    pen = await adv.Pen(fw, "EST").sync()
+    grant = pen.grant()
+    document = (pen.new_id(), 2)
+    first = portion(pen, grant, document, 0, b"\xa6secret")
+    _, index = await logged(fw, pen, grant, first)
+    target = Refs(target=Ref(pen.log, index, first.signed.header_hash))
+    await logged(fw, pen, pen.entry("recall", first.header.nodes, content=RecallContent(None), refs=target))
+    await logged(fw, pen, portion(pen, grant, document, 1, b"\xa3two"))
+    assert b"\xa6secret" not in [payload for shown in texts(fw, "LVA") for payload in shown]
+
+
+async def test_recipient_cannot_have_anothers_body_erased(fw: Framework) -> None:
+    """It names the ciphertext it was sent as its own, and recalls it; whose body it is decides what a recall erases."""
+    est, fin = adv.Pen(fw, "EST"), adv.Pen(fw, "FIN")
+    grant = (await est.sync()).grant()
+    message = est.message(grant)
+    _, theirs = await logged(fw, est, grant, message)
+    own = (await fin.sync()).grant()
+    stolen = fin.message(own, parts=message.header.parts)
+    stolen = replace(stolen, submission=replace(stolen.submission, bodies=message.submission.bodies))
+    _, index = await logged(fw, fin, own, stolen)
+    target = Refs(target=Ref(fin.log, index, stolen.signed.header_hash))
+    await logged(fw, fin, fin.entry("recall", stolen.header.nodes, content=RecallContent(None), refs=target))
+    digest = message.header.parts[0].digest
+    held = (await fw.store.bodies(est.log, [digest]))[digest]
+    assert isinstance(held, Body)
+    assert held.index == theirs
+
+
+async def test_author_can_recall_what_a_recipient_has_posted_again(fw: Framework) -> None:
+    est, fin = adv.Pen(fw, "EST"), adv.Pen(fw, "FIN")
+    grant = (await est.sync()).grant()
+    message = est.message(grant)
+    _, theirs = await logged(fw, est, grant, message)
+    own = (await fin.sync()).grant()
+    stolen = fin.message(own, parts=message.header.parts)
+    stolen = replace(stolen, submission=replace(stolen.submission, bodies=message.submission.bodies))
+    await logged(fw, fin, own, stolen)
+    await est.sync()
+    target = Refs(target=Ref(est.log, theirs, message.signed.header_hash))
+    await logged(fw, est, est.entry("recall", message.header.nodes, content=RecallContent(None), refs=target))
+    digest = message.header.parts[0].digest
+    assert not isinstance((await fw.store.bodies(est.log, [digest]))[digest], Body)
+
+
+# --- a relay against a sender
+
+
+async def test_forged_entry_in_our_name_does_not_move_our_numbers(fw: Framework) -> None:
+    """Else the honest sender's next entry would be void for everybody: muted and blamed."""
+    pen, head = await adv.Pen(fw, "EST").sync(), fw.node("EST").channel("main").line.sending.head
+    forged = pen.heartbeat(seq=1000).altered(precedence="FLASH")
+    index = await adv.CheatingRelay(fw).log(forged)
+    await fw.settle()
+    assert told(engine(fw, "EST"), pen.log, index) == "bad-signature"
+    assert fw.node("EST").channel("main").line.sending.head == head
+    sent = await fw.node("EST").channel("main").publish(SAID, label=adv.EVERYBODY)
+    place = (await sent.receipt()).place
+    await fw.settle()
+    assert place.seq == head.seq + 2
+    assert admitted(engine(fw, "LVA"), pen.log, place.index)
+
+
+class PrivateReceipt(adv.Fork):
+    """Logs what one member hands in on a branch that only this member's receipts are from; it reads the others' log."""
+
+    async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for entry in entries:
+            forged = adv.Forged.read(entry)
+            index, stamp = self.show(forged), self.relay.stamp()
+            outcomes.append(Logged(index, stamp, self.note(), tuple(self.tree.inclusion(index))))
+        return outcomes
+
+    async def read(self, log: str, start: int, limit: int) -> Tail | None:
+        return await self.port.read(log, start, limit)
+
+    async def witnessed(self, log: str) -> bytes | None:
+        return await self.port.witnessed(log)
+
+    async def offers(self, heads):
+        return await self.port.offers(heads)
+
+    async def cosign(self, log, size, lines) -> None:
+        await self.port.cosign(log, size, lines)
+
+
+async def test_relay_cannot_give_a_receipt_from_a_private_tree(fw: Framework) -> None:
+    PrivateReceipt(fw, "EST")
+    sent = await fw.node("EST").channel("main").publish(SAID, label=adv.EVERYBODY)
+    await sent.receipt()
+    await fw.settle()
+    assert "equivocation" not in codes(fw, "EST")  # nothing contradicts it yet
+    for _ in range(2):  # somebody else's entries stand where the receipt says that ours does
+        await (await fw.node("FIN").channel("main").publish(SAID, label=adv.EVERYBODY)).receipt()
+    await fw.settle()
+    assert "equivocation" in codes(fw, "EST")
+    assert fw.node("EST").channel("main").line.stopped is not None
+
+
+class TwoFaced(adv.Lie):
+    """Refuses the first of a run, with the log's signature, and says that the rest was not tried."""
+
+    def __init__(self, framework: Framework, member: str) -> None:
+        super().__init__(framework, member)
+        self.turned: list[Submission] = []
+
+    async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+        if self.turned:
+            return await super().submit(log, entries)
+        self.turned = list(entries)
+        now, size = self.framework.clock.now, self.engine.trust.witnessed
+        digest = adv.Forged.read(entries[0]).signed.header_hash
+        said = Refusal(log, digest, "stale-directory", 5, "no", size, now)
+        signed = said.signed(self.framework.founded.log_keys[0], self.framework.founded.framework_id)
+        return [Turned(signed), *[Weather("not-tried", None)] * (len(entries) - 1)]
+
+
+async def test_relay_cannot_log_what_it_refused(fw: Framework) -> None:
+    """Nor what was signed after it: the refusal of a header refuses every header whose `prev` runs through it (I7)."""
+    lie = TwoFaced(fw, "EST")
+    sent = await fw.node("EST").channel("main").publish(SAID, label=adv.EVERYBODY)
+    place = (await sent.receipt()).place
+    await fw.settle()
+    first, second = (adv.Forged.read(entry) for entry in lie.turned[:2])
+    relay = adv.CheatingRelay(fw)
+    late = [await relay.log(first), await relay.log(second)]
+    await fw.settle()
+    assert None not in [told(engine(fw, "LVA"), relay.origin, index) for index in late]
+    result = await audited(fw)
+    assert all(findings_at(result, relay.origin, index) for index in late)
+    assert not findings_at(result, relay.origin, place.index)
+
+
+async def test_relay_that_logs_in_time_what_it_refused_is_told_of(fw: Framework) -> None:
+    lie = TwoFaced(fw, "EST")
+    fw.relay.cut_off("LVA")
+    channel = fw.node("EST").channel("main")
+    await channel.publish(SAID, label=adv.EVERYBODY)
+    while not lie.turned:
+        await engine(fw, "EST").turn()
+    entry = lie.turned[0]
+    if channel.line.sending.outbox.in_flight:
+        pytest.skip("signed again already")
+    await adv.CheatingRelay(fw).log(adv.Forged.read(entry))
+    await fw.settle()
+    assert "refused-then-logged" in codes(fw, "EST")
+
+
+class Vague(adv.Lie):
+    """Logs everything and answers that nothing was tried."""
+
+    def __init__(self, framework: Framework, member: str) -> None:
+        super().__init__(framework, member)
+        self.seen: list[list[Submission]] = []
+
+    async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+        self.seen.append(list(entries))
+        await super().submit(log, entries)
+        return [Weather("not-tried", None)] * len(entries)
+
+
+async def test_relay_cannot_make_a_node_sign_one_number_twice(fw: Framework) -> None:
+    """Without a signed refusal the same bytes go out again, and the log itself settles it."""
+    lie = Vague(fw, "EST")
+    sent = await fw.node("EST").channel("main").publish(SAID, label=adv.EVERYBODY)
+    receipt = await sent.receipt()
+    await fw.settle()
+    headers = {adv.Forged.read(entry).header.seq: entry.header for run in lie.seen for entry in run}
+    assert all(entry.header == headers[adv.Forged.read(entry).header.seq] for run in lie.seen for entry in run)
+    assert admitted(engine(fw, "LVA"), engine(fw, "EST").line("main").log, receipt.index)
+    assert not codes(fw, "EST")
+
+
+# --- a relay against a reader
+
+
+async def test_entry_nobody_can_parse_does_not_stop_reading(fw: Framework) -> None:
+    relay = adv.CheatingRelay(fw)
+    # The honest half of this relay cannot read it either; only nodes are asked here.
+    index = relay.size
+    lie = adv.Fork(fw, "LVA")
+    pen = await adv.Pen(fw, "EST").sync()
+    lie.add(Full(b"\x94\x01garbage", None, (), ()))
+    lie.show(pen.heartbeat())
+    await fw.settle()
+    assert told(engine(fw, "LVA"), relay.origin, index) == "malformed"
+    assert admitted(engine(fw, "LVA"), relay.origin, index + 1)
+
+
+class Endless(adv.Lie):
+    """Answers every question with the newest note and nothing new, and offers the same tree again and again."""
+
+    async def read(self, log: str, start: int, limit: int) -> Tail | None:
+        tail = await super().read(log, start, limit)
+        live = self.framework.relay_service.logs[log]
+        return tail or (Tail(log, start, (), live.note()) if start == live.size else None)
+
+    async def offers(self, heads):
+        offers = []
+        for log, live in self.framework.relay_service.logs.items():
+            size = heads.get(log, 0)
+            if size == live.size:
+                offers.append(Offer(log, size, live.note(), self.framework.clock.now, ()))
+        return [*await super().offers(heads), *offers]
+
+
+async def test_relay_cannot_keep_a_node_busy_with_nothing(fw: Framework) -> None:
+    Endless(fw, "LVA")
+    await (await fw.node("EST").channel("main").publish(SAID, label=adv.EVERYBODY)).receipt()
+    await fw.settle()
+    assert not await engine(fw, "LVA").turn()
+
+
+class BadOffer(adv.Lie):
+    """One offer that does not verify, before all others."""
+
+    async def offers(self, heads):
+        honest = await super().offers(heads)
+        return [Offer(log, 0, b"no note\n\n", self.framework.clock.now, ()) for log in heads][:1] + honest
+
+
+async def test_bad_offer_does_not_keep_others_from_being_cosigned(fw: Framework) -> None:
+    BadOffer(fw, "LVA")
+    index = (await (await fw.node("EST").channel("main").publish(SAID, label=adv.EVERYBODY)).receipt()).index
+    await fw.settle()
+    log = engine(fw, "LVA").line("main").log
+    assert engine(fw, "LVA").witness.heads[log].size > index
+    assert "malformed" in codes(fw, "LVA")
+
+
+async def test_ids_are_of_their_sender(fw: Framework) -> None:
+    """Whoever reads an id first cannot make the relay refuse it to its owner."""
+    for member in ("FIN", "EST"):
+        pen = await adv.Pen(fw, member).sync()
+        grant = pen.grant()
+        await logged(fw, pen, grant, pen.message(grant, id=uuid7(fw.clock.now, bytes(10))))
+    assert not codes(fw, "LVA")
