@@ -40,4 +40,27 @@ def first_line(result: Replay) -> str:
     """What stands above everything else in every form of the report."""
     if not result.anchored.firm:
         return AGAINST_ITSELF
-    return {Exit.CLEAN: "NO FINDINGS", Exit.FINDINGS: "FINDINGS"}.get(exit_code(result), "FINDINGS")
+    if exit_code(result) is Exit.FINDINGS:
+        return "FINDINGS"
+    return "NO FINDINGS ABOVE AN OBSERVATION" if result.findings else "NO FINDINGS"
+
+
+def scope(result: Replay) -> str:
+    """What the first line rests on: of how many entries and logs, and how much of it was held against the outside."""
+    counts = [classes.counts() for classes in result.classes.values()]
+    size = sum(log.checkpoint.size for log in result.export.logs.values())
+    checked, found = (sum(count.get(name, 0) for count in counts) for name in (CHECKED, FINDING))
+    entries = f"{checked} of {size} entries checked without a finding, {found} with one, {size - checked - found} not"
+    reached = sum(result.anchored.sizes.get(o, -1) >= log.checkpoint.size for o, log in result.export.logs.items())
+    outside = f"checkpoints that reach the end of {reached} of {len(result.export.logs)} logs"
+    pin = "the charter digest" if result.anchored.pinned else "no charter digest"
+    return f"{entries} checkable, in {_logs(result)}. From outside: {pin}, {len(result.anchored.keys)} keys, {outside}."
+
+
+def _logs(result: Replay) -> str:
+    here = result.export.logs.keys()
+    if not result.trust.usable:
+        return f"{len(here)} logs"
+    known = {result.trust.origin, *result.trust.directory.at(result.trust.usable).logs}
+    others = f" and {len(here - known)} closed ones" if here - known else ""
+    return f"{len(here & known)} of the charter's {len(known)} logs{others}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a1c20; --paper: #fff; --soft: #f2f3f5; --line: #d4d7dd; --mute: #626873;
  --clean: #1f7a4d; --breach: #b3261e; --integrity: #7b2d8e; --irregular: #9a5b00; --observe: #35618f; --dark: #8b909a }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e9ec; --paper: #16181c; --soft: #22252b; --line: #3a3e46;
- --mute: #a0a6b1; --clean: #5cc48d; --breach: #ff8a80; --integrity: #d69be6; --irregular: #f0b35a;
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #e8e9ec; --paper: #16181c; --soft: #22252b;
+ --line: #3a3e46; --mute: #a0a6b1; --clean: #5cc48d; --breach: #ff8a80; --integrity: #d69be6; --irregular: #f0b35a;
  --observe: #8bb8e8 } }
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 76rem; padding: 1.5rem; color: var(--ink); background: var(--paper);
@@ -26,18 +26,25 @@ li.observe b { color: var(--observe) }
 dl { display: grid; grid-template-columns: minmax(11rem, max-content) 1fr; gap: .15rem 1rem }
 dt { color: var(--mute) } dd { margin: 0; overflow-wrap: anywhere }
 .wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; margin: .6rem 0 }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
-thead th { background: var(--soft) } td { font-variant-numeric: tabular-nums } .none { color: var(--mute) }
+th, td { overflow-wrap: anywhere; padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: left;
+ vertical-align: top }
+th { overflow-wrap: normal } thead th { background: var(--soft) }
+td { font-variant-numeric: tabular-nums } .none { color: var(--mute) }
 .matrix { width: auto } .matrix td { text-align: right;
  background: color-mix(in srgb, var(--observe) calc(var(--share, 0%) / 3), transparent) }
 caption { caption-side: bottom; text-align: left; padding: .3rem 0 }
+.scope { margin: .2rem 0; font-weight: 600 } .ink { height: 2.4rem; border-bottom: 1px solid var(--ink) }
+.finding { padding: .5rem .8rem; margin: .6rem 0; border: 1px solid var(--line); border-radius: .4rem }
+.finding p, .finding dl { margin: .2rem 0; overflow-wrap: anywhere } .finding dl { font-size: .85em }
 .grade { padding: .1rem .5rem; border-radius: .3rem; color: var(--paper); font-weight: 600; white-space: nowrap }
 .grade.breach { background: var(--breach) } .grade.integrity { background: var(--integrity) }
 .grade.irregular { background: var(--irregular) } .grade.observe { background: var(--observe) }
 svg .clean { fill: var(--clean) } svg .breach { fill: var(--breach) } svg .dark { fill: var(--dark) }
 footer { margin-top: 3rem; border-top: 1px solid var(--line) }
-@page { margin: 18mm 14mm; @bottom-left { content: "@@FOOT@@"; font-size: 7pt }
+@page { margin: 18mm 14mm; @top-center { content: "@@LABEL@@"; font-size: 8pt }
+ @bottom-center { content: "@@LABEL@@"; font-size: 8pt } @bottom-left { content: "@@DIGEST@@"; font-size: 6pt }
  @bottom-right { content: counter(page) " / " counter(pages); font-size: 7pt } }
-@media print { body { max-width: none; padding: 0; font-size: 10pt } section { break-inside: auto }
- tr { break-inside: avoid } h2 { break-after: avoid } .wide { overflow: visible } }
+@media print { body { max-width: none; padding: 0; font-size: 10pt }
+ tr, .finding { break-inside: avoid } h2, h3 { break-after: avoid } .wide { overflow: visible }
+ .grade { border: 1px solid; color: var(--ink); background: none !important } svg { print-color-adjust: exact } }
 """

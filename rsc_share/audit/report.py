@@ -11,12 +11,14 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from rsc_share import names
 from rsc_share.audit import canonical, completeness, outcome
 from rsc_share.audit.classes import CHECKED, FINDING, NOT_REACHED, REASONS
-from rsc_share.audit.findings import Grade
+from rsc_share.audit.custody import owner
+from rsc_share.audit.findings import Grade, printable
 from rsc_share.audit.replay import Replay
 
 NOT_CHECKED = (
@@ -61,6 +63,7 @@ def report(result: Replay, mandate: Mandate | None = None, run: Run | None = Non
     content = _content(result, mandate or Mandate())
     return {
         "first_line": outcome.first_line(result),
+        "scope": content["scope"],
         "exit_code": int(outcome.exit_code(result)),
         "findings_digest": hashlib.sha256(canonical.encode(content)).hexdigest(),
         "content": content,
@@ -74,8 +77,8 @@ def encode(made: Mapping[str, Any]) -> bytes:
 
 
 def versions() -> dict[str, str]:
-    """Of this program and what it stands on."""
-    found = {"python": platform.python_version(), "machine": platform.platform()}
+    """Of this program and what it stands on; `source_sha256` is over the files it was run from."""
+    found = {"python": platform.python_version(), "machine": platform.platform(), "source_sha256": _source()}
     for name in _LIBRARIES:
         try:
             found[name] = metadata.version(name)
@@ -84,8 +87,19 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _source() -> str:
+    """SHA-256 over path and SHA-256 of every module of the package: two examiners know whether they ran the same."""
+    root = Path(__file__).parents[1]
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(root).as_posix()}\n"
+        for path in sorted(root.rglob("*.py"))
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def _content(result: Replay, mandate: Mandate) -> dict[str, Any]:
     return {
+        "scope": outcome.scope(result),
         "mandate": _mandate(result, mandate),
         "custody": _custody(result),
         "anchors": _anchors(result, mandate),
@@ -119,29 +133,15 @@ def _custody(result: Replay) -> dict[str, Any]:
     manifest, seal = result.export.manifest, result.export.manifest.seal
     return {
         "manifest_sha256": result.export.manifest_digest.hex(),
-        "exported_by": manifest.by,
+        "exported_by": printable(manifest.by),
         "exported_at_claimed": manifest.exported_at,
-        "tool": manifest.tool,
+        "tool": printable(manifest.tool),
         "files": len(manifest.files),
         "bytes": sum(line.size for line in manifest.files),
         "signed_by_key": None if seal is None else seal.key.fingerprint,
-        "signed_by": None if seal is None else _owner(result, seal.key.key_id),
+        "signed_by": None if seal is None else owner(result.trust, seal.key.key_id),
         "hand_overs": [],
     }
-
-
-def _owner(result: Replay, key_id: bytes) -> str:
-    """Whose key signed the manifest, by the directory; `unknown` is worth asking about."""
-    if not result.trust.usable:
-        return "unknown"
-    view = result.trust.directory.at(result.trust.usable)
-    for node in (node for member in view.charter.members for node in view.state.party(member).nodes):
-        if any(fact.certificate.signing.key_id == key_id for fact in view.node_facts(node)):
-            return node
-    for origin, spec in view.logs.items():
-        if spec.ed25519.key_id == key_id:
-            return f"log key of {origin}"
-    return "unknown"
 
 
 def _anchors(result: Replay, mandate: Mandate) -> dict[str, Any]:

@@ -18,6 +18,7 @@ def render(made: Mapping[str, Any]) -> str:
 def _lines(made: Mapping[str, Any]) -> Iterator[str]:
     content = made["content"]
     yield made["first_line"]
+    yield made["scope"]
     yield f"findings digest {made['findings_digest']}"
     yield from _head(content)
     yield from _reconciliation(content["reconciliation"])
@@ -84,9 +85,9 @@ def _findings(content: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     counts = ", ".join(f"{count} {grade}" for grade, count in content["grades"].items())
     yield f"FINDINGS ({counts})"
-    for finding in content["findings"]:
+    for number, finding in enumerate(content["findings"], 1):
         place = f"{finding['log']} {'' if finding['index'] is None else finding['index']}".strip()
-        yield f"  {finding['grade'].upper()} {finding['code']}  {place}  {both(finding['when'])}"
+        yield f"  {number}. {finding['grade'].upper()} {finding['code']}  {place}  {both(finding['when'])}"
         yield f"    {finding['what']}"
         if finding["rule"] or finding["basis"]:
             yield f"    rule: {finding['rule']}{'; basis: ' + finding['basis'] if finding['basis'] else ''}"

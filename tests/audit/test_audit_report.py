@@ -28,6 +28,19 @@ from rsc_share.envelope.parts import Refs
 from rsc_share.errors import LocalError
 from rsc_share.labels.label import Label
 
+SECTIONS = [
+    "1. Mandate",
+    "2. Custody",
+    "3. Anchors from outside the export",
+    "4. Reconciliation",
+    "5. Completeness",
+    "6. Findings",
+    "7. Labels against content",
+    "8. Rules and versions",
+    "9. What was not checked",
+    "Signatures",
+]
+
 
 def audit(world: World, **changes) -> Replay:
     held = {f"FIN, {origin}": world.note(origin) for origin in world.logs}
@@ -108,8 +121,8 @@ def test_page_loads_nothing_runs_nothing_and_is_well_formed(cheated: Replay) -> 
     assert not {"script", "link", "img", "iframe", "object"} & set(parsed.tags)
     assert "url(" not in page
     assert "@import" not in page
-    assert page.count("<h2>") == 9
-    assert "REGIONAL RESTRICTED · findings digest" in page
+    assert re.findall("<h2>([^<]*)</h2>", page) == SECTIONS
+    assert page.count('<p class="label">REGIONAL RESTRICTED</p>') == 2
 
 
 def test_page_escapes_what_an_exporter_wrote() -> None:
@@ -148,7 +161,7 @@ def test_member_view_says_how_much_it_saw_only_as_hashes() -> None:
     world.message("LVA/mod-1", grant, ("FIN/mod-1",), said=label(to=("FIN",), by="LVA"))
     files = whole_export(cut_to(world.source(), "EST"))
     made = report(replay(MemoryFiles(files), Anchors(world.id, {"x": world.note(CT)}), member="EST"))
-    assert made["first_line"] == "NO FINDINGS"
+    assert made["first_line"] == "NO FINDINGS ABOVE AN OBSERVATION"
     assert made["content"]["mandate"]["view"] == "EST"
     assert made["content"]["reconciliation"]["logs"][1]["not_checkable"] == {"only a hash in this view": 2}
 
@@ -248,3 +261,26 @@ def test_times_as_people_write_them() -> None:
     assert both(None) == "-"
     assert dtg(1 << 62) == "-"
     assert iso(1 << 62).endswith("ms")
+
+
+def test_label_and_digest_are_on_every_printed_page_whatever_the_label_says() -> None:
+    made = report(audit(small_world()), Mandate(label='SECRET "x" \\ </style><script>'))
+    page = html.render(made)
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert style.count(r'content: "SECRET \22 x\22  \5c  \3c /style\3e \3c script\3e "') == 2
+    assert made["findings_digest"] in style
+    assert "<script" not in page
+
+
+def test_nothing_is_green_without_what_it_rests_on(cheated: Replay) -> None:
+    world = small_world()
+    alone = report(replay(MemoryFiles(whole_export(world.source())), Anchors(world.id)))
+    assert 'class="clean"' not in html.render(alone).partition("</header>")[0]
+    assert 'class="lead clean"' not in html.render(report(cheated))
+    made = report(audit(world))
+    assert made["scope"] == (
+        "10 of 10 entries checked without a finding, 0 with one, 0 not checkable, in 2 of the charter's 2 logs. "
+        "From outside: the charter digest, 0 keys, checkpoints that reach the end of 2 of 2 logs."
+    )
+    assert made["scope"] in terminal.render(made)
+    assert "lead clean" in html.render(made)
