@@ -72,8 +72,11 @@ class Folder:
             if error.errno in _NOT_THERE:
                 return None
             raise StorageError(f"cannot read {path}: {error.strerror}", code="unreadable", path=path) from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
         with os.fdopen(descriptor, "rb") as file:
-            return file.read(limit + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+            return file.read(limit + 1)
 
     def _open(self, path: str) -> int:
         *folders, name = path.split("/")
