@@ -3,6 +3,7 @@
     DIR/manifest.json                       every file below export/, with its SHA-256
     DIR/charter-digest.txt                  what the exporter says the charter's digest is: compare, never trust
     DIR/report.html, DIR/report.json        written by the auditor
+    DIR/checkpoints/                        what members handed over; read only where the examiner names it
     DIR/export/charter/<version>/           charter.toml keys signatures bundle
     DIR/export/logs/<channel>/              checkpoint vkeys tile/...          (C2SP tlog-tiles)
     DIR/export/logs/<channel>/entries-view/ the member's own entries, in a view cut to one member
@@ -27,6 +28,8 @@ REPORT_HTML, REPORT_JSON = "report.html", "report.json"
 OURS = (REPORT_HTML, REPORT_JSON)
 """What an earlier audit may have left in the folder: not part of what is checked."""
 EXPORT = "export/"
+CHECKPOINTS = "checkpoints/"
+"""Not the exporter's: what lies here is used only if the examiner, who knows where it came from, says so."""
 ABSENT = "export/bodies/absent.json"
 CHARTER_FILES = ("charter.toml", "keys", "signatures", "bundle")
 

@@ -71,7 +71,8 @@ def check_files(files: Files, paths: list[str], manifest: Manifest) -> list[Find
             found.append(file_finding(line.path, "is missing", f"SHA-256 {line.sha256.hex()}"))
         else:
             found.extend(_altered(files, line))
-    found += [_extra(path) for path in sorted(here - listed.keys()) if path not in _BESIDE]
+    extra = (path for path in sorted(here - listed.keys()) if path not in _BESIDE)
+    found += [_extra(path) for path in extra if not path.startswith(layout.CHECKPOINTS)]
     return found
 
 

@@ -7,7 +7,7 @@ sys.exit(done.code)
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Done:
 def anchors_from(
     charter_digest: str | None = None, checkpoints: Sequence[Path] = (), vkeys: Sequence[Path] = ()
 ) -> Anchors:
-    """Anchors as people type them: 64 hex digits (spaces allowed, as printed on paper) and files.
+    """Anchors as people type them: 64 hex digits (spaces allowed, as printed on paper) and files, or folders of files.
 
     Raises `LocalError` for what cannot be read, `RemoteError` for a list of keys that is none.
     """
@@ -46,8 +46,17 @@ def anchors_from(
         pin = digest_of("".join(charter_digest.split()).lower())
         if pin is None:
             raise LocalError("the charter digest needs 64 hex digits", code="bad-digest")
-    keys = [line for path in vkeys for line in _read(path).decode("utf-8", "replace").split("\n") if line]
-    return Anchors(pin, {str(path): _read(path) for path in checkpoints}, tuple(map(VerifierKey.parse, keys)))
+    keys = [line for path in _files(vkeys) for line in _read(path).decode("utf-8", "replace").split("\n") if line]
+    return Anchors(pin, {str(path): _read(path) for path in _files(checkpoints)}, tuple(map(VerifierKey.parse, keys)))
+
+
+def _files(given: Sequence[Path]) -> Iterator[Path]:
+    """Each file, and the files in each folder. Raises `LocalError` for an empty folder: it would anchor nothing."""
+    for path in given:
+        found = sorted(path.iterdir()) if path.is_dir() else [path]
+        if not found:
+            raise LocalError(f"{path} is empty", code="no-file")
+        yield from found
 
 
 def _read(path: Path) -> bytes:

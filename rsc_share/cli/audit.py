@@ -36,7 +36,9 @@ _WHERE = "Folder of the export (the one with manifest.json)."
 Export = Annotated[Path, typer.Argument(help=_WHERE)]
 ExportOption = Annotated[Path, typer.Option("--export", help=_WHERE)]
 Digest = Annotated[str | None, typer.Option("--charter-digest", help="SHA-256 of charter version 1, from outside.")]
-Checkpoints = Annotated[list[Path] | None, typer.Option("--checkpoint", help="Checkpoint straight from a member.")]
+Checkpoints = Annotated[
+    list[Path] | None, typer.Option("--checkpoint", help="Checkpoint straight from a member, or a folder of them.")
+]
 Vkeys = Annotated[list[Path] | None, typer.Option("--vkeys", help="File of verifier keys straight from a member.")]
 AsMember = Annotated[str | None, typer.Option("--as", metavar="MEMBER", help="The view the export is cut to.")]
 _STYLES = {

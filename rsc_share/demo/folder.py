@@ -15,7 +15,14 @@ from rsc_share.audit.manifest import Manifest
 from rsc_share.demo.inspection import DEMO
 from rsc_share.errors import LocalError, RemoteError, StorageError
 
-OURS = (layout.MANIFEST, layout.REPORT_HTML, layout.REPORT_JSON, layout.CHARTER_DIGEST, layout.EXPORT.rstrip("/"))
+OURS = (
+    layout.MANIFEST,
+    layout.REPORT_HTML,
+    layout.REPORT_JSON,
+    layout.CHARTER_DIGEST,
+    layout.CHECKPOINTS.rstrip("/"),
+    layout.EXPORT.rstrip("/"),
+)
 """What a run leaves; the manifest goes first and comes last, so that half a folder never looks whole."""
 _DRAFT = ".rsc-share-demo-"
 

@@ -19,7 +19,7 @@ from rsc_share.audit.replay import Replay, replay
 from rsc_share.crypto.signing import Signer
 from rsc_share.demo import parts, texts
 from rsc_share.demo.parts import Audited, Claim, Exported, Flip, Flipped, Part
-from rsc_share.demo.stage import TERROR, Sent, Stage
+from rsc_share.demo.stage import STATES, TERROR, Sent, Stage
 from rsc_share.durable import write_whole
 from rsc_share.testing.auditing import export_source
 from rsc_share.testing.founding import OPERATOR
@@ -69,7 +69,15 @@ async def inspect(stage: Stage, folder: Path) -> tuple[Part, ...]:
         target=next(sent for sent in stage.sent if sent.draft.body is texts.ASSESSMENT),
     )
     exported = await _export(stage, inspection)
+    _hand_over(stage, folder)
     return exported, _audit(inspection), _flip(inspection)
+
+
+def _hand_over(stage: Stage, folder: Path) -> None:
+    """What every state would give the auditor itself: the newest witnessed checkpoint it holds of each log."""
+    for member in STATES:
+        for log, note in stage.node(member).engine.notes().items():
+            write_whole(folder / layout.CHECKPOINTS / member / names.channel_of(log), note)
 
 
 async def _export(stage: Stage, inspection: Inspection) -> Exported:

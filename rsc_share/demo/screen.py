@@ -15,7 +15,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rsc_share.audit import layout
 from rsc_share.demo import parts
+from rsc_share.demo.inspection import MEMBER
 from rsc_share.demo.parts import Cell, Part, Row
 
 GOOD, WITHHELD, WRONG, QUIET = "green", "yellow", "bold red", "dim"
@@ -74,10 +76,11 @@ class Screen:
         self.console.print(Text(f"\n{said}; {seconds:.1f} s", style=WRONG if wrong else f"bold {GOOD}"))
         digest = next((part.digest for part in done if isinstance(part, parts.Founding)), "")
         self.console.print(Text(f"{out}/report.html       the auditor's report, for a browser"), soft_wrap=True)
-        self.console.print(Text(f"rsc-share audit replay {out} --charter-digest {digest}"), soft_wrap=True)
-        hint = (
-            "  ends with 3, checked against itself only, until you bring a checkpoint from a state (--json prints some)"
+        held = f"{out}/{layout.CHECKPOINTS}{MEMBER}"
+        self.console.print(
+            Text(f"rsc-share audit replay {out} --charter-digest {digest} --checkpoint {held}"), soft_wrap=True
         )
+        hint = f"  ends with 0; without what {MEMBER} handed over itself, with 3: checked against itself only"
         self.console.print(Text(hint, style=QUIET), soft_wrap=True)
 
     # --- one method for each kind of part

@@ -86,7 +86,7 @@ def test_every_byte_flipped_under_the_manifest_and_under_a_new_one(path: str) ->
     # What follows the comparison with the manifest reads the same bytes either way, so it is run once.
     for at in range(len(FILES[path])):
         files = flipped(path, at)
-        assert caught_by_the_files(files), at
+        assert path == layout.MANIFEST or caught_by_the_files(files), at  # its own signature is verified later
         assert noticed(remade(files) if path in EXPORTED else files, HONEST.anchors), at
 
 

@@ -185,6 +185,24 @@ def test_run_from_a_folder_and_write_reports(tmp_path: Path) -> None:
     assert (tmp_path / "out" / layout.REPORT_JSON).exists()
 
 
+def test_folder_of_checkpoints_is_each_of_them(tmp_path: Path) -> None:
+    world = small_world()
+    for number, origin in enumerate(world.logs):
+        (tmp_path / str(number)).write_bytes(world.note(origin))
+    anchors = anchors_from(world.id.hex(), [tmp_path])
+    assert set(anchors.checkpoints) == {str(tmp_path / "0"), str(tmp_path / "1")}
+    (tmp_path / "none").mkdir()
+    with pytest.raises(LocalError):
+        anchors_from(world.id.hex(), [tmp_path / "none"])
+
+
+def test_checkpoints_beside_an_export_are_used_only_where_named() -> None:
+    world = small_world()
+    files = {**whole_export(world.source()), "checkpoints/EST/ct": world.note(CT)}
+    result = replay(MemoryFiles(files), Anchors(world.id))
+    assert (result.findings, result.anchored.firm) == ((), False)
+
+
 def test_anchors_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="64 hex digits"):
         anchors_from("abc")

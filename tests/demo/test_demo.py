@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import shlex
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from rsc_share.demo.inputs import read_inputs
 from rsc_share.demo.parts import Ledger, Part, failed
 from rsc_share.demo.play import play
 from rsc_share.demo.screen import STEPS, Screen, ledger
+from rsc_share.demo.stage import STATES
 from rsc_share.demo.summary import summary
 from rsc_share.log.cosignature import open_checkpoint
 from rsc_share.log.note import VerifierKey
@@ -80,6 +82,15 @@ def test_the_folder_holds_what_is_promised(run: Run) -> None:
     assert any((run.out / "export/bodies").iterdir())
     digest = (run.out / "charter-digest.txt").read_text()
     assert digest == f"{founding(run).digest}\n"
+
+
+def test_the_command_it_ends_with_ends_with_0(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = (line for line in run.text.splitlines() if line.startswith("rsc-share audit replay"))
+    assert main(shlex.split(line)[1:]) == 0
+    assert capsys.readouterr().out.startswith("NO FINDINGS\n")
+    held = run.out / "checkpoints"
+    assert sorted(path.name for path in held.iterdir()) == sorted(STATES)
+    assert sorted(path.name for path in (held / "EST").iterdir()) == list(CHANNELS)
 
 
 def founding(run: Run) -> parts.Founding:
