@@ -1,0 +1,202 @@
+"""What relay, node and auditor must agree about (I5), what is never a verdict (I6), and what a node can know (I13)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from rulebook_desk import EST, FIN, LVA, MINUTE, Bench, bench
+
+from rsc_share.envelope.entry import Stamp
+from rsc_share.envelope.parts import Opening
+from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.facts import Fact, HeadFact, Key, count_key, effects_of, head_key, needs
+from rsc_share.rulebook.view import Case, Party
+from rsc_share.testing.adversaries import Forged
+
+PARTIES = (Party.RELAY, Party.NODE, Party.AUDITOR)
+
+
+def run(b: Bench, entries: list[Forged], party: Party, facts: dict[Key, Fact] | None = None) -> list[Admitted | Void]:
+    """These entries one after the other, each on top of the effects of those before it."""
+    held, verdicts = dict(facts or {}), []
+    for offset, entry in enumerate(entries):
+        stamp = Stamp(b.now + MINUTE + offset, b.ground.witnessed)
+        verdict = judge(b.case(entry, party, facts=held, stamp=stamp, size=b.ground.head.size + offset))
+        held.update(verdict.effects)
+        verdicts.append(verdict)
+    return verdicts
+
+
+def moved(verdict: Admitted | Void) -> dict[Key, Fact]:
+    """Head, id, grants, and the counter of LVA, which are everybody's; the other counters a node cannot know."""
+    others = {count_key(EST, FIN)}
+    return {key: fact for key, fact in verdict.effects.items() if key not in others}
+
+
+def voids(b: Bench) -> dict[str, Forged]:
+    made = b.message()
+    return {
+        "late in the rows": b.message(expires_at=b.now),
+        "policy": b.again("EST", b.message(label="TLP:GREEN REL TO LVA")),
+        "signature": made.altered(precedence="FLASH"),
+        "past": b.message(prev=bytes(32)),
+        "number": b.message(seq=b.pen("EST").head.seq),
+    }
+
+
+@pytest.mark.parametrize("name", ["late in the rows", "policy", "signature", "past", "number"])
+def test_void_entry_advances_the_same_everywhere(name: str) -> None:
+    b = bench()
+    entry = voids(b)[name]
+    verdicts = [judge(b.case(entry, party)) for party in PARTIES]
+    assert all(isinstance(verdict, Void) for verdict in verdicts)
+    assert len({repr(sorted(moved(verdict).items(), key=repr)) for verdict in verdicts}) == 1
+    assert bool(verdicts[0].effects) == (name in ("late in the rows", "policy"))
+
+
+@pytest.mark.parametrize("party", PARTIES)
+def test_honest_entry_follows_a_void_one_that_advanced(party: Party) -> None:
+    b, pen = bench(), bench().pen("EST")
+    first = pen.message(b.grants["EST"], expires_at=b.now)
+    second = pen.message(b.grants["EST"])
+    verdicts = run(b, [first, second], party)
+    assert [type(verdict) for verdict in verdicts] == [Void, Admitted]
+
+
+@pytest.mark.parametrize("party", PARTIES)
+@pytest.mark.parametrize("name", ["signature", "past", "number"])
+def test_relay_cannot_make_an_honest_entry_void_by_logging_another(party: Party, name: str) -> None:
+    b = bench()
+    verdicts = run(b, [voids(b)[name], b.message()], party)
+    assert [type(verdict) for verdict in verdicts] == [Void, Admitted]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_all_parties_agree_on_any_mixture(seed: int) -> None:
+    """Honest entries and lies in any order: the same verdicts at relay, reader and auditor, and the same numbers."""
+    b = bench()
+    entries = [*voids(b).values(), b.message(), b.message(precedence="FLASH"), b.pen("EST").heartbeat()]
+    entries.sort(key=lambda entry: sha256(b"%d" % seed + entry.header.pack()).digest())
+    found = {party: run(b, entries, party) for party in PARTIES}
+    kinds = {party: [type(verdict).__name__ for verdict in verdicts] for party, verdicts in found.items()}
+    assert kinds[Party.RELAY] == kinds[Party.AUDITOR] == kinds[Party.NODE]
+    heads = {party: [v.effects.get(head_key(EST)) for v in verdicts] for party, verdicts in found.items()}
+    assert heads[Party.RELAY] == heads[Party.AUDITOR] == heads[Party.NODE]
+
+
+# --- I6: openings
+
+
+@pytest.mark.parametrize("party", [Party.NODE, Party.AUDITOR])
+@pytest.mark.parametrize("opening", [None, Opening(bytes(16), 1), Opening(bytes(16), 1 << 40)])
+def test_false_opening_is_never_a_verdict(party: Party, opening: Opening | None) -> None:
+    b = bench()
+    openings = {} if opening is None else {LVA: opening, FIN: opening}
+    verdict = judge(b.case(b.message(), party, openings=openings))
+    assert isinstance(verdict, Admitted)
+    assert verdict.kept_back == 0
+
+
+@pytest.mark.parametrize("party", [Party.NODE, Party.AUDITOR])
+def test_true_opening_of_another_entry_opens_nothing(party: Party) -> None:
+    b = bench()
+    other = b.pen("EST").heartbeat()
+    assert isinstance(judge(b.case(b.message(), party, openings=other.openings)), Admitted)
+
+
+def test_counters_come_from_entries_and_never_from_openings() -> None:
+    b = bench()
+    verdict = judge(b.case(b.message(), Party.AUDITOR, openings={}))
+    before = b.facts[count_key(EST, LVA)]
+    assert verdict.effects[count_key(EST, LVA)] == before + 1
+
+
+# --- I13: what a node can know
+
+
+def node_case(b: Bench, entry: Forged, facts: dict[Key, Fact]) -> Case:
+    """LVA, which holds nothing but `facts`."""
+    case = b.case(entry, Party.NODE)
+    return replace(case, view=replace(case.view, facts=facts))
+
+
+def test_node_admits_a_sender_whose_past_it_was_not_shown() -> None:
+    b = bench()
+    verdict = judge(node_case(b, b.message(), {}))
+    assert isinstance(verdict, Admitted)
+    assert verdict.effects[head_key(EST)].seq == b.pen("EST").head.seq + 1
+
+
+def test_node_sees_numbers_rise_and_checks_the_past_where_it_holds_it() -> None:
+    b, pen = bench(), bench().pen("EST")
+    seq = pen.head.seq
+    entry = b.message()
+    skipped = HeadFact(seq - 2, bytes(32), 0)
+    held_other = HeadFact(seq, bytes(32), 0)
+    ahead = HeadFact(seq + 5, bytes(32), 0)
+    counts = {count_key(EST, LVA): b.facts[count_key(EST, LVA)]}
+    verdicts = [judge(node_case(b, entry, {**counts, head_key(EST): head})) for head in (skipped, held_other, ahead)]
+    assert [type(verdict) for verdict in verdicts] == [Admitted, Void, Void]
+    assert not verdicts[1].effects
+    assert not verdicts[2].effects
+
+
+def test_node_says_how_many_entries_were_kept_back_and_says_it_once() -> None:
+    b, pen = bench(), bench().pen("EST")
+    known = b.facts[count_key(EST, LVA)]
+    facts: dict[Key, Fact] = {count_key(EST, LVA): known - 2}
+    first = judge(node_case(b, pen.message(b.grants["EST"]), facts))
+    assert isinstance(first, Admitted)
+    assert first.kept_back == 2
+    facts.update(first.effects)
+    second = judge(node_case(b, pen.message(b.grants["EST"]), facts))
+    assert isinstance(second, Admitted)
+    assert second.kept_back == 0
+
+
+def test_node_does_not_judge_a_grant_it_is_not_in() -> None:
+    b = bench()
+    facts = {key: fact for key, fact in b.facts.items() if key[0] != "grant"}
+    assert isinstance(judge(node_case(b, b.message(), facts)), Admitted)
+    case = b.case(b.message(), Party.AUDITOR)
+    verdict = judge(replace(case, view=replace(case.view, facts=facts)))
+    assert isinstance(verdict, Void)
+    assert verdict.refused.code == "dead-grant"
+
+
+@pytest.mark.parametrize(("confirmed", "unconfirmed"), [(None, True), (0, True), (1 << 60, False)])
+def test_node_marks_what_row_15_could_not_be_judged_for(confirmed: int | None, unconfirmed: bool) -> None:
+    b = bench()
+    verdict = judge(b.case(b.message(), Party.NODE, confirmed_at=confirmed))
+    assert isinstance(verdict, Admitted)
+    assert verdict.unconfirmed is unconfirmed
+
+
+def test_everything_admission_asks_for_is_named_before() -> None:
+    """A store looks up `needs` and nothing else: a fact asked for and not named would be taken for absent."""
+    b = bench()
+    asked: set[Key] = set()
+
+    class Watched(dict):
+        def get(self, key, default=None):
+            asked.add(key)
+            return super().get(key, default)
+
+    for entry in (b.message(), b.pen("EST").grant(), b.pen("EST").heartbeat()):
+        asked.clear()
+        case = b.case(entry, Party.RELAY)
+        judge(replace(case, view=replace(case.view, facts=Watched(b.facts))))
+        assert asked
+        assert asked <= needs([entry.signed])
+        changed = effects_of(b.facts, entry.signed, 0, 0)
+        assert {key for key in changed if key[0] != "grant"} <= needs([entry.signed])
+
+
+def test_stamp_beyond_what_is_held_is_no_crash() -> None:
+    b = bench()
+    for size in (0, b.ground.directory.size + 1, 1 << 60):
+        verdict = judge(b.case(b.message(), Party.AUDITOR, stamp=Stamp(b.now + MINUTE, size)))
+        assert isinstance(verdict, Void)
+        assert (verdict.refused.code, verdict.effects) == ("directory-ahead", {})
