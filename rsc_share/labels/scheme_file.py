@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from itertools import pairwise
@@ -26,6 +25,7 @@ from rsc_share.labels.scheme import (
     Tag,
     TagValue,
 )
+from rsc_share.labels.toml10 import loads
 
 T = TypeVar("T")
 NOBODY = "NONE"
@@ -41,7 +41,7 @@ def read_toml(data: bytes, where: str) -> dict[str, Any]:
     if b"\r" in data or data.startswith(b"\xef\xbb\xbf"):
         raise shape.wrong(where, "has CR line ends or a byte order mark: it reads the same and hashes differently")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise shape.wrong(where, f"is not TOML: {error}") from None
 

@@ -1,0 +1,69 @@
+"""TOML 1.0.0 and no later version, whichever Python reads it.
+
+TOML 1.1 allows line ends and a last comma in inline tables, the escapes `\\e` and `\\x`, and times without seconds. A
+`tomllib` that knows it accepts a text which another one refuses: half of a framework would then follow a charter that
+the other half holds to be void.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+_TOKEN = re.compile(
+    r'(?P<basic>"""(?:[^\\]|\\.)*?"{3,5}|"(?:[^"\\\n]|\\.)*")'
+    r"|(?P<literal>'''.*?'{3,5}|'[^'\n]*')"
+    r"|(?P<comment>\#[^\n]*)"
+    r"|(?P<time>[0-9]{2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?:\.[0-9]+)?)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?)"
+    r"|(?P<mark>[\[\]{},\n])",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+def loads(text: str) -> dict[str, Any]:
+    """The values of a TOML 1.0.0 text. Raises `ValueError` (of which `tomllib.TOMLDecodeError` is one) otherwise."""
+    values = tomllib.loads(text)
+    newer = spelling_of_later(text)
+    if newer is not None:
+        raise ValueError(f"{newer}: TOML 1.1 has that, TOML 1.0.0 has not")
+    return values
+
+
+def spelling_of_later(text: str) -> str | None:
+    """What in `text`, valid TOML of some version, TOML 1.0.0 does not have; None for nothing."""
+    inside: list[str] = []
+    after_comma = -1
+    for found in _TOKEN.finditer(text):
+        odd = _odd_token(found)
+        if odd is None and inside and inside[-1] == "{":
+            last = after_comma >= 0 and not text[after_comma : found.start()].strip(" \t")
+            odd = _odd_mark(found["mark"], last)
+        if odd is not None:
+            return odd
+        _step(found["mark"], inside)
+        after_comma = found.end() if found["mark"] == "," else -1
+    return None
+
+
+def _odd_token(found: re.Match[str]) -> str | None:
+    if found["basic"] is not None and any(escape[1] in "ex" for escape in _ESCAPE.finditer(found["basic"])):
+        return "a text with the escape \\e or \\x"
+    if found["time"] is not None and found["seconds"] is None:
+        return "a time without seconds"
+    return None
+
+
+def _odd_mark(mark: str | None, after_comma: bool) -> str | None:
+    """Inside an inline table."""
+    if mark == "\n":
+        return "a line end in an inline table"
+    return "a comma before the end of an inline table" if mark == "}" and after_comma else None
+
+
+def _step(mark: str | None, inside: list[str]) -> None:
+    if mark in ("[", "{"):
+        inside.append(mark)
+    elif mark in ("]", "}") and inside:
+        inside.pop()
