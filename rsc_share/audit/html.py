@@ -57,9 +57,9 @@ def render(made: Mapping[str, Any]) -> str:
 
 
 def _lead(made: Mapping[str, Any]) -> str:
-    """Green only for an audit that is clean and anchored."""
+    """Green only for an audit that is anchored and has nothing to tell."""
     if made["exit_code"] == Exit.CLEAN:
-        return "clean"
+        return "observe" if made["content"]["findings"] else "clean"
     return "breach" if made["content"]["grades"][Grade.BREACH.text] else "integrity"
 
 

@@ -18,6 +18,7 @@ h3 { margin: 1.4rem 0 .4rem; font-size: 1rem }
 .digest, .iso, small, caption { color: var(--mute); font-size: .85em }
 code { font: .85em ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere }
 h1.clean, li.clean b { color: var(--clean) } h1.breach, li.breach b { color: var(--breach) }
+h1.observe { color: var(--observe) }
 h1.integrity, li.integrity b { color: var(--integrity) } li.irregular b { color: var(--irregular) }
 li.observe b { color: var(--observe) }
 .totals { display: flex; flex-wrap: wrap; gap: .6rem; padding: 0; list-style: none }

@@ -302,3 +302,7 @@ def test_nothing_is_green_without_what_it_rests_on(cheated: Replay) -> None:
     )
     assert made["scope"] in terminal.render(made)
     assert "lead clean" in html.render(made)
+    some = report(replay(MemoryFiles(whole_export(world.source())), Anchors(world.id, {"FIN": world.note(CT)})))
+    assert some["exit_code"] == Exit.CLEAN
+    assert "checkpoints that reach the end of 1 of 2 logs" in some["scope"]
+    assert "lead observe" in html.render(some)
