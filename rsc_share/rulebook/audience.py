@@ -82,7 +82,7 @@ def must_receive(case: Case) -> Set[str]:
 
 def _owed(case: Case, node: str, label: Label) -> bool:
     # Gone or no longer permitted meanwhile: then leaving it out was right.
-    if not case.at.is_active(node, case.now) or not decision(case, case.at, node, label, case.now).permitted:
+    if node not in case.active or not decision(case, case.at, node, label, case.now).permitted:
         return False
     if case.then.prekey(node, case.now) is None:
         return False  # without a prekey younger than PREKEY_MAX nobody can seal to it (I11)

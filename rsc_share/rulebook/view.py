@@ -175,6 +175,11 @@ class Case:
         return self.header.nodes
 
     @Once
+    def active(self) -> frozenset[str]:
+        """Nodes that may be addressed in this log, as stamped: active, of its members, and certified for its realm."""
+        return frozenset(self.at.active_nodes(self.header.log, self.now))
+
+    @Once
     def decided(self) -> dict[str, Decision]:
         """What policy said about each node and this entry's label, as stamped."""
         return {}

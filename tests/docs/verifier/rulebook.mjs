@@ -110,7 +110,8 @@ export class Auditor {
       rule(c.facets.family === 'control' || channel.families.includes(c.facets.family), 9, 'label');
       rule(label.get('originators').includes(member) && !NO_CLAIM.includes(this.permits(c, h.sender, label)), 9, 'label');
     }
-    rule(nodes.every((node) => at.active(node, now)), 10, 'policy-denied');
+    const active = at.activeNodes(h.log, now);
+    rule(nodes.every((node) => active.includes(node)), 10, 'policy-denied');
     if (message) rule(nodes.every((node) => this.permits(c, node, label) === 'released'), 10, 'policy-denied');
     else {
       const target = h.refs?.target;
@@ -143,7 +144,7 @@ export class Auditor {
   }
   owed(c, node) {
     if (c.nodes.includes(node)) return true;
-    return Boolean(c.then.prekey(node, c.now)) && Boolean(c.at.active(node, c.now)) && this.permits(c, node, c.label) === 'released' && this.permits(c, node, c.label, c.then, c.settled) === 'released';
+    return Boolean(c.then.prekey(node, c.now)) && c.at.activeNodes(c.h.log, c.now).includes(node) && this.permits(c, node, c.label) === 'released' && this.permits(c, node, c.label, c.then, c.settled) === 'released';
   }
 
   thirdParty(c) {
