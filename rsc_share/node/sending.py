@@ -80,13 +80,16 @@ class Sending:
     def _settle(self, sent: Sequence[Sent], outcomes: Sequence[Outcome], view: DirectoryView) -> bool:
         unknown: list[Sent] = []
         again: list[Item] = []
+        refused = False
         for row, outcome in zip(sent, outcomes, strict=True):
-            if isinstance(outcome, Logged) and not again and not unknown:
+            if isinstance(outcome, Logged) and not refused and not unknown:
                 self._logged(row, outcome, view)
             elif isinstance(outcome, Turned):
                 self._turned(row, outcome, view, again)
-            elif isinstance(outcome, Weather) and outcome.code == "not-tried" and (again or _refused_before(outcomes)):
-                # A signed refusal of an earlier header refuses every header whose prev runs through it (I7).
+                refused = True
+            elif isinstance(outcome, Weather) and outcome.code == "not-tried" and refused:
+                # A signed refusal of an *earlier* header refuses every header whose prev runs through it (I7). Without
+                # one, another header for this number would be the second: a fork in our own name.
                 again.append(row.item)
             else:
                 unknown.append(row)
@@ -170,7 +173,3 @@ class Sending:
     def _give_up(self, item: Item, error: Refused) -> None:
         if item.ticket is not None:
             item.ticket.fail(error)
-
-
-def _refused_before(outcomes: Sequence[Outcome]) -> bool:
-    return any(isinstance(outcome, Turned) for outcome in outcomes)

@@ -210,6 +210,34 @@ class TwoFaced(adv.Lie):
         return [Turned(signed), *[Weather("not-tried", None)] * (len(entries) - 1)]
 
 
+class Backwards(TwoFaced):
+    """Says that the first was not tried, and refuses only what comes after it."""
+
+    async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+        if self.turned or len(entries) < 2:
+            self.again = list(entries)
+            return await self.port.submit(log, entries)
+        second = await super().submit(log, entries[1:])
+        self.turned = list(entries)
+        return [Weather("not-tried", None), *second]
+
+
+async def test_relay_cannot_have_a_number_signed_again_by_refusing_a_later_one(fw: Framework) -> None:
+    """What stands before a refused header is not refused: its bytes go out again, or there were two of that number."""
+    lie = Backwards(fw, "EST")
+    sent = await fw.node("EST").channel("main").publish(SAID, label=adv.EVERYBODY)
+    await sent.receipt()
+    await fw.settle()
+    signed: dict[int, set[bytes]] = {}
+    for entry in (lie.turned[0], *lie.again):
+        signed.setdefault(adv.Forged.read(entry).header.seq, set()).add(entry.header)
+    assert len(signed[adv.Forged.read(lie.turned[0]).header.seq]) == 1
+    log = engine(fw, "EST").line("main").log
+    entries = [stored.entry async for stored in fw.store.read(log, 0, 99, max_bytes=1 << 30)]
+    assert any(lie.turned[0].header in entry for entry in entries)
+    assert not codes(fw, "EST")
+
+
 async def test_relay_cannot_log_what_it_refused(fw: Framework) -> None:
     """Nor what was signed after it: the refusal of a header refuses every header whose `prev` runs through it (I7)."""
     lie = TwoFaced(fw, "EST")
