@@ -60,12 +60,17 @@ def check_time(manifest: Manifest, newest: int, lag: int, skew: int) -> Iterator
 
 
 def strangers(export: Export, trust: Trust) -> Iterator[Finding]:
-    """Files that no export has. Those in a log's folder are the log's own business."""
+    """Files that no export has. Those in a log's folder are the log's own business.
+
+    Where the directory breaks off, nobody knows which charters follow: their files are not blamed for it.
+    """
     folders = {log.folder: log.checkpoint.size for log in export.logs.values()}
     wanted = {layout.openings_file(name, b.index) for name, size in folders.items() for b in bundles_of(size)}
     wanted |= {layout.ABSENT, *charter_files(export, trust)}
     for path in export.paths:
         known = path in wanted or layout.body_of(path) is not None or layout.folder_of(path) in folders
+        charter = layout.charter_version(path) if trust.directory.size < trust.entries.size else None
+        known = known or (charter is not None and charter[1] in layout.CHARTER_FILES)
         if path.startswith(layout.EXPORT) and not known:
             yield file_finding(path, "has no place in an export", "no such file")
 

@@ -347,3 +347,11 @@ def test_entries_that_cannot_be_read_do_not_make_their_bodies_strangers() -> Non
     grave = [finding for finding in found.findings if finding.grade != Grade.OBSERVATION]
     assert not any("names" in finding.what for finding in grave)
     assert "bodies-unjudged" in [finding.code for finding in found.findings]
+
+
+@pytest.mark.parametrize("name", layout.CHARTER_FILES)
+def test_charter_file_that_is_missing_is_what_is_named(name: str) -> None:
+    path = layout.charter_file(1, name)
+    found = replay_of(remade({other: data for other, data in FILES.items() if other != path}), HONEST.anchors)
+    assert exit_code(found) is Exit.FINDINGS
+    assert not any("has no place" in finding.what for finding in found.findings)
