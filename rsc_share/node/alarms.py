@@ -14,6 +14,7 @@ CODES = frozenset(
         "bad-receipt",  # the relay's receipt does not verify, or is dated off our clock
         "body-missing",  # a log shows an entry for us and keeps its body back
         "cloned",  # entries signed with our key that we did not write
+        "directory-stale",  # no fresh witnessed directory while messages wait
         "equivocation",  # a log signed two different trees
         "kept-back",  # an entry addressed to us never arrived
         "opening-missing",  # the relay gives an entry without the opening that is ours

@@ -10,11 +10,10 @@ from rsc_share.charter.amendment import body_digests
 from rsc_share.charter.certificate import read_certificate
 from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.revocation import read_revocation
-from rsc_share.envelope.entry import DirectoryEntry
 from rsc_share.errors import Misbehaviour, RemoteError
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.identity import Identity, World
-from rsc_share.node.trust import Trust
+from rsc_share.node.trust import Trust, object_of
 from rsc_share.session.frames import Full, Tail
 from rsc_share.session.port import RelayPort
 
@@ -77,13 +76,13 @@ class DirectoryFeed:
         bodies: dict[bytes, bytes] = {}
         for item in tail.items:
             if isinstance(item, Full):
-                bodies.update(await self._bodies_of(port, DirectoryEntry.parse(item.entry).object))
+                bodies.update(await self._bodies_of(port, object_of(item.entry)))
         return bodies
 
     async def _bodies_of(self, port: RelayPort, found: bytes) -> dict[bytes, bytes]:
         bodies: dict[bytes, bytes] = {}
         for _ in range(2):  # the text, once it is here, names the policy bundle
-            missing = [digest for digest in body_digests(found, bodies) if digest not in bodies]
+            missing = [digest for digest in needed(found, bodies) if digest not in bodies]
             if missing:
                 fetched = await port.bodies(self._log, missing)
                 bodies.update({sha256(body).digest(): body for body in fetched.values()})
@@ -123,6 +122,14 @@ class DirectoryFeed:
                 del self.forbidden[name]
             elif now - since > view.parameters.lag:
                 self._alarms.raise_("unlogged", name, f"the directory does not show the revocation of {name}", now)
+
+
+def needed(found: bytes, bodies: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+    """Digests of the bodies an object needs; none for one that cannot be read, which the fold will call void."""
+    try:
+        return body_digests(found, bodies)
+    except RemoteError:
+        return ()
 
 
 def certified(raw: bytes) -> tuple[str, frozenset[bytes]]:

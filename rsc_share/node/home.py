@@ -54,7 +54,7 @@ class Settings:
             value = tomllib.loads(data.decode("utf-8")) if len(data) <= MAX_CONFIG else {}
         except OSError as error:
             raise LocalError(f"{path}: {error.strerror}", advice="make one with `rsc-share node init`") from None
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise LocalError(f"{path}: not TOML: {error}") from None
         try:
             return cls._checked(value)

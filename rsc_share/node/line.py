@@ -167,9 +167,16 @@ class Line:
         """Raises `Refused`, row 3, if this node is revoked, suspended or has no voice: nobody would admit it."""
         self._trust.view.sender(self._identity.node, now, self.log, "message")
 
+    def _watch_freshness(self, now: int) -> None:
+        """A relay that answers, and a directory nobody has witnessed lately: what waits here waits for that."""
+        if self._started and len(self.sending.outbox) and not self._trust.fresh(now):
+            what = "the directory has not been witnessed lately: nothing is sent or admitted until it is"
+            self._alarms.raise_("directory-stale", f"{self.log}/{self._trust.confirmed_at}", what, now)
+
     async def send(self, port: RelayPort) -> bool:
         now, view, directory = self._world.now(), self._trust.view, self._trust.head
         if not self.ready(now) or directory is None or self.follower.head is None:
+            self._watch_freshness(now)
             return False
         try:
             self.may_send(now)

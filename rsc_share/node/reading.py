@@ -31,6 +31,16 @@ Document = tuple[str, bytes]
 its author's name."""
 
 
+SAID = {
+    "acknowledged": "acknowledged",
+    "complied": "recalled",
+    "node-erased": "recalled",
+    "held": "held",
+    "cannot": "cannot",
+}
+"""How an acknowledgement's statement shows in the deliveries of its target."""
+
+
 class Reading:
     """The receiving half of one channel. Entries come one verified stretch of the log at a time."""
 
@@ -151,8 +161,7 @@ class Reading:
         ticket = self.own.get(target) if target is not None else None
         if ticket is None:
             return
-        state = "acknowledged" if content.statement == "acknowledged" else "recalled"
-        ticket.deliver(Delivered(header.member, state, now))
+        ticket.deliver(Delivered(header.member, SAID[content.statement], now))
 
     def _recalled(self, verdict: Admitted, header: Header, content: RecallContent, realm: str) -> None:
         target = header.refs.target

@@ -16,7 +16,7 @@ from rsc_share.node.plan import ReleasePlan
 from rsc_share.node.receipt import Receipt
 from rsc_share.node.ticket import Delivered, Ticket
 
-State = Literal["logged", "stored", "handed-over", "acknowledged", "recalled"]
+State = Literal["logged", "stored", "handed-over", "acknowledged", "recalled", "held", "cannot"]
 
 
 @dataclass(frozen=True, slots=True)

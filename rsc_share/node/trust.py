@@ -11,9 +11,9 @@ from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.entry import DirectoryEntry
 from rsc_share.envelope.parts import Head
-from rsc_share.errors import Misbehaviour, RemoteError
+from rsc_share.errors import LocalError, Misbehaviour, RemoteError
 from rsc_share.log.checkpoint import Checkpoint
-from rsc_share.log.merkle import CompactRange
+from rsc_share.log.merkle import CompactRange, leaf_hash
 from rsc_share.log.note import KeyType, Note
 from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.witnesses import open_witnessed
@@ -64,41 +64,47 @@ class Trust:
         """
         if tail.start != self.size:
             raise RemoteError(f"directory entries from {tail.start} where {self.size} follow", code="out-of-order")
-        entries = [DirectoryEntry.parse(item.entry) for item in tail.items if isinstance(item, Full)]
+        entries = [item.entry for item in tail.items if isinstance(item, Full)]
         if len(entries) != len(tail.items):
             raise RemoteError("a directory entry was kept back: every member reads all of them", code="kept-back")
         self._begin(entries, bodies)
         self._check_root(tail, entries, now)
-        for entry in entries:
+        for raw in entries:
             if self.directory.size == self.size:
-                self._apply(entry, bodies)  # where a body is missing this raises, and the next tail begins here
-            self.tree.append(entry.leaf)
-            self.raw.append(entry.raw)
+                self._apply(raw, bodies)  # where a body is missing this raises, and the next tail begins here
+            self.tree.append(leaf_hash(raw))
+            self.raw.append(raw)
         self._note(tail.note, now)
-        return [entry.object for entry in entries]
+        return [found for found in map(object_of, entries) if found]
 
-    def _begin(self, entries: list[DirectoryEntry], bodies: Mapping[bytes, bytes]) -> None:
+    def _begin(self, entries: list[bytes], bodies: Mapping[bytes, bytes]) -> None:
         """The first entry proves itself by the pinned digest, so it may be applied before any key is known."""
         if self.directory.size == 0 and entries:
             self._apply(entries[0], bodies)
 
-    def _apply(self, entry: DirectoryEntry, bodies: Mapping[bytes, bytes]) -> None:
-        if entry.stamp.directory != self.directory.size:
-            raise RemoteError("a directory entry is not stamped with its own index", code="stamp")
-        try:
-            self.directory.apply(entry.object, entry.stamp.logged_at, bodies)
-        except RemoteError as error:
-            if self.directory.size == 0:
-                raise  # a directory that does not begin with the pinned charter is another framework's
-            self.directory.void(entry.stamp.logged_at, error.code)
-            self.voids.append((entry.stamp.directory, error.code, error.what))
+    def _apply(self, raw: bytes, bodies: Mapping[bytes, bytes]) -> None:
+        """Fold an entry; one that does not apply, or cannot even be read, is void and reading goes on.
 
-    def _check_root(self, tail: Tail, entries: list[DirectoryEntry], now: int) -> None:
+        The fold counts by the log's index. A stamp that says another one is the relay's slip, told by the auditor.
+        """
+        index = self.directory.size
+        logged_at = self.directory.logged_at(index - 1) if index else 0
+        try:
+            entry = DirectoryEntry.parse(raw)
+            logged_at = entry.stamp.logged_at
+            self.directory.apply(entry.object, logged_at, bodies)
+        except (RemoteError, LocalError) as error:
+            if index == 0:
+                raise  # a directory that does not begin with the pinned charter is another framework's
+            self.directory.void(logged_at, error.code)
+            self.voids.append((index, error.code, error.what))
+
+    def _check_root(self, tail: Tail, entries: list[bytes], now: int) -> None:
         view = self.directory.at(self.directory.size)
         checkpoint = open_witnessed(tail.note, view, view.charter.directory, now).checkpoint
         grown = CompactRange.from_edge(self.size, self.tree.edge())
-        for entry in entries:
-            grown.append(entry.leaf)
+        for raw in entries:
+            grown.append(leaf_hash(raw))
         if checkpoint.size < grown.size:
             raise RemoteError("more directory entries than the checkpoint covers", code="out-of-order")
         if checkpoint.size == grown.size:
@@ -120,7 +126,10 @@ class Trust:
         if checkpoint.size > self.size:
             return  # the rest of the tail is still to come
         same_tree(self.tree.root(checkpoint.size), checkpoint)
-        quorum = found.quorum_time(view.charter.witness_quorum)
+        # Counted by the newest charter inside that very tree (I4), which may be older than the one we know.
+        inside = self.directory.at(max(1, checkpoint.size))
+        counted = open_witnessed(note, inside, inside.charter.directory, now)
+        quorum = counted.quorum_time(inside.charter.witness_quorum)
         if quorum is None or checkpoint.size < self.witnessed:
             return
         self.witnessed = checkpoint.size
@@ -133,6 +142,14 @@ class Trust:
 
     def root(self, size: int) -> bytes | None:
         return self.tree.root(size) if size <= self.tree.size else None
+
+
+def object_of(raw: bytes) -> bytes:
+    """The object of an entry; nothing for one that cannot be read."""
+    try:
+        return DirectoryEntry.parse(raw).object
+    except RemoteError:
+        return b""
 
 
 def same_tree(root: bytes, checkpoint: Checkpoint) -> None:

@@ -9,6 +9,7 @@ import pytest
 from rsc_share import LocalError, StorageError, UnknownMessage
 from rsc_share.messages import Body, Indicator, ThreatAssessment
 from rsc_share.testing import Framework
+from rsc_share.testing.adversaries import CheatingRelay
 
 GREEN = "TLP:GREEN REL TO @members"
 
@@ -189,3 +190,29 @@ async def test_a_node_whose_work_fails_tells_everybody_who_waits() -> None:
             await asyncio.wait_for(sent.receipt(), 2)
         with pytest.raises(StorageError):
             node.channel("main")
+
+
+async def test_a_directory_object_nobody_can_read_is_void_and_reading_goes_on() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        await CheatingRelay(fw).log_object(b"not an object")
+        await fw.settle()
+        before = fw.node("LVA").engine.trust.size
+        await fw.suspend("LVA", by="EST")
+        assert fw.node("LVA").engine.trust.size == before + 1
+        assert fw.node("LVA").engine.alarms.codes() == {"void-entry"}
+        await publish(fw, "after")
+        assert len(fw.node("FIN").channel("main").line.reading.inbox.events) == 1
+
+
+async def test_a_frozen_directory_is_said_aloud_while_messages_wait() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        for member in ("LVA", "FIN"):
+            fw.relay.cut_off(member)
+        fw.clock.advance(seconds=400)
+        sent = await fw.node("EST").channel("main").publish(Indicator(pattern="p", stix_id="i"), label=GREEN)
+        await fw.settle()
+        assert "directory-stale" in fw.node("EST").engine.alarms.codes()
+        for member in ("LVA", "FIN"):
+            fw.relay.reconnect(member)
+        await fw.settle()
+        await sent.receipt()
