@@ -195,11 +195,13 @@ def _end(party: Party, read: Revocation, skew: int) -> Party:
     """Every certificate issued up to then ends; one issued later replaces what was revoked, and a revocation that a
     relay kept back cannot reach it. SKEW: two clocks of one ministry, or a thief who dates his certificate ahead."""
     until = read.issued + skew
-    if read.subject == "node":
-        nodes = tuple(_ended(fact, until) for fact in party.nodes.get(read.name, ()))
+    if read.subject == "node" and read.name in party.nodes:
+        nodes = tuple(_ended(fact, until) for fact in party.nodes[read.name])
         return replace(party, nodes={**party.nodes, read.name: nodes})
-    officers = tuple(_ended(fact, until) for fact in party.officers.get(read.name, ()))
-    return replace(party, officers={**party.officers, read.name: officers})
+    if read.subject == "officer" and read.name in party.officers:
+        officers = tuple(_ended(fact, until) for fact in party.officers[read.name])
+        return replace(party, officers={**party.officers, read.name: officers})
+    return party  # an empty list of facts would take the name away from the other kind
 
 
 def _ended(fact: Certified[C], until: int) -> Certified[C]:

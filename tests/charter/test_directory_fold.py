@@ -196,6 +196,14 @@ def test_revocation_of_a_name_nobody_knows_keeps_older_certificates_out(world: W
         world.log(kept_back)
 
 
+def test_revocation_of_the_other_subject_takes_no_name_away(world: World) -> None:
+    """A duty key could else keep an officer from ever being certified again."""
+    world.log(world.revoke("EST/mod-2", subject="officer"))
+    world.now += HOUR
+    world.log(world.certify(world.node("EST/mod-2"), signing("EST/mod-1")))
+    assert world.view.is_active("EST/mod-2", world.now)
+
+
 def test_officer_of_a_suspended_member_signs_nothing(world: World) -> None:
     world.log(world.certify(world.officer("EST/duty-1"), signing("EST/mod-1")))
     world.amend("FIN", "LTU", "LVA", "SWE", members=world.with_member("EST", suspended=True))

@@ -127,6 +127,9 @@ const checks = {
   },
   'policy.json': (v) => {
     const p = policy(v);
+    const later = v.bad_rows.filter((c) => c.why.startsWith('TOML 1.1'));
+    check('rows of TOML 1.1', later.length === 4);
+    for (const c of later) check(c.why, !runs(() => toml.parse(c.rows)));
     check('bundle', pack(new Map(Object.entries(v.files))).equals(hex(v.bundle)) && sha(hex(v.bundle)).toString('hex') === v.digest);
     for (const c of v.decisions) {
       const found = p.decide(c.label, c.subject, c.action, c.facets);
@@ -175,7 +178,7 @@ const checks = {
     for (const q of v.questions) {
       const view = d.at(q.size), at = `at ${q.size}`, log = view.charter.channels.ct.log;
       check(`${at}: charter`, view.charter.version === q.charter_version);
-      check(`${at}: active`, same(view.activeNodes(log, q.now), q.active.ct) && same(view.activeNodes(view.charter.channels.play.log, q.now), q.active.play));
+      check(`${at}: active ${view.activeNodes(log, q.now)}`, same(view.activeNodes(log, q.now), q.active.ct) && same(view.activeNodes(view.charter.channels.play.log, q.now), q.active.play));
       for (const [node, code] of Object.entries(q.senders)) check(`${at}: ${node} ${view.sender(node, q.now, log, 'message')}`, view.sender(node, q.now, log, 'message') === code);
       for (const [node, id] of Object.entries(q.prekeys)) check(`${at}: prekey of ${node}`, (view.prekey(node, q.now)?.id ?? null) === id);
       check(`${at}: witnesses`, equal(view.witnesses(q.now, view.charter.directory), q.witnesses));

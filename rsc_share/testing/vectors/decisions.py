@@ -53,6 +53,10 @@ _BAD_ROWS = {
     "an unknown action": _ROW.format("deny", 'actions = ["print"]\n'),
     "an unknown effect": _ROW.format("allow", ""),
     "a level without its scheme": _ROW.format("deny", 'min_level = "SECRET"\n'),
+    "TOML 1.1: a last comma": _ROW.format("deny", 'tags = { caveat = ["CRYPTO"], }\n'),
+    "TOML 1.1: a line end in an inline table": _ROW.format("deny", 'tags = {\n  caveat = ["CRYPTO"] }\n'),
+    "TOML 1.1: the escape x": _ROW.format("deny", 'basis = "\\x41"\n'),
+    "TOML 1.1: the escape e": _ROW.format("deny", 'basis = "\\e"\n'),
     "an unknown obligation": _ROW.format(
         "permit", 'actions = ["open"]\nvalid = [2026-01-01, 2026-12-31]\nobligations = { burn = "yes" }\n'
     ),

@@ -16,6 +16,7 @@ from rsc_share.envelope.entry import DirectoryEntry, Stamp
 from rsc_share.errors import Refused
 from rsc_share.testing.vectors.basics import Vectors
 from rsc_share.testing.vectors.framework import ALL, DIRECTORY, LOG, Framework
+from rsc_share.testing.vectors.founding_more import more
 from rsc_share.testing.vectors.material import BEGIN, DAY, HOUR, MINUTE, Material, refusal
 
 
@@ -50,9 +51,12 @@ def charters(material: Material) -> Vectors:
             framework.duty("EST").public.fingerprint.encode(), framework.duty("EST").public.fingerprint.upper().encode()
         ),
         "a date with a time": text.replace(b"[2026-01-01,", b"[2026-01-01T00:00:00Z,"),
+        **_later_toml(text),
+        "an invisible character that Unicode 15 added": text + "# \U00013439\n".encode(),
+        "an invisible character by its escape": text.replace(b'"Relay operator"', b'"Relay\\u200boperator"'),
     }
     return {
-        "what": "Charter texts: bytes as hex, what they say, a member authority's signature over version 1.",
+        "what": "Charter texts (the first as itself, bytes as hex), what it says, a member authority's signature over it.",
         "text": text.decode(),
         "digest": charter.digest.hex(),
         "says": _says(charter),
@@ -62,6 +66,22 @@ def charters(material: Material) -> Vectors:
             {"why": why, "text": data.hex(), "code": refusal(parse_charter, data)} for why, data in bad.items()
         ],
     }
+
+
+def _later_toml(text: bytes) -> dict[str, bytes]:
+    """Spellings that TOML 1.1 has and TOML 1.0.0 has not, each in a text that is good but for that."""
+    table, name = b'{ REGIONAL = "SECRET" }', b'framework = "regional"'
+    changes = {
+        "a line end after the brace": (table, b'{\n REGIONAL = "SECRET" }'),
+        "a line end before the brace": (table, b'{ REGIONAL = "SECRET"\n}'),
+        "a comment in an inline table": (table, b'{ # level\n REGIONAL = "SECRET" }'),
+        "a last comma in an inline table": (table, b'{ REGIONAL = "SECRET", }'),
+        "the escape x in a text": (name, b'framework = "\\x72egional"'),
+        "the escape x in a key": (name, b'"\\x66ramework" = "regional"'),
+        "the escape e": (b'"Relay operator"', b'"Relay\\eoperator"'),
+        "a time without seconds": (b"[2026-01-01,", b"[2026-01-01T00:00Z,"),
+    }
+    return {f"TOML 1.1: {why}": text.replace(old, new, 1) for why, (old, new) in changes.items() if old in text}
 
 
 def _says(charter: Charter) -> dict[str, Any]:
@@ -136,6 +156,7 @@ def _grow(f: Framework, questions: list[dict[str, Any]]) -> None:
     ask()
     questions.append(_ask(f, 5, f.now))
     questions.append(_ask(f, f.directory.size, BEGIN + 400 * DAY))
+    more(f, ask)
 
 
 def _prekeys(f: Framework) -> None:

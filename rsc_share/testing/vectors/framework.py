@@ -45,13 +45,14 @@ class Framework:
 
     material: Material
     charter: Charter = field(init=False)
+    first: Charter = field(init=False)
     directory: Directory = field(init=False)
     now: int = T0
     entries: list[Logged] = field(default_factory=list)
     bodies: dict[bytes, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.charter = self.parsed(self.values())
+        self.first = self.charter = self.parsed(self.values())
         self.directory = Directory.begin(self.charter.digest)
         self.log(self.signed(self.charter, None, *ALL), "charter version 1, signed by every founder")
 

@@ -16,7 +16,7 @@ const only = (table, ...keys) => need(Object.keys(table).every((key) => keys.inc
 const like = (v, pattern) => need(typeof v === 'string' && pattern.test(v), `grammar of ${v}`) && v;
 const whole = (v, low, high) => need(Number.isInteger(v) && v >= low && v <= high, `number ${v}`) && v;
 const list = (v, low = 0) => need(Array.isArray(v) && v.length >= low && new Set(v).size === v.length, 'list') && v;
-const fraction = (v) => { list(v, 1); need(v.length <= 2, 'pair'); const [part, all] = v.length === 2 ? v : [v[0], v[0]]; whole(part, 1, 1000); whole(all, 1, 1000); need(part <= all && part * 2 > all, 'fraction'); return [part, all]; };
+const fraction = (v) => { need(Array.isArray(v) && v.length === 2, 'pair'); const [part, all] = v; whole(part, 1, 1000); whole(all, 1, 1000); need(part <= all && part * 2 > all, 'fraction'); return [part, all]; };
 
 export function parseCharter(data) {
   let text;
@@ -47,6 +47,7 @@ export function parseCharter(data) {
     only(m, 'role', 'authority', 'duty', 'title', 'suspended', 'groups', 'entitlement', 'node');
     need(['member', 'observer', 'auditor'].includes(m.role), 'role');
     const found = { code, role: m.role, authority: own(m.authority, `authority ${code}`), duty: null, suspended: m.suspended ?? false, groups: list(m.groups ?? []), entitlements: {}, nodes: {} };
+    if (m.title !== undefined) need(typeof m.title === 'string' && m.title.length > 0 && [...m.title].length <= 200 && !INVISIBLE.test(m.title) && !/[\t\n]/.test(m.title), 'title');
     if (m.duty !== undefined) found.duty = own(m.duty, `duty ${code}`);
     found.groups.forEach((group) => need(GROUP.test(group) && group !== '@members', 'group'));
     for (const [scheme, held] of Object.entries(m.entitlement ?? {})) { only(held, 'levels', 'tags'); found.entitlements[like(scheme, SCHEME)] = { levels: list(held.levels, 1), tags: { ...held.tags } }; }
