@@ -55,7 +55,7 @@ class Scale:
         """Read `name` and `bands = [[low, high, percent, [terms]], ...]`. Raises `RemoteError` with the place."""
         try:
             value = tomllib.loads(data.decode())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RemoteError(f"{where}: {error}", where=where) from None
         table = closed(value, where, ("name", "source", "confirmed", "bands"))
         bands = tuple(each(_band, table["bands"], f"{where} bands", low=2, high=32))

@@ -171,7 +171,7 @@ def read_item(value: Any, where: str) -> Item:
         shape.blob(entry, where, low=1, high=MAX_ENTRY),
         shape.maybe(Opening.from_wire, opening, where),
         tuple(_about(item, where) for item in shape.items(statements, where, high=MAX_AUDIENCE)),
-        tuple(shape.each(shape.blob, bodies, where, high=MAX_AUDIENCE, low=0) if bodies else ()),
+        tuple(shape.each(shape.blob, bodies, where, high=MAX_AUDIENCE)),
     )
 
 
