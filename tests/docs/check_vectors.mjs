@@ -45,6 +45,31 @@ const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 const sortKeys = (v) => (Array.isArray(v) ? v.map(sortKeys) : v && typeof v === 'object' ? Object.fromEntries(Object.keys(v).sort().map((k) => [k, sortKeys(v[k])])) : v);
 const equal = (a, b) => same(sortKeys(a), sortKeys(b));
 
+// A log in order (or not), and entries of which each would stand next.
+const admission = (v) => {
+  for (const c of [...v.entries, ...v.cases]) {
+    const { headerBytes, header, hash, leaf, raw } = parseEntry(hex(c.entry)), h = plain(header);
+    check(`${c.why}: hashes`, hash.toString('hex') === c.header_hash && leaf.toString('hex') === c.leaf && raw.length > headerBytes.length);
+    const refs = header.get('refs'), commits = header.get('parts').map((part) => part.get('commit'));
+    const means = [h.log, h.sender, h.id, h.kind, h.type, header.get('label'), h.to.map(([node]) => node), h.purpose, h.precedence, h.expires_at, h.document, refs, commits, header.get('content')];
+    check(`${c.why}: approval digest`, sha(pack(means)).toString('hex') === c.approval_digest);
+  }
+  for (const c of v.entries) {
+    const h = plain(parseEntry(hex(c.entry)).header), opened = new Map(c.openings.map(([node, salt, n]) => [node, [hex(salt), n]]));
+    check('openings', h.to.every(([node, commitment]) => { const [salt, n] = opened.get(node); return sha('rsc-share/v1 to\0', salt, pack([h.log, h.sender, node, n])).equals(commitment); }));
+    for (const [node, salt, digest, state] of c.statements) {
+      const [, commitment] = h.content.received.find(([sender]) => sender === node);
+      check('statement', sha('rsc-share/v1 received\0', hex(salt), pack([h.log, h.sender, node, hex(digest), state])).equals(commitment));
+    }
+  }
+  const d = new Directory(noble, hex(v.framework_id), new Map(Object.entries(v.bodies).map(([digest, body]) => [digest, hex(body)])));
+  for (const raw of v.directory.map(hex)) { const { first, stamp } = splitEntry(raw); check('directory', d.add(first, stamp[0]) === null); }
+  const auditor = new Auditor(d, v.directory.map((raw) => keys.leafHash(hex(raw))), v.log);
+  const verdict = (who, c) => who.judge(hex(c.entry), new Map(c.openings.map(([node, salt, n]) => [node, [hex(salt), n]])), new Map(Object.entries(c.body_sizes)));
+  for (const c of v.entries) { const found = verdict(auditor, c); check(`in order: ${JSON.stringify(found)}`, equal(found, c.verdict)); }
+  for (const c of v.cases) { const found = verdict(auditor.fork(), c); check(`${c.why}: ${JSON.stringify(found)}`, equal(found, c.verdict)); }
+};
+
 const checks = {
   'encoding.json': (v) => {
     for (const c of v.cases) {
@@ -185,29 +210,8 @@ const checks = {
       check(`${at}: rows`, same(new Policy(view.state.files, view.groups(), view.addedRows()).rows.map((row) => row.id), q.rows));
     }
   },
-  'admission.json': (v) => {
-    for (const c of [...v.entries, ...v.cases]) {
-      const { headerBytes, header, hash, leaf, raw } = parseEntry(hex(c.entry)), h = plain(header);
-      check(`${c.why}: hashes`, hash.toString('hex') === c.header_hash && leaf.toString('hex') === c.leaf && raw.length > headerBytes.length);
-      const refs = header.get('refs'), commits = header.get('parts').map((part) => part.get('commit'));
-      const means = [h.log, h.sender, h.id, h.kind, h.type, header.get('label'), h.to.map(([node]) => node), h.purpose, h.precedence, h.expires_at, h.document, refs, commits, header.get('content')];
-      check(`${c.why}: approval digest`, sha(pack(means)).toString('hex') === c.approval_digest);
-    }
-    for (const c of v.entries) {
-      const h = plain(parseEntry(hex(c.entry)).header), opened = new Map(c.openings.map(([node, salt, n]) => [node, [hex(salt), n]]));
-      check('openings', h.to.every(([node, commitment]) => { const [salt, n] = opened.get(node); return sha('rsc-share/v1 to\0', salt, pack([h.log, h.sender, node, n])).equals(commitment); }));
-      for (const [node, salt, digest, state] of c.statements) {
-        const [, commitment] = h.content.received.find(([sender]) => sender === node);
-        check('statement', sha('rsc-share/v1 received\0', hex(salt), pack([h.log, h.sender, node, hex(digest), state])).equals(commitment));
-      }
-    }
-    const d = new Directory(noble, hex(v.framework_id), new Map(Object.entries(v.bodies).map(([digest, body]) => [digest, hex(body)])));
-    for (const raw of v.directory.map(hex)) { const { first, stamp } = splitEntry(raw); check('directory', d.add(first, stamp[0]) === null); }
-    const auditor = new Auditor(d, v.directory.map((raw) => keys.leafHash(hex(raw))), v.log);
-    const verdict = (who, c) => who.judge(hex(c.entry), new Map(c.openings.map(([node, salt, n]) => [node, [hex(salt), n]])), new Map(Object.entries(c.body_sizes)));
-    for (const c of v.entries) { const found = verdict(auditor, c); check(`in order: ${JSON.stringify(found)}`, equal(found, c.verdict)); }
-    for (const c of v.cases) { const found = verdict(auditor.fork(), c); check(`${c.why}: ${JSON.stringify(found)}`, equal(found, c.verdict)); }
-  },
+  'admission.json': admission,
+  'turning.json': admission,
   'export.json': (v) => {
     const files = new Map(Object.entries(v.files).map(([path, text]) => [path, hex(text)])), pin = hex(v.charter_digest);
     const found = audit(noble, files, pin);

@@ -38,8 +38,9 @@ def test_no_other_files_lie_among_the_vectors() -> None:
     assert {path.name for path in VECTORS.iterdir()} == {*FILES, KEPT}
 
 
-def test_every_admission_case_fails_at_the_row_its_name_says() -> None:
-    for case in json.loads((VECTORS / "admission.json").read_text())["cases"]:
+@pytest.mark.parametrize("name", ["admission.json", "turning.json"])
+def test_every_admission_case_fails_at_the_row_its_name_says(name: str) -> None:
+    for case in json.loads((VECTORS / name).read_text())["cases"]:
         row, verdict = case["why"].partition(":")[0], case["verdict"]
         named = int(row.removeprefix("row ")) if row.startswith("row ") else None
         assert verdict["row"] == named, case["why"]

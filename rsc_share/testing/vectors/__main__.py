@@ -8,7 +8,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rsc_share.testing.vectors import admission, basics, decisions, entries, exports, founding, sealed, sharing, trees
+from rsc_share.testing.vectors import (
+    admission,
+    basics,
+    decisions,
+    entries,
+    exports,
+    founding,
+    sealed,
+    sharing,
+    trees,
+    turning,
+)
 from rsc_share.testing.vectors.material import Material
 
 KEPT = "randomised.json"
@@ -27,6 +38,7 @@ FILES: Mapping[str, Callable[[Material], dict[str, Any]]] = {
     "directory.json": founding.directories,
     "entries.json": entries.entries,
     "admission.json": admission.admission,
+    "turning.json": turning.turning,
     "export.json": exports.export,
 }
 

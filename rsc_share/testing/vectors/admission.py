@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -283,9 +283,15 @@ def admission(material: Material) -> Vectors:
     story = tell(channel)
     court = Court(channel, story)
     trials = [trial for part in (_identity, _trust, _labels, _grants, _others) for trial in part(court)]
+    what = "A log in order, judged as an auditor does; each case is one entry that would stand next, alone."
+    return told(channel, trials, what)
+
+
+def told(channel: Channel, trials: Iterable[Trial], what: str) -> Vectors:
+    """A story and its cases, as the vectors write them."""
     framework = channel.framework
     return {
-        "what": "A log in order, judged as an auditor does; each case is one entry that would stand next, alone.",
+        "what": what,
         "framework_id": framework.id.hex(),
         "log": LOG,
         "directory": [

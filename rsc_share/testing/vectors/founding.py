@@ -15,8 +15,8 @@ from rsc_share.charter.text import parse_charter
 from rsc_share.envelope.entry import DirectoryEntry, Stamp
 from rsc_share.errors import Refused
 from rsc_share.testing.vectors.basics import Vectors
-from rsc_share.testing.vectors.framework import ALL, DIRECTORY, LOG, Framework
 from rsc_share.testing.vectors.founding_more import more
+from rsc_share.testing.vectors.framework import ALL, DIRECTORY, LOG, Framework
 from rsc_share.testing.vectors.material import BEGIN, DAY, HOUR, MINUTE, Material, refusal
 
 
@@ -56,7 +56,7 @@ def charters(material: Material) -> Vectors:
         "an invisible character by its escape": text.replace(b'"Relay operator"', b'"Relay\\u200boperator"'),
     }
     return {
-        "what": "Charter texts (the first as itself, bytes as hex), what it says, a member authority's signature over it.",
+        "what": "A charter text as itself, what it says, its keys, a signature over it; texts to refuse, as hex.",
         "text": text.decode(),
         "digest": charter.digest.hex(),
         "says": _says(charter),
