@@ -21,6 +21,7 @@ from rsc_share.errors import LocalError, RemoteError
 MAX_DEPTH = 16
 MAX_ITEMS = 1024
 """Default bound on one list or map. msgpack allocates what a header *claims*, once per nesting level."""
+_TEXTS = {str}
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
 
 Value = Any
@@ -29,6 +30,8 @@ Value = Any
 
 def pack(value: Value) -> bytes:
     """The one spelling of `value`. Raises `LocalError` for what the format cannot hold."""
+    if type(value) is int and INT_MIN <= value <= INT_MAX:
+        return _dump(value)  # a counter: one for every reader of every entry
     try:
         return _dump(_ordered(value, MAX_DEPTH))
     except UnicodeEncodeError:
@@ -137,7 +140,7 @@ def _plain_float(value: float) -> bool:
 
 def _check_keys(keys: list[Any]) -> None:
     """Sorted texts. Of a key that stood there twice one is left, and the map is then shorter than its bytes."""
-    if any(type(key) is not str for key in keys):
+    if keys and set(map(type, keys)) != _TEXTS:
         raise RemoteError("map key is not a string")
     # Python compares strings by code point, which for valid UTF-8 is the order of the bytes.
     if keys != sorted(keys):

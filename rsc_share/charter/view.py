@@ -26,14 +26,20 @@ QUIET_KINDS = frozenset({"heartbeat", "acknowledgement"})
 class DirectoryView:
     """The directory at `size` entries. Immutable; build it with `Directory.at`."""
 
-    __slots__ = ("_core", "_prekeys", "_slot", "framework_id", "size")
+    __slots__ = ("_core", "_prekeys", "_slot", "charter", "framework_id", "parameters", "size")
+
+    charter: Charter
+    """The newest charter at this size."""
+    parameters: Parameters
 
     def __init__(self, framework_id: bytes, size: int, core: Core, prekeys: Prekeys) -> None:
         self.framework_id = framework_id
         self.size = size
         self._core = core
         self._prekeys = prekeys
-        self._slot = core.slot(core.state.charter.valid[0])
+        self.charter = core.state.version.charter
+        self.parameters = self.charter.parameters
+        self._slot = core.slot(self.charter.valid[0])
 
     def __repr__(self) -> str:
         return f"DirectoryView({self.charter.framework}, size={self.size}, charter version {self.charter.version})"
@@ -42,15 +48,6 @@ class DirectoryView:
     def state(self) -> State:
         """The facts behind the answers, for reports."""
         return self._core.state
-
-    @property
-    def charter(self) -> Charter:
-        """The newest charter at this size."""
-        return self._core.state.version.charter
-
-    @property
-    def parameters(self) -> Parameters:
-        return self._core.state.version.charter.parameters
 
     def _at(self, now: int) -> Slot:
         slot = self._slot
@@ -161,6 +158,9 @@ class DirectoryView:
     def subject(self, node: str, now: int) -> Subject:
         """What policy decides about; `Refused` as `sender` for a node that is not active."""
         slot = self._at(now)
+        known = slot.subjects.get(node)  # of active nodes only
+        if known is not None:
+            return known
         found = slot.active.get(node)
         if found is None:
             raise self._why_not(node, now)

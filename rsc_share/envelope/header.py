@@ -80,7 +80,7 @@ class Header:
     @property
     def nodes(self) -> tuple[str, ...]:
         """The audience, sorted."""
-        return tuple(node for node, _ in self.to)
+        return tuple([node for node, _ in self.to])
 
     @property
     def member(self) -> str:
