@@ -227,6 +227,18 @@ const checks = {
       check(`a flip in ${path}`, caught);
     }
   },
+  'auditing.json': (v) => {
+    const base = Object.entries(v.files), pin = hex(v.charter_digest);
+    for (const c of [{ why: 'as it is', files: {}, findings: v.findings, classes: v.classes }, ...v.spoilt]) {
+      const files = new Map([...base, ...Object.entries(c.files)].map(([path, text]) => [path, text]));
+      for (const [path, text] of [...files]) if (text === null) files.delete(path); else files.set(path, hex(text));
+      const found = audit(noble, files, pin);
+      const rows = new Set(found.findings.map(([code, log, index]) => JSON.stringify(code === 'file' ? ['file', '', null] : [code, log, index])));
+      check(`${c.why}: ${[...rows]}`, same([...rows].sort(), c.findings.map((row) => JSON.stringify(row)).sort()));
+      const classes = Object.fromEntries([...found.logs].map(([origin, log]) => [origin, log.classes]));
+      check(`${c.why}: ${JSON.stringify(classes)}`, equal(classes, c.classes));
+    }
+  },
 };
 
 function policy(v) {

@@ -10,6 +10,7 @@ from typing import Any
 
 from rsc_share.testing.vectors import (
     admission,
+    auditing,
     basics,
     decisions,
     entries,
@@ -40,6 +41,7 @@ FILES: Mapping[str, Callable[[Material], dict[str, Any]]] = {
     "admission.json": admission.admission,
     "turning.json": turning.turning,
     "export.json": exports.export,
+    "auditing.json": auditing.auditing,
 }
 
 

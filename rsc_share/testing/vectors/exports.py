@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rsc_share.audit import layout
@@ -66,13 +67,13 @@ def source_of(channel: Channel) -> ExportSource:
         by="EST",
         exported_at=channel.now + 60_000,
         tool="rsc-share 0.1.0",
-        charters=[_charter(framework)],
+        charters=charters_of(framework),
         logs=[
             _log(channel, DIRECTORY, raw, channel.directory_tree),
             LogSource(
                 LOG,
                 [entry.raw for entry in channel.entries],
-                _note(channel, LOG, channel.tree),
+                note_of(channel, LOG, channel.tree),
                 _vkeys(channel, LOG),
                 {i: draft.openings for i, draft in enumerate(channel.beside) if draft.openings},
                 {i: draft.statements for i, draft in enumerate(channel.beside) if draft.statements},
@@ -83,13 +84,15 @@ def source_of(channel: Channel) -> ExportSource:
 
 
 def _log(channel: Channel, origin: str, entries: list[bytes], tree: MemoryTree) -> LogSource:
-    return LogSource(origin, entries, _note(channel, origin, tree), _vkeys(channel, origin))
+    return LogSource(origin, entries, note_of(channel, origin, tree), _vkeys(channel, origin))
 
 
-def _charter(framework: Framework) -> CharterBodies:
-    reference = read_reference(UnverifiedObject.parse(framework.entries[0].data))
+def charters_of(framework: Framework) -> list[CharterBodies]:
+    """Every version in the directory, with its bodies."""
+    objects = [UnverifiedObject.parse(entry.data) for entry in framework.entries if entry.code is None]
+    references = [read_reference(found) for found in objects if found.kind == "charter"]
     body = framework.bodies
-    return CharterBodies(1, body[reference.text], body[reference.keys], body[reference.signatures], rules.PACKED)
+    return [CharterBodies(r.version, body[r.text], body[r.keys], body[r.signatures], rules.PACKED) for r in references]
 
 
 def _vkeys(channel: Channel, origin: str) -> list[str]:
@@ -98,12 +101,15 @@ def _vkeys(channel: Channel, origin: str) -> list[str]:
     return [key.vkey for key in keys]
 
 
-def _note(channel: Channel, origin: str, tree: MemoryTree) -> bytes:
-    framework, time = channel.framework, channel.now // 1000 + 1
+def note_of(
+    channel: Channel, origin: str, tree: MemoryTree, *, time: int | None = None, by: Sequence[str] = STATES[:3]
+) -> bytes:
+    """A checkpoint signed by its log and cosigned by `by`, from `time` (seconds) on, a second apart."""
+    framework, time = channel.framework, channel.now // 1000 + 1 if time is None else time
     head = Checkpoint(origin, tree.size, tree.root())
     log, log_pq = framework.log_keys()
     lines = [sign_checkpoint(head, log), cosign_mldsa44(head, origin, log_pq, time)]
-    for i, code in enumerate(STATES[:3]):
+    for i, code in enumerate(by):
         name = f"{framework.charter.framework}/{code}/mod-1"
         lines.append(cosign_ed25519(head, name, framework.witness(f"{code}/mod-1")[0], time + i))
     pq = framework.witness("EST/mod-1")[1]

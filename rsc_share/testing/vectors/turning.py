@@ -62,7 +62,7 @@ class Story:
     sensitive: Ref
 
 
-def _tell(c: Turning) -> Story:
+def tell_turning(c: Turning) -> Story:
     f = c.framework
     c.now = MIDNIGHT - 75 * MINUTE
     first = c.grant(EST, (FIN, LTU, LVA))
@@ -218,7 +218,7 @@ def _powers(c: Turning, s: Story) -> Iterator[Trial]:
 
 def turning(material: Material) -> Vectors:
     c = Turning(material)
-    story = _tell(c)
+    story = tell_turning(c)
     c.now = MIDNIGHT + 5 * MINUTE
     trials = [trial for part in (_due, _circles, _from_others, _powers) for trial in part(c, story)]
     c.now = MIDNIGHT + 25 * MINUTE

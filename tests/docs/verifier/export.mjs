@@ -44,10 +44,13 @@ class Audit {
     for (const path of this.files.keys()) if (/^export\/logs\/[^/]+\/checkpoint$/.test(path)) this.open(path.slice(0, -'checkpoint'.length));
     const home = [...this.logs.values()].find((log) => log.origin.endsWith('/directory'));
     this.fold(home);
+    this.charters(home);
     for (const log of this.logs.values()) this.head(log, home);
     for (const log of this.logs.values()) if (log !== home) this.prepare(log, home);
     for (const log of this.logs.values()) if (log !== home) this.walk(log, log.entries.length);
+    this.times();
     this.absent();
+    this.settle();
     return this;
   }
   custody(m) {
@@ -80,10 +83,24 @@ class Audit {
     const bodies = new Map([...this.files].filter(([path]) => path.startsWith('export/charter/')).map(([, data]) => [hex(sha(data)), data]));
     this.directory = new Directory(this.noble, this.pin, bodies);
     home.entries.forEach((raw, index) => {
+      if (this.stopped) return;
       const { first, stamp } = splitEntry(raw), code = this.directory.add(first, stamp[0]);
+      if (code === 'body-missing') { this.stopped = true; this.directory.logged.pop(); this.directory.states.pop(); }
       if (code || stamp[1] !== index) this.find(code ?? 'stamp', home.origin, index);
       home.classes[code ? 'finding' : 'checked'] = (home.classes[code ? 'finding' : 'checked'] ?? 0) + 1;
     });
+  }
+  // Every charter of the directory has its four files, and there are no others
+  charters(home) {
+    const wanted = new Map();
+    home.entries.forEach((raw) => {
+      const [kind, content] = unpack(splitEntry(raw).first), said = kind === 'charter' ? plain(unpack(content)) : null;
+      if (!said) return;
+      const folder = `export/charter/${String(said.version).padStart(4, '0')}/`;
+      wanted.set(`${folder}charter.toml`, hex(said.text)).set(`${folder}keys`, hex(said.keys)).set(`${folder}signatures`, hex(said.signatures)).set(`${folder}bundle`, null);
+    });
+    for (const [path, digest] of wanted) if (!this.files.has(path) || (digest && hex(sha(this.files.get(path))) !== digest)) this.find('file', path);
+    for (const path of this.files.keys()) if (path.startsWith('export/charter/') && !wanted.has(path)) this.find('file', path);
   }
   // Section 13.3: keys that may have signed, and each member's newest counting cosignature
   head(log) {
@@ -94,12 +111,13 @@ class Audit {
     const nodes = [...view.state.parties.values()].flatMap((p) => [...p.nodes].flatMap(([name, facts]) => facts.map((f) => [`${view.charter.framework}/${name}`, f])));
     const witnesses = nodes.flatMap(([name, f]) => [{ name, type: 4, raw: f.witness[0][1] }, { name, type: 6, raw: f.witness[1][1] }]).map(withId);
     try {
-      const found = openCheckpoint(this.noble, log.note, own, witnesses), members = new Set();
+      const found = openCheckpoint(this.noble, log.note, own, witnesses), members = new Map();
       for (const [mark, time] of found.times) {
         const name = mark.split(' ')[0], code = name.split('/')[1];
-        if (view.witnesses(time * 1000, log.origin)[code]?.includes(name)) members.add(code);
+        if (view.witnesses(time * 1000, log.origin)[code]?.includes(name)) members.set(code, Math.max(members.get(code) ?? 0, time * 1000));
       }
-      if (members.size < view.charter.k) this.find('unwitnessed', log.origin);
+      if (members.size < view.charter.k && log.head.size) this.find('unwitnessed', log.origin);
+      log.times = [...members.values()].sort((a, b) => b - a); log.quorum = log.times[view.charter.k - 1] ?? null;
       const known = new Set([...own, ...witnesses].map((k) => `${k.name} ${k.id}`));
       if (parseNote(log.note).lines.some((line) => !known.has(`${line.name} ${line.id}`))) this.find('unknown-cosigner', log.origin);
     } catch (error) { if (!(error instanceof Refused)) throw error; this.find('checkpoint', log.origin); }
@@ -108,6 +126,10 @@ class Audit {
       const f = view.current(name.split('/').slice(1).join('/'), now);
       right.push(withId({ name, type: 4, raw: f.witness[0][1] }), withId({ name, type: 6, raw: f.witness[1][1] }));
     }
+    const closed = this.directory.at(this.directory.size).charter.closed.find((c) => c.log === log.origin);
+    if (closed && log.head.size < closed.size) this.find('truncated', log.origin);
+    else if (closed && hex(root(log.leaves.slice(0, closed.size))) !== closed.root) this.find('fork', log.origin);
+    if (closed && log.head.size > closed.size) this.find('after-closing', log.origin);
     const given = log.vkeys.map(parseVkey), line = (k) => `${k.name} ${k.type} ${hex(k.raw)}`;
     if (given.map(line).join() !== right.map(line).join()) this.find('file', `${log.folder}vkeys`);
   }
@@ -162,12 +184,33 @@ class Audit {
     const view = this.directory.at(stamp[1]), keep = view.channel(log.origin)?.retention_days ?? null;
     const ends = h.kind === 'grant' ? stamp[0] + view.charter.parameters.grant_life : Math.min(h.expires_at ?? Infinity, keep === null ? Infinity : stamp[0] + keep * DAY);
     for (const digest of this.digests(h)) (this.named.get(digest) ?? this.named.set(digest, []).get(digest)).push({ log: log.origin, index, ends });
-    this.newest = Math.max(this.newest ?? 0, stamp[0]);
+    const skew = view.charter.parameters.skew;
+    if (log.quorum !== null && index < log.head.size && stamp[0] > log.times[0] + skew) this.find('future-stamp', log.origin, index);
+  }
+  // Section 15.3: the newest time, and logs that end early
+  times() {
+    const logs = [...this.logs.values()], quorums = logs.map((log) => log.quorum).filter((time) => time);
+    this.newest = Math.max(this.directory.logged.at(-1), ...logs.flatMap((log) => [...(log.times ?? []), log.auditor?.last?.[0] ?? 0]));
+    const { lag } = this.directory.at(this.directory.size).charter.parameters;
+    for (const log of logs) if (log.quorum && Math.max(...quorums) - log.quorum > lag) this.find('ends-early', log.origin);
+  }
+  // An entry with a finding is in that class, whoever found it
+  settle() {
+    for (const log of this.logs.values()) {
+      const wrong = new Set(this.findings.filter(([, origin, index]) => origin === log.origin && index !== null).map(([, , index]) => index)).size;
+      const judged = (log.classes.checked ?? 0) + (log.classes.finding ?? 0);
+      log.classes = Object.fromEntries([['checked', judged - wrong], ['finding', wrong]].filter(([, count]) => count));
+    }
   }
   absent() {
+    const claimed = JSON.parse(this.files.get('export/bodies/absent.json') ?? '{}');
+    const reasons = (digest, { log, index, ends }) => [[ends <= this.newest, 'expired'], [this.recalled?.has(`${log} ${index}`), 'recalled'], [this.erased?.has(digest), 'erased']].filter(([holds]) => holds).map(([, name]) => name);
+    for (const digest of Object.keys(claimed)) if (!this.named.has(digest) || this.files.has(this.path(digest))) this.find('file', 'export/bodies/absent.json');
     for (const [digest, places] of this.named) for (const { log, index, ends } of places) {
-      if (this.files.has(this.path(digest)) || ends <= this.newest || this.recalled?.has(`${log} ${index}`) || this.erased?.has(digest)) continue;
-      this.find('body-missing', log, index);
+      if (this.files.has(this.path(digest))) continue;
+      const hold = reasons(digest, { log, index, ends });
+      if (!hold.length) this.find('body-missing', log, index);
+      else if (digest in claimed && !hold.includes(claimed[digest])) this.find('body-reason', log, index);
     }
     for (const [path, data] of this.files) {
       const found = /^export\/bodies\/([0-9a-f]{2})\/([0-9a-f]{62})$/.exec(path);
