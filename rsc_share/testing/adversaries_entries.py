@@ -8,6 +8,7 @@ await attack.force()         # a relay in league with its sender logs it: nodes 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from hashlib import sha256
 from typing import ClassVar
@@ -34,7 +35,7 @@ from rsc_share.testing.framework import Framework
 from rsc_share.testing.people import NodeKeys
 
 
-class EntryAttack:
+class EntryAttack(ABC):
     """A member that cheats, alone or with the relay. `sender` is a member; `prepare` must come first."""
 
     BREAKS: ClassVar[str]
@@ -58,8 +59,9 @@ class EntryAttack:
         self._forged = await self.write()
         return self._forged
 
+    @abstractmethod
     async def write(self) -> Forged:
-        raise NotImplementedError
+        """The entry that lies."""
 
     async def submit(self) -> Outcome:
         """Hand the entry to the honest relay."""

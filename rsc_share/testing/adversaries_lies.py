@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from rsc_share.testing.adversaries_relay import CheatingRelay, Lie
 from rsc_share.testing.framework import Framework
 
 
-class _OneEntry(Lie):
+class _OneEntry(Lie, ABC):
     """Lies about the entry at `index` of a channel log."""
 
     def __init__(self, framework: Framework, member: str, index: int, channel: str = "main") -> None:
@@ -31,8 +32,9 @@ class _OneEntry(Lie):
             return tail
         return replace(tail, items=self.lie(list(tail.items), self.index - tail.start))
 
+    @abstractmethod
     def lie(self, items: list[Item], at: int) -> tuple[Item, ...]:
-        raise NotImplementedError
+        """What the member is shown instead of these items; the entry is `items[at]`."""
 
 
 class Drop(_OneEntry):
