@@ -123,7 +123,8 @@ def _list(value: list[Any], random: Random, seeds: Seeds) -> Any:
     elif step == 3:
         items.reverse()
     elif step == 4 and items:
-        return (items * 1100)[: random.choice((2, 17, 300, 600, 1100))]
+        one = items[at % len(items)]
+        return [one] * min(random.choice((2, 17, 300, 600, 1100)), 1 + 70_000 // len(msgpack.packb(one)))
     else:
         return _borrowed(random, seeds)
     return items
