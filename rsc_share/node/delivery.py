@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rsc_share import names
@@ -10,6 +11,10 @@ from rsc_share.node.ticket import Delivered, Ticket
 
 SILENT_AFTER = 25 * 3_600_000
 _STATES = {"stored": "stored", "opened": "handed-over"}
+
+
+def _nobody(header_hash: bytes) -> None:
+    """Nobody keeps anything for a resend."""
 
 
 @dataclass(slots=True)
@@ -30,8 +35,12 @@ class Deliveries:
         self._alarms, self._log = alarms, log
         self._to: dict[str, list[Addressed]] = {}
         self._heard: dict[str, int] = {}
+        self._waiting: dict[bytes, int] = {}
+        self.delivered: Callable[[bytes], None] = _nobody
+        """Called with the header hash of an entry once its last recipient has confirmed it."""
 
     def logged(self, nodes: tuple[str, ...], entry: Addressed) -> None:
+        self._waiting[entry.header_hash] = len(nodes)
         for node in nodes:
             self._to.setdefault(node, []).append(
                 Addressed(entry.header_hash, entry.logged_at, entry.ticket, entry.reference)
@@ -54,9 +63,17 @@ class Deliveries:
             )
             at -= 1
         for row in rows[: at + 1]:
-            row.received = True
+            if not row.received:
+                self._confirm(row)
             if row.ticket is not None:
                 row.ticket.deliver(Delivered(names.member_of(node), _STATES.get(state, "stored"), now))
+
+    def _confirm(self, row: Addressed) -> None:
+        row.received = True
+        self._waiting[row.header_hash] -= 1
+        if not self._waiting[row.header_hash]:
+            del self._waiting[row.header_hash]
+            self.delivered(row.header_hash)
 
     def watch(self, now: int, deadline: int, active: tuple[str, ...]) -> None:
         """Raise `undelivered` for what no recipient has confirmed in time, `silent` for a node that says nothing."""

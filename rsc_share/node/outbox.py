@@ -76,7 +76,7 @@ class Outbox:
         self.in_flight: list[Sent] = []
         self.submitted_at = 0
         self.kept: dict[bytes, Item] = {}
-        """Logged, and kept with payload and salt until delivered, expired or recalled: a resend needs both."""
+        """Logged. Payload and salt stay until delivered or recalled (a resend needs both), the rest for a recall."""
 
     def add(self, items: Iterable[Item]) -> None:
         self._queued.extend(items)
@@ -101,6 +101,12 @@ class Outbox:
             return False
         self.take(mine)
         return True
+
+    def forget(self, header_hash: bytes) -> None:
+        """Every recipient holds it: what it said is theirs now, and no longer needed here."""
+        item = self.kept.get(header_hash)
+        if item is not None:
+            item.payload, item.salt, item.sealed = b"", b"", None
 
     def wake(self) -> None:
         for item in (*self._queued, *(sent.item for sent in self.in_flight)):

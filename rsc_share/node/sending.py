@@ -40,6 +40,7 @@ class Sending:
         self._alarms, self._deliveries, self._own = alarms, deliveries, own
         self._dispatch = Dispatch(log, identity, world)
         self.outbox = Outbox()
+        deliveries.delivered = self.outbox.forget
         self.head: HeadFact = NO_HEAD
         self._counters: dict[str, int] = {}
         self._ours: set[bytes] = set()

@@ -200,3 +200,21 @@ async def test_a_revoked_node_is_told_and_nothing_of_it_waits_for_ever() -> None
         with pytest.raises(Exception, match="revoked") as refused:
             await asyncio.wait_for(queued.receipt(), 1)
         assert refused.value.code == "revoked"
+
+
+async def test_what_everybody_confirmed_is_forgotten_and_can_still_be_recalled() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        channel = fw.node("EST").channel("main")
+        sent = await channel.publish(indicator("secret words"), label=GREEN)
+        receipt = await sent.receipt()
+        (item,) = channel.line.sending.outbox.kept.values()
+        assert b"secret words" in item.payload
+        fw.relay.cut_off("FIN")
+        fw.clock.advance(seconds=16 * 60)
+        await fw.settle()
+        assert b"secret words" in item.payload, "FIN has not confirmed it"
+        fw.relay.reconnect("FIN")
+        await fw.settle()
+        assert (item.payload, item.salt, item.sealed) == (b"", b"", None)
+        await (await channel.recall(receipt.reference, reason="wrong")).receipt()
+        assert not (await fw.audit()).findings
