@@ -47,6 +47,7 @@ class Sending:
         self._promised: dict[int, bytes] = {}
         """Leaf by index of every receipt, until this node has read that far."""
         self._refused: set[bytes] = set()
+        self._placed: set[bytes] = set()
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
 
@@ -119,6 +120,10 @@ class Sending:
         return next((index for index in due if self._promised.pop(index) != leaf(index)), None)
 
     def _take_place(self, row: Sent, place: Place) -> None:
+        """Once for each entry: after a broken answer the same bytes are sent, and answered, again."""
+        if row.header_hash in self._placed:
+            return
+        self._placed.add(row.header_hash)
         item, ticket = row.item, row.item.ticket
         self.head = HeadFact(row.seq, row.header_hash, place.index)
         self._counters.update(row.counters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,9 +13,11 @@ from rsc_share import Draft, LocalError, PolicyDenied, Portion
 from rsc_share.charter.compose import compose, next_charter
 from rsc_share.charter.text import parse_charter
 from rsc_share.messages import Indicator, ThreatAssessment
+from rsc_share.session.frames import Logged, Outcome, Submission
 from rsc_share.testing import Framework
 from rsc_share.testing.clock import Clock
 from rsc_share.testing.founding import ChannelPlan, Plan
+from rsc_share.testing.wire import Wire
 
 GREEN = "TLP:GREEN REL TO @members"
 
@@ -217,4 +220,31 @@ async def test_what_everybody_confirmed_is_forgotten_and_can_still_be_recalled()
         await fw.settle()
         assert (item.payload, item.salt, item.sealed) == (b"", b"", None)
         await (await channel.recall(receipt.reference, reason="wrong")).receipt()
+        assert not (await fw.audit()).findings
+
+
+async def test_a_broken_receipt_in_a_run_counts_no_entry_twice() -> None:
+    class Spoiled(Wire):
+        left = 1
+
+        async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+            outcomes = await super().submit(log, entries)
+            last = outcomes[-1]
+            if len(outcomes) > 2 and self.left and isinstance(last, Logged):
+                self.left -= 1
+                return [*outcomes[:-1], replace(last, index=last.index + 1)]
+            return outcomes
+
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        engine = fw.node("EST").engine
+        engine.ports = {host: Spoiled(wire, "EST", fw.relay) for host, wire in engine.ports.items()}
+        channel = fw.node("EST").channel("main")
+        drafts = [Draft(indicator(str(i)), label=GREEN) for i in range(4)]
+        for sent in await channel.publish_all(drafts):
+            await asyncio.wait_for(sent.receipt(), 5)
+        assert "bad-proof" in engine.alarms.codes()
+        fw.clock.advance(seconds=16 * 60)
+        await fw.settle()
+        assert len(channel.line.sending.outbox.kept) == 4
+        assert not channel.line.deliveries._waiting
         assert not (await fw.audit()).findings
