@@ -197,7 +197,20 @@ def _settings() -> tuple[bytes, ...]:
 _NOTE = note_text()
 _SIGNATURE = _NOTE.rstrip("\n").rpartition("\n")[2]
 INPUTS: dict[str, tuple[bytes, ...]] = {
-    "codec": (bytes(70_001), b"\xc7\x00\x01", b"\xd6\xff\0\0\0\0", b"\x91\xc7\x00\x05", b"\x81\xc4\x01a\x01"),
+    "codec": (
+        bytes(70_001),
+        b"\xc7\x00\x01",
+        b"\xd6\xff\0\0\0\0",
+        b"\x91\xc7\x00\x05",
+        b"\x81\xc4\x01a\x01",
+        b"\xcc\x01",
+        b"\x82\xa1b\x01\xa1a\x01",
+        b"\x82\xa1a\x01\xa1a\x01",
+        b"\xcb\x80" + bytes(7),
+        b"\x91" * 20 + b"\xc0",
+        b"\xcf" + b"\xff" * 8,
+        b"\xc1",
+    ),
     "header": _headers(),
     "charter text": _charters(),
     "scheme": _schemes(),
