@@ -38,11 +38,13 @@ class Exit(IntEnum):
     BUG = 70
     STORAGE = 74
     STOPPED = 130
+    UNREAD = 141
 
 
 EXIT_CODES = (
     "Exit codes: 0 ok; 1 findings, refused, or not complete; 2 wrong input or usage; "
-    "3 checked against itself only; 69 not available now; 70 a bug; 74 this machine's disk or keystore; 130 stopped."
+    "3 checked against itself only; 69 not available now; 70 a bug; 74 this machine's disk or keystore; 130 stopped; "
+    "141 nobody read the output to its end."
 )
 
 TRACEBACK = "RSC_TRACEBACK"
@@ -101,6 +103,9 @@ class Frame:
 
 def outcome(error: BaseException) -> tuple[int, str]:
     """The exit code and the line for whatever a command raised."""
+    if isinstance(error, SystemExit | BrokenPipeError) and _unread(error):
+        # `... | head` is no finding: without this the code would be that of one.
+        return Exit.UNREAD, ""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None), ""
     if isinstance(error, KeyboardInterrupt | typer.Abort | EOFError):
@@ -116,6 +121,11 @@ def outcome(error: BaseException) -> tuple[int, str]:
         return Exit.STORAGE, f"this machine: {where}{error.strerror or error}; now: {_FAULT[5][3]} [storage]"
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return Exit.BUG, f"a bug in rsc-share: {what}; now: run it with {TRACEBACK}=1 and report what it shows [bug]"
+
+
+def _unread(error: BaseException) -> bool:
+    """Whether whoever read our output went away; the console turns that into an exit of its own."""
+    return isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError)
 
 
 def _now(error: RscError, usual: str) -> str:

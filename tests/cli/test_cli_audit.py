@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from cli_world import Run
 
+from rsc_share.cli.frame import Exit
 from rsc_share.messages import Indicator
 from rsc_share.testing import Framework
 
@@ -143,3 +146,14 @@ def test_bar_only_on_a_terminal(exported: Exported, run: Run, monkeypatch: pytes
     monkeypatch.setenv("TERM", "xterm")
     assert run("audit", "replay", exported.folder, *exported.anchors()).code == 0
     assert "main" in screen.getvalue()
+
+
+def test_output_nobody_reads_to_its_end_is_not_a_finding(tmp_path: Path) -> None:
+    """`... | head` ends the reader early."""
+    command = [sys.executable, "-c", "from rsc_share.cli.main import run; run()", "--help"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == Exit.UNREAD
