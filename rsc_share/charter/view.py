@@ -233,8 +233,3 @@ class DirectoryView:
         for party in state.parties.values():
             acts.extend(fact for facts in party.revocations.values() for fact in facts)
         return tuple(a for a in acts if not a.confirmed and now - a.place.logged_at > CONFIRM_WITHIN)
-
-
-def witness_members(view: DirectoryView, now: int, log: str) -> Mapping[str, tuple[WitnessKey, ...]]:
-    """Members that may witness a log: role member, not suspended, not its relay's operator. Keys by node."""
-    return view.witnesses(now, log)

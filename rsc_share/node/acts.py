@@ -51,7 +51,6 @@ class Acts:
             item = Item(
                 "recall",
                 recall.id if portion == first else names.uuid7(self._host.now(), random(10)),
-                self._host.now(),
                 precedence="IMMEDIATE",
                 refs=Refs(target=Ref(self._line.log, place.index, place.header_hash)),
                 content=RecallContent(notice),
@@ -74,7 +73,6 @@ class Acts:
         item = Item(
             "acknowledgement",
             names.uuid7(self._host.now(), self._host.engine.world.random(10)),
-            self._host.now(),
             refs=Refs(target=place),
             content=AcknowledgementContent(statement, basis),
             limit=frozenset({names.member_of(sender)}),

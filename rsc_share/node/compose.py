@@ -148,7 +148,6 @@ def items_of(made: Composition, refs: Refs, now: int, random: Random) -> tuple[T
         Item(
             "message",
             ids[piece.portion],
-            now,
             precedence=made.draft.precedence,
             type=made.draft.body.TYPE,
             label=piece.label,

@@ -19,10 +19,6 @@ def register(scheme: str, connector: Connector) -> None:
     _CONNECTORS[scheme] = connector
 
 
-def unregister(scheme: str) -> None:
-    _CONNECTORS.pop(scheme, None)
-
-
 async def connect(address: str, identity: Identity) -> tuple[RelayPort, World]:
     """Raises `LocalError` for an address nobody can connect, `Unavailable` where nobody answers."""
     scheme = address.partition(":")[0]

@@ -64,7 +64,6 @@ class Grants:
         item = Item(
             "grant",
             grant.id,
-            now,
             content=GrantContent(tuple(rows), check),
             bodies=tuple(bodies),
             nodes=tuple(row[0] for row in rows),

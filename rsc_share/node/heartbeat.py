@@ -55,7 +55,6 @@ class Heartbeat:
         return Item(
             "heartbeat",
             names.uuid7(now, self._random(10)),
-            now,
             precedence="ROUTINE",
             content=HeartbeatContent(tuple(rows)),
             statements=tuple(statements),

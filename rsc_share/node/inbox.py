@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from rsc_share.bell import Bell
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
@@ -50,7 +50,7 @@ class Inbox:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.stopped: RscError | None = None
-        self._changed = asyncio.Event()
+        self._bell = Bell()
 
     def add(self, event: Event) -> None:
         self.events.append(event)
@@ -62,11 +62,10 @@ class Inbox:
         self.wake()
 
     def wake(self) -> None:
-        waiting, self._changed = self._changed, asyncio.Event()
-        waiting.set()
+        self._bell.ring()
 
     async def change(self) -> None:
-        await self._changed.wait()
+        await self._bell.next().wait()
 
     def erase(self, target: Ref) -> bool:
         """Drop the payloads of a recalled message. True if it was here."""

@@ -33,7 +33,6 @@ class Item:
 
     kind: str
     id: bytes
-    queued_at: int
     precedence: str = "ROUTINE"
     type: str | None = None
     label: Label | None = None

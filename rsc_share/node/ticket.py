@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
+from rsc_share.bell import Bell
 from rsc_share.envelope.entry import Stamp
 from rsc_share.errors import RscError
 from rsc_share.node.plan import Outcome, ReleasePlan
@@ -44,7 +44,7 @@ class Ticket:
         self.narrowed: list[Outcome] = []
         """Outcomes that re-sealing has changed for the worse since the plan was shown."""
         self.history: list[Delivered] = []
-        self._changed = asyncio.Event()
+        self._bell = Bell()
 
     @property
     def logged(self) -> bool:
@@ -72,9 +72,8 @@ class Ticket:
         self.wake()
 
     def wake(self) -> None:
-        waiting, self._changed = self._changed, asyncio.Event()
-        waiting.set()
+        self._bell.ring()
 
     async def change(self) -> None:
         """Return at the next change. Cancelling a wait changes nothing."""
-        await self._changed.wait()
+        await self._bell.next().wait()

@@ -128,7 +128,7 @@ class Trust:
         same_tree(self.tree.root(checkpoint.size), checkpoint)
         # Counted by the newest charter inside that very tree (I4), which may be older than the one we know.
         inside = self.directory.at(max(1, checkpoint.size))
-        counted = open_witnessed(note, inside, inside.charter.directory, now)
+        counted = found if inside is view else open_witnessed(note, inside, inside.charter.directory, now)
         quorum = counted.quorum_time(inside.charter.witness_quorum)
         if quorum is None or checkpoint.size < self.witnessed:
             return

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from rsc_share.bell import Bell
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import Refused, StorageError
-from rsc_share.relay.bell import Bell
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.store.protocol import Note

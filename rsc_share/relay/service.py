@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rsc_share import names
+from rsc_share.bell import Bell
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.errors import LocalError, Refused, StorageError, Unavailable
 from rsc_share.policy.decide import decide
-from rsc_share.relay.bell import Bell
 from rsc_share.relay.commit import is_directory, replay_erasures
 from rsc_share.relay.keeper import DirectoryKeeper
 from rsc_share.relay.live import LiveLog, State

@@ -11,8 +11,6 @@ from rsc_share.envelope.entry import MAX_ENTRY, Stamp
 from rsc_share.envelope.parts import HASH, MAX_AUDIENCE, SALT, Opening
 from rsc_share.session.refusal import Refusal
 
-MAX_BODY_INLINE = 66_000
-"""Bytes of one inline ciphertext (64 KiB) or sealed key."""
 MAX_NOTE = 65_535
 MAX_ITEMS = 512
 
