@@ -30,6 +30,7 @@ from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
 from rsc_share.log.cosignature import cosign_ed25519, cosign_mldsa44
 from rsc_share.log.note import Note
 from rsc_share.log.tree import MemoryTree
+from rsc_share.policy.decide import decide
 from rsc_share.policy.subject import Facets
 from rsc_share.rulebook.admit import admit
 from rsc_share.rulebook.facts import Fact, Key
@@ -173,7 +174,7 @@ class Synthetic:
         if held is None or self.now > held[1] + 50 * MINUTE:
             yield self._grant(sender, to, seen)
         body = self._body()
-        part = Part(body, BODY, self.random(32), "application/msgpack")
+        part = Part(digest=body, size=BODY, commit=self.random(32), media="application/msgpack")
         yield self._draft(sender, "message", to, seen, label=label, grant=sender.grants[to][0], parts=(part,))
 
     def _audience(self, sender: Sender, label: Label) -> tuple[str, ...]:
@@ -186,7 +187,7 @@ class Synthetic:
                 node
                 for node in view.active_nodes(self.origin, self.now)
                 if node != sender.node
-                and View.decide(bundle, label, view.subject(node, self.now), "receive", facets).permitted
+                and decide(bundle, label, view.subject(node, self.now), "receive", facets).permitted
             )
         return found_nodes
 

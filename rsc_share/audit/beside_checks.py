@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from rsc_share import names
 from rsc_share.audit.besides import Beside
@@ -12,10 +11,10 @@ from rsc_share.crypto.bodies import received_commitment
 from rsc_share.envelope.contents import GrantContent, HeartbeatContent
 from rsc_share.envelope.header import Header
 from rsc_share.rulebook.view import Case
+from rsc_share.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Value, frozen=True):
     """Where an entry stands, for a finding."""
 
     log: str

@@ -9,9 +9,9 @@ Indexes and names rise strictly, so each file has one spelling.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from rsc_share import codec, names, shape
 from rsc_share.audit import layout
@@ -19,10 +19,12 @@ from rsc_share.envelope.entry import MAX_ENTRY
 from rsc_share.envelope.parts import MAX_AUDIENCE, Opening
 from rsc_share.log.tiles import WIDTH
 from rsc_share.session.frames import Statement
+from rsc_share.value import Value
+from rsc_share.wire import Form, Hash, Number, Positive, Salt
+from rsc_share.wire import Row as WireRow
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Value, frozen=True):
     """What travelled beside one entry: openings by recipient node, statements by the sender they are about."""
 
     openings: Mapping[str, Opening]
@@ -46,18 +48,47 @@ def pack_besides(rows: Iterable[Row]) -> bytes:
     )
 
 
+class _Opening(WireRow, frozen=True):
+    node: str
+    salt: Salt
+    n: Positive
+
+
+class _Statement(WireRow, frozen=True):
+    sender: str
+    salt: Salt
+    header_hash: Hash
+    state: Literal["stored", "opened", "bad-grant", "bad-part", "body-missing"]
+
+
+class _Beside(WireRow, frozen=True):
+    index: Number
+    openings: Annotated[tuple[_Opening, ...], Meta(max_length=MAX_AUDIENCE)]
+    statements: Annotated[tuple[_Statement, ...], Meta(max_length=MAX_AUDIENCE)]
+
+
+_Rows = Annotated[tuple[_Beside, ...], Meta(min_length=1, max_length=WIDTH)]
+_FORM: Form[tuple[_Beside, ...]] = Form(_Rows, "openings", layout.MAX_OPENINGS)
+
+
 def read_besides(data: bytes, bundle: int) -> dict[int, Beside]:
     """By index. Raises `RemoteError` unless `data` is the one spelling of a file for this bundle."""
-    value = codec.unpack(data, max_size=layout.MAX_OPENINGS)
-    rows = [shape.row(item, "openings", 3) for item in shape.items(value, "openings", low=1, high=WIDTH)]
-    found = {}
-    for index, openings, statements in rows:
-        beside = Beside(_openings(openings), _statements(statements))
-        if not beside.openings and not beside.statements:
-            raise shape.wrong("openings", "has a row with nothing in it")
-        found[_index(index, bundle)] = beside
-    shape.ascending([row[0] for row in rows], "openings")
+    rows = _FORM.read(data)
+    found = {_index(row.index, bundle): _beside(row) for row in rows}
+    shape.ascending([row.index for row in rows], "openings")
     return found
+
+
+def _beside(row: _Beside) -> Beside:
+    if not row.openings and not row.statements:
+        raise shape.wrong("openings", "has a row with nothing in it")
+    openings = {names.node(item.node): Opening(item.salt, item.n) for item in row.openings}
+    statements = {
+        names.node(item.sender): Statement(item.salt, item.header_hash, item.state) for item in row.statements
+    }
+    shape.ascending([item.node for item in row.openings], "openings")
+    shape.ascending([item.sender for item in row.statements], "statements")
+    return Beside(openings, statements)
 
 
 def pack_view(entries: Iterable[tuple[int, bytes]]) -> bytes:
@@ -75,31 +106,3 @@ def read_view(data: bytes, bundle: int) -> dict[int, bytes]:
 
 def _index(value: Any, bundle: int) -> int:
     return shape.integer(value, "index", low=bundle * WIDTH, high=(bundle + 1) * WIDTH - 1)
-
-
-@lru_cache(maxsize=4096)
-def _checked(name: str) -> str:
-    """Few nodes, many openings: a name is read once."""
-    return names.node(name, "node")
-
-
-def _node(value: Any) -> str:
-    return _checked(value) if type(value) is str else names.node(value, "node")
-
-
-def _openings(value: Any) -> dict[str, Opening]:
-    found = {}
-    for item in shape.items(value, "openings", high=MAX_AUDIENCE):
-        node, salt, n = shape.row(item, "opening", 3)
-        found[_node(node)] = Opening.from_wire([salt, n], "opening")
-    shape.ascending([item[0] for item in value], "openings")
-    return found
-
-
-def _statements(value: Any) -> dict[str, Statement]:
-    found = {}
-    for item in shape.items(value, "statements", high=MAX_AUDIENCE):
-        sender, salt, digest, state = shape.row(item, "statement", 4)
-        found[_node(sender)] = Statement.from_wire([salt, digest, state], "statement")
-    shape.ascending([item[0] for item in value], "statements")
-    return found

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rsc_share import names, shape
 from rsc_share.audit import canonical, layout
 from rsc_share.crypto.signing import PublicKey, Signer, signed_bytes, verify
 from rsc_share.errors import RemoteError
+from rsc_share.value import Value, replace
 
 FORMAT = "rsc-share export 1"
 _KEYS = ("by", "checksum", "exported_at", "files", "format", "framework_id", "signature", "tool", "view")
 _HEX = re.compile(r"[0-9a-f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class FileLine:
+class FileLine(Value, frozen=True):
     path: str
     sha256: bytes
     size: int
@@ -89,7 +89,8 @@ class Manifest:
     @classmethod
     def parse(cls, data: bytes) -> Manifest:
         """Raises `RemoteError` (`malformed`) unless `data` is the one spelling of a manifest whose checksum holds."""
-        m = shape.closed(canonical.decode(data, "manifest"), "manifest", _KEYS)
+        value, rows = canonical.decode_rows(data, "manifest")
+        m = shape.closed(value, "manifest", _KEYS)
         shape.choice(m["format"], "format", (FORMAT,))
         made = cls(
             framework_id=_hex(m["framework_id"], "framework_id", 32),
@@ -101,7 +102,9 @@ class Manifest:
             seal=None if m["signature"] is None else _seal(m["signature"]),
         )
         shape.ascending([line.path for line in made.files], "files")
-        if _hex(m["checksum"], "checksum", 32) != made.checksum:
+        # What the checksum covers was spelled a moment ago: a line for every body of a log is not spelled twice.
+        covered = canonical.join(rows, "checksum", "signature")
+        if _hex(m["checksum"], "checksum", 32) != hashlib.sha256(covered).digest():
             raise RemoteError("manifest: its checksum does not fit what it says", where="checksum")
         return made
 

@@ -118,6 +118,7 @@ class _Audit:
         return Setting(
             export=self.export,
             trust=trust,
+            usable=trust.usable,
             directory_roots=Roots(trust.tree.tree or MemoryTree()),
             opinion=self.opinion,
             signatures=self.signatures,

@@ -9,11 +9,13 @@ from rsc_share.audit import reference
 from rsc_share.labels.label import Label
 from rsc_share.labels.scheme import day_of
 from rsc_share.policy.bundle import Bundle
-from rsc_share.policy.decide import decide
+from rsc_share.policy.decide import decide_each
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.subject import Facets, Subject
 
 _KEPT = 65_536
+Answer = tuple[bool, str]
+"""Permitted, and the code."""
 Ask = Callable[[Bundle, Label, Subject, str, Facets], Decision]
 
 
@@ -30,55 +32,72 @@ class Disagreement:
     """Whether they differ about yes and no, not only about the reason."""
 
 
+@dataclass(slots=True)
+class _Topic:
+    """What the second program said about one label on one day: `answers` to the `subjects` that were asked for last
+    (the readers of a channel are one tuple, compared by identity), `known` to every subject by its digest."""
+
+    subjects: tuple[Subject, ...]
+    answers: list[Answer]
+    known: dict[bytes, Answer]
+
+
 class SecondOpinion:
     """Answers with the first program's decision, as the rulebook does everywhere, and keeps every disagreement.
 
     The slow program is asked once for each distinct question: neither program knows anything finer than the day.
     """
 
-    __slots__ = ("_answers", "_kept", "_round", "_topic", "asked", "disagreements", "distinct", "second")
+    __slots__ = ("_kept", "_topics", "asked", "disagreements", "distinct", "second")
 
     def __init__(self, second: Ask = reference.decide) -> None:
         self.second = second
         self.asked = self.distinct = 0
         self.disagreements: list[Disagreement] = []
-        self._answers: dict[tuple[object, ...], dict[bytes, tuple[bool, str]]] = {}
+        self._topics: dict[tuple[object, ...], _Topic] = {}
         self._kept = 0
-        self._topic: tuple[Bundle, Label, str, Facets] | None = None
-        self._round: dict[bytes, tuple[bool, str]] = {}
 
-    def __call__(self, bundle: Bundle, label: Label, subject: Subject, action: str, facets: Facets) -> Decision:
-        first = decide(bundle, label, subject, action, facets)
-        self.asked += 1
-        topic = self._topic
-        # One entry is decided for each of its readers in turn: the very same values, so the same table of answers.
-        if (
-            topic is None
-            or topic[3] is not facets
-            or topic[1] is not label
-            or topic[0] is not bundle
-            or topic[2] != action
-        ):
-            self._turn_to(bundle, label, action, facets)
-        answer = self._round.get(subject.digest) or self._ask(bundle, label, subject, action, facets)
-        if answer != (first.permitted, first.code):
-            differ = answer[0] != first.permitted
-            self.disagreements.append(Disagreement(subject.node, label.digest, action, first.code, answer[1], differ))
+    def __call__(
+        self, bundle: Bundle, label: Label, subjects: tuple[Subject, ...], action: str, facets: Facets
+    ) -> list[Decision]:
+        first = decide_each(bundle, label, subjects, action, facets)
+        self.asked += len(first)
+        answers = self._answers_about(bundle, label, subjects, action, facets)
+        for decision, answer, subject in zip(first, answers, subjects, strict=True):
+            if answer[0] is not decision.permitted or answer[1] != decision.code:
+                self._disagree(subject, label, action, decision, answer)
         return first
 
-    def _turn_to(self, bundle: Bundle, label: Label, action: str, facets: Facets) -> None:
-        self._topic = (bundle, label, action, facets)
-        if self._kept >= _KEPT:
-            self._answers.clear()
-            self._kept = 0
+    def _answers_about(
+        self, bundle: Bundle, label: Label, subjects: tuple[Subject, ...], action: str, facets: Facets
+    ) -> list[Answer]:
+        """The second program's answers about one label and the facts around it, for these subjects in their order."""
         key = (bundle.key, label.core, action, facets.key, day_of(facets.time))
-        self._round = self._answers.setdefault(key, {})
+        topic = self._topics.get(key)
+        if topic is None:
+            if self._kept >= _KEPT:
+                self._topics.clear()
+                self._kept = 0
+            topic = self._topics[key] = _Topic((), [], {})
+        if topic.subjects is not subjects:
+            answers = [
+                topic.known.get(subject.digest) or self._ask(topic, bundle, label, subject, action, facets)
+                for subject in subjects
+            ]
+            topic.subjects, topic.answers = subjects, answers
+        return topic.answers
 
-    def _ask(self, bundle: Bundle, label: Label, subject: Subject, action: str, facets: Facets) -> tuple[bool, str]:
+    def _disagree(self, subject: Subject, label: Label, action: str, first: Decision, second: Answer) -> None:
+        differ = second[0] != first.permitted
+        self.disagreements.append(Disagreement(subject.node, label.digest, action, first.code, second[1], differ))
+
+    def _ask(
+        self, topic: _Topic, bundle: Bundle, label: Label, subject: Subject, action: str, facets: Facets
+    ) -> Answer:
         found = self.second(bundle, label, subject, action, facets)
         self.distinct += 1
         self._kept += 1
-        self._round[subject.digest] = answer = (found.permitted, found.code)
+        answer = topic.known[subject.digest] = (found.permitted, found.code)
         return answer
 
     def drain(self) -> list[Disagreement]:

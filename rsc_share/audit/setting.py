@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from rsc_share.audit.bodies import BodyBook
@@ -29,6 +29,10 @@ class CountingCache(VerifyCache):
     def verify(self, key: PublicKey, data: bytes, signature: bytes) -> None:
         self.count += 1
         super().verify(key, data, signature)
+
+    def once(self, mark: Hashable, key: PublicKey, data: Callable[[], bytes], signature: bytes) -> None:
+        self.count += 1
+        super().once(mark, key, data, signature)
 
 
 class Roots:
@@ -72,6 +76,8 @@ class Setting:
 
     export: Export
     trust: Trust
+    usable: int
+    """Directory sizes above this are unknown (`Trust.usable`)."""
     directory_roots: Roots
     opinion: SecondOpinion
     signatures: CountingCache

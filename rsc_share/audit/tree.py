@@ -25,10 +25,11 @@ _KEPT = 8
 class Entries:
     """A log's entries as they lie in the export, a bundle at a time. Nothing about them is verified."""
 
-    __slots__ = ("_cached", "_export", "_log", "damaged", "view")
+    __slots__ = ("_cached", "_export", "_log", "damaged", "size", "view")
 
     def __init__(self, export: Export, log: LogFiles, view: bool) -> None:
         self._export, self._log, self.view = export, log, view
+        self.size = log.checkpoint.size
         self._cached: OrderedDict[int, dict[int, bytes]] = OrderedDict()
         self.damaged: dict[str, str] = {}
         """Paths that could not be read, with the reason."""
@@ -36,10 +37,6 @@ class Entries:
     @property
     def origin(self) -> str:
         return self._log.checkpoint.origin
-
-    @property
-    def size(self) -> int:
-        return self._log.checkpoint.size
 
     def get(self, index: int) -> bytes | None:
         """The entry, or None where it is not in this view or cannot be read."""

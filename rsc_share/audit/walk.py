@@ -64,7 +64,8 @@ class Walk:
             return
         self.busy = True
         try:
-            while self.position < min(end, self.size):
+            end = min(end, self.size)
+            while self.position < end:
                 if self.position % WIDTH == 0:
                     self.setting.progress(self.origin, self.position, self.size)
                 self._step()
@@ -106,14 +107,14 @@ class Walk:
             self._add(Finding(Grade.INTEGRITY, "malformed", what, 1, self.origin, index, rule=rule_of(1)))
             return
         self.sums.entries[entry.header.sender, entry.header.kind] += 1
-        if entry.stamp.directory > self.setting.trust.usable:
+        if entry.stamp.directory > self.setting.usable:
             self._beyond(index, entry.stamp)
             return
         self._judge(index, entry)
         self.last = entry.stamp
 
     def _beyond(self, index: int, stamp: Stamp) -> None:
-        held = self.setting.trust.usable
+        held = self.setting.usable
         if held == self.setting.trust.entries.size:
             what = f"entry {index} was judged under {stamp.directory} directory entries; this export has {held}"
             evidence = {"stamped": stamp.directory, "held": held}
@@ -142,7 +143,8 @@ class Walk:
         self._besides_of(h, beside, case, place)
         if case.stamp.directory > 0:
             self.findings.extend(notices.times(place, entry.stamp, self.bounds, case.parameters.skew))
-        self.findings.extend(notices.opinions(place, self.setting.opinion.drain()))
+        if self.setting.opinion.disagreements:
+            self.findings.extend(notices.opinions(place, self.setting.opinion.drain()))
 
     def _case(self, index: int, entry: UnverifiedEntry, beside: Beside) -> Case:
         setting = self.setting
@@ -152,7 +154,7 @@ class Walk:
             log=self.origin,
             directory=setting.trust.directory,
             directory_root=setting.directory_roots.at,
-            witnessed=setting.trust.usable,
+            witnessed=setting.usable,
             facts=self.facts,
             size=index,
             last=self.last,
@@ -195,7 +197,8 @@ class Walk:
 
     def _besides_of(self, h: Header, beside: Beside, case: Case, place: Place) -> None:
         self.findings.extend(openings(case, beside, place))
-        self.findings.extend(statements(h, beside, place))
+        if h.kind == "heartbeat" or beside.statements:
+            self.findings.extend(statements(h, beside, place))
         self.sums.openings += len(beside.openings)
         self.sums.statements += len(beside.statements)
         if case.stamp.directory > 0:

@@ -40,6 +40,8 @@ class Slot:
     current: Mapping[str, NodeCertificate]
     active: Mapping[str, NodeCertificate]
     by_channel: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sets: dict[str, frozenset[str]] = field(default_factory=dict)
+    readers: dict[str, tuple[Subject, ...]] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
     witnesses: dict[str, Mapping[str, tuple[WitnessKey, ...]]] = field(default_factory=dict)
 
@@ -105,6 +107,12 @@ class Core:
             found = slot.by_channel[channel] = self._in_channel(slot, channel)
         return found
 
+    def active_set(self, slot: Slot, channel: str) -> frozenset[str]:
+        found = slot.sets.get(channel)
+        if found is None:
+            found = slot.sets[channel] = frozenset(self.active_nodes(slot, channel))
+        return found
+
     def _in_channel(self, slot: Slot, channel: str) -> tuple[str, ...]:
         spec = self.logs.get(channel) or next((s for s in self.logs.values() if s.channel == channel), None)
         if spec is None:
@@ -124,6 +132,13 @@ class Core:
         if found is None:
             member = self.state.charter.members[certificate.member]
             found = slot.subjects[certificate.name] = subject_of(member, certificate)
+        return found
+
+    def readers(self, slot: Slot, channel: str) -> tuple[Subject, ...]:
+        found = slot.readers.get(channel)
+        if found is None:
+            nodes = self.active_nodes(slot, channel)
+            found = slot.readers[channel] = tuple(self.subject(slot, slot.active[node]) for node in nodes)
         return found
 
     def channel_facts(self, spec: LogSpec) -> ChannelFacts:

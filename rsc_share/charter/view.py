@@ -78,6 +78,10 @@ class DirectoryView:
         """Sorted nodes that take part in a channel (its name or log origin) and may be addressed there."""
         return self._core.active_nodes(self._at(now), channel)
 
+    def active_set(self, channel: str, now: int) -> frozenset[str]:
+        """The same nodes as a set."""
+        return self._core.active_set(self._at(now), channel)
+
     def certificate(self, node: str, now: int) -> NodeCertificate | None:
         """The node's certificate within its time, whatever its member's standing; None if there is none."""
         return self._at(now).current.get(node)
@@ -165,6 +169,10 @@ class DirectoryView:
         if found is None:
             raise self._why_not(node, now)
         return self._core.subject(slot, found)
+
+    def readers(self, channel: str, now: int) -> tuple[Subject, ...]:
+        """The subjects of `active_nodes`, in their order: the same tuple as long as nothing about them changes."""
+        return self._core.readers(self._at(now), channel)
 
     # --- logs
 

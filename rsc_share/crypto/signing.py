@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final, Protocol
@@ -232,8 +232,8 @@ class VerifyCache:
         if limit < 2:
             raise LocalError("a signature cache holds at least 2")
         self._half = limit // 2
-        self._young: set[bytes] = set()
-        self._old: set[bytes] = set()
+        self._young: set[Hashable] = set()
+        self._old: set[Hashable] = set()
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -247,6 +247,20 @@ class VerifyCache:
             return
         if mark not in self._old:
             verify(key, data, signature)
+        self._remember(mark)
+
+    def once(self, mark: Hashable, key: PublicKey, data: Callable[[], bytes], signature: bytes) -> None:
+        """As `verify`, where `mark` already says everything: key, signature and what `data` makes its bytes from.
+
+        For what stands in thousands of entries, such as a log's head: the bytes are made and hashed the first time.
+        """
+        if mark in self._young:
+            return
+        if mark not in self._old:
+            verify(key, data(), signature)
+        self._remember(mark)
+
+    def _remember(self, mark: Hashable) -> None:
         if len(self._young) >= self._half:
             self._old, self._young = self._young, set()
         self._young.add(mark)

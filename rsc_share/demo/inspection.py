@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from rsc_share.demo.stage import STATES, TERROR, Sent, Stage
 from rsc_share.durable import write_whole
 from rsc_share.testing.auditing import export_source
 from rsc_share.testing.founding import OPERATOR
+from rsc_share.value import replace
 
 DEMO = " demo"
 """What the tool's name in a manifest ends with: such a folder may be replaced by the next run."""

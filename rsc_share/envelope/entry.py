@@ -6,13 +6,14 @@ SHA-256(0x00 || entry). Both types say *unverified*: only the rulebook turns one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
-from rsc_share import codec, shape
+from rsc_share import shape
 from rsc_share.envelope.header import Header, header_hash
 from rsc_share.envelope.signature import SignatureBlock
 from rsc_share.log.merkle import leaf_hash
+from rsc_share.value import Value
+from rsc_share.wire import Form, Number, Row, write
 
 VERSION = 1
 MAX_ENTRY = 65_535
@@ -20,30 +21,38 @@ MAX_ENTRY = 65_535
 MAX_STAMP = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Row, frozen=True):
     """The relay's word: when it logged the entry (ms UTC) and under which directory size it judged it."""
 
-    logged_at: int
-    directory: int
+    logged_at: Number
+    directory: Number
 
     def pack(self) -> bytes:
-        return codec.pack([self.logged_at, self.directory])
+        return write(self)
 
     @classmethod
     def parse(cls, data: bytes) -> Stamp:
         return _read_stamp(data)
 
 
+class _Entry(Row, frozen=True):
+    version: int
+    header: bytes
+    block: bytes
+    stamp: bytes
+
+
+_STAMP: Form[Stamp] = Form(Stamp, "stamp", MAX_STAMP)
+_ENTRY: Form[_Entry] = Form(_Entry, "entry", MAX_ENTRY)
+
+
 @lru_cache(maxsize=1024)
 def _read_stamp(data: bytes) -> Stamp:
     """A relay gives one stamp to everything it commits together."""
-    logged_at, directory = shape.row(codec.unpack(data, max_size=MAX_STAMP), "stamp", 2)
-    return Stamp(shape.integer(logged_at, "stamp.logged_at"), shape.integer(directory, "stamp.directory"))
+    return _STAMP.read(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Value, frozen=True):
     """A parsed, unverified header with its parsed, unverified signature block, and the bytes of both."""
 
     header: Header
@@ -57,14 +66,17 @@ class Signed:
         return cls(Header.parse(header), SignatureBlock.parse(block), header, block, header_hash(header))
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedEntry:
+class UnverifiedEntry(Value, frozen=True):
     """An entry of a channel log: canonical and well formed, and nothing more."""
 
     signed: Signed
     stamp: Stamp
     raw: bytes
-    leaf: bytes
+
+    @property
+    def leaf(self) -> bytes:
+        """Its leaf hash, made when asked for: who replays a log has hashed it before."""
+        return leaf_hash(self.raw)
 
     @property
     def header(self) -> Header:
@@ -74,16 +86,14 @@ class UnverifiedEntry:
     def parse(cls, raw: bytes) -> UnverifiedEntry:
         """Raises `RemoteError` (`malformed`). What parses packs to the same bytes."""
         header, block, stamp = split_entry(raw)
-        return cls(Signed.parse(header, block), Stamp.parse(stamp), raw, leaf_hash(raw))
+        return cls(Signed.parse(header, block), Stamp.parse(stamp), raw)
 
     @classmethod
     def stamped(cls, signed: Signed, stamp: Stamp) -> UnverifiedEntry:
-        raw = join_entry(signed.header_bytes, signed.block_bytes, stamp.pack())
-        return cls(signed, stamp, raw, leaf_hash(raw))
+        return cls(signed, stamp, join_entry(signed.header_bytes, signed.block_bytes, stamp.pack()))
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryEntry:
+class DirectoryEntry(Value, frozen=True):
     """An entry of the directory log: an object that proves itself, and a stamp. It has no signature of a node."""
 
     object: bytes
@@ -106,15 +116,14 @@ class DirectoryEntry:
 
 def split_entry(raw: bytes) -> tuple[bytes, bytes, bytes]:
     """Header or object, signature block, stamp: the three byte strings of an entry."""
-    version, *three = shape.row(codec.unpack(raw, max_size=MAX_ENTRY, max_items=4), "entry", 4)
-    if version != VERSION or type(version) is not int:
+    found = _ENTRY.read(raw)
+    if found.version != VERSION:
         raise shape.wrong("entry version", f"is not {VERSION}: a newer release may read it")
-    header, block, stamp = (shape.blob(item, "entry") for item in three)
-    return header, block, stamp
+    return found.header, found.block, found.stamp
 
 
 def join_entry(header: bytes, block: bytes, stamp: bytes) -> bytes:
-    raw = codec.pack([VERSION, header, block, stamp])
+    raw = write(_Entry(VERSION, header, block, stamp))
     if len(raw) > MAX_ENTRY:
         raise shape.wrong("entry", f"is {len(raw)} bytes long; the log takes {MAX_ENTRY}")
     return raw

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta, Raw
 
 from rsc_share import codec, names, shape
 from rsc_share.envelope.contents import READERS, Content, read_content
 from rsc_share.envelope.parts import (
-    ED25519_SIGNATURE,
     HASH,
     MAX_APPROVALS,
+    MAX_AUDIENCE,
     MAX_PARTS,
     NO_REFS,
     Head,
     Part,
     Refs,
-    read_audience,
 )
 from rsc_share.labels.label import Label
 from rsc_share.log.merkle import leaf_hash
+from rsc_share.value import Value
+from rsc_share.wire import Ed25519Signature, Form, Hash, Id, Map, Number, Positive, write
 
 MAX_HEADER = 65_000
 MAX_DOCUMENT = 256
@@ -28,32 +30,40 @@ MAX_DOCUMENT = 256
 KINDS = ("message", *READERS)
 PRECEDENCES = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
 FIRST_PREV = bytes(HASH)
-KEYS = [
-    "approvals",
-    "content",
-    "directory",
-    "document",
-    "expires_at",
-    "grant",
-    "id",
-    "kind",
-    "label",
-    "log",
-    "parts",
-    "precedence",
-    "prev",
-    "purpose",
-    "refs",
-    "seen",
-    "sender",
-    "seq",
-    "to",
-    "type",
-]
+_NIL = Raw(codec.pack(None))
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class _Wire(Map, frozen=True):
+    """The header as it is written. Label and content are read from their own bytes: the one is one of few, the other
+    has a shape for each kind."""
+
+    approvals: Annotated[tuple[tuple[Hash, Ed25519Signature], ...], Meta(max_length=MAX_APPROVALS)]
+    content: Raw
+    directory: Head
+    document: tuple[Id, Annotated[int, Meta(ge=2, le=MAX_DOCUMENT)]] | None
+    expires_at: Number | None
+    grant: Id | None
+    id: Id
+    kind: str
+    label: Raw
+    log: str
+    parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_PARTS)]
+    precedence: str
+    prev: Hash
+    purpose: Annotated[str, Meta(min_length=1, max_length=64)] | None
+    refs: Refs | None
+    seen: Head
+    sender: str
+    seq: Positive
+    to: Annotated[tuple[tuple[str, Hash], ...], Meta(max_length=MAX_AUDIENCE)]
+    type: str | None
+
+
+_FORM: Form[_Wire] = Form(_Wire, "header", MAX_HEADER)
+KEYS = list(_Wire.__struct_fields__)
+
+
+class Header(Value, frozen=True):
     """One entry's header. Times are ms UTC; `to` is exactly the audience, without the sending node."""
 
     log: str
@@ -87,59 +97,68 @@ class Header:
         return names.member_of(self.sender)
 
     def pack(self) -> bytes:
-        return codec.pack(
-            {
-                "approvals": [list(row) for row in self.approvals],
-                "content": self.content and self.content.wire(),
-                "directory": self.directory.wire(),
-                "document": self.document and list(self.document),
-                "expires_at": self.expires_at,
-                "grant": self.grant,
-                "id": self.id,
-                "kind": self.kind,
-                "label": self.label and self.label.wire(),
-                "log": self.log,
-                "parts": [part.wire() for part in self.parts],
-                "precedence": self.precedence,
-                "prev": self.prev,
-                "purpose": self.purpose,
-                "refs": self.refs.wire(),
-                "seen": self.seen.wire(),
-                "sender": self.sender,
-                "seq": self.seq,
-                "to": [list(row) for row in self.to],
-                "type": self.type,
-            }
+        """The one spelling. Raises `LocalError` for what the format cannot hold."""
+        return write(
+            _Wire(
+                approvals=self.approvals,
+                content=_NIL if self.content is None else Raw(codec.pack(self.content.wire())),
+                directory=self.directory,
+                document=self.document,
+                expires_at=self.expires_at,
+                grant=self.grant,
+                id=self.id,
+                kind=self.kind,
+                label=_NIL if self.label is None else Raw(self.label.packed),
+                log=self.log,
+                parts=self.parts,
+                precedence=self.precedence,
+                prev=self.prev,
+                purpose=self.purpose,
+                refs=None if self.refs == NO_REFS else self.refs,
+                seen=self.seen,
+                sender=self.sender,
+                seq=self.seq,
+                to=self.to,
+                type=self.type,
+            )
         )
 
     @classmethod
     def parse(cls, data: bytes) -> Header:
         """Raises `RemoteError` (`malformed`) unless `data` is the one spelling of a well-formed header."""
-        m = shape.closed(codec.unpack(data, max_size=MAX_HEADER, max_items=512), "header", KEYS)
-        kind = shape.choice(m["kind"], "kind", KINDS)
+        m = _FORM.read(data)
+        kind = shape.choice(m.kind, "kind", KINDS)
         header = cls(
-            log=names.origin(m["log"]),
+            log=names.origin(m.log),
             kind=kind,
-            type=shape.maybe(names.message_type, m["type"], "type"),
-            id=names.message_id(m["id"]),
-            sender=names.node(m["sender"], "sender"),
-            seq=shape.integer(m["seq"], "seq", low=1),
-            prev=shape.blob(m["prev"], "prev", size=HASH),
-            expires_at=shape.maybe(shape.integer, m["expires_at"], "expires_at"),
-            precedence=shape.choice(m["precedence"], "precedence", PRECEDENCES),
-            purpose=shape.maybe(shape.text, m["purpose"], "purpose", low=1, high=64),
-            document=shape.maybe(_document, m["document"], "document"),
-            refs=Refs.from_wire(m["refs"], "refs"),
-            label=None if m["label"] is None else _label(codec.again(m["label"])),
-            to=read_audience(m["to"], "to"),
-            grant=shape.maybe(names.message_id, m["grant"], "grant"),
-            parts=tuple(shape.each(Part.from_wire, m["parts"], "parts", high=MAX_PARTS)),
-            content=read_content(kind, m["content"]),
-            approvals=_approvals(m["approvals"]),
-            seen=Head.from_wire(m["seen"], "seen"),
-            directory=Head.from_wire(m["directory"], "directory"),
+            type=None if m.type is None else names.message_type(m.type, "type"),
+            id=names.message_id(m.id),
+            sender=names.node(m.sender, "sender"),
+            seq=m.seq,
+            prev=m.prev,
+            expires_at=m.expires_at,
+            precedence=shape.choice(m.precedence, "precedence", PRECEDENCES),
+            purpose=None if m.purpose is None else shape.text(m.purpose, "purpose"),
+            document=m.document,
+            refs=NO_REFS if m.refs is None else m.refs,
+            label=None if m.label == _NIL else _label(bytes(m.label)),
+            to=m.to,
+            grant=None if m.grant is None else names.message_id(m.grant, "grant"),
+            parts=m.parts,
+            content=_content(kind, m.content),
+            approvals=m.approvals,
+            seen=m.seen,
+            directory=m.directory,
         )
+        _audience(header)
         _kind_rules(header)
+        if header.document is not None:
+            names.message_id(header.document[0], "document")
+        if m.refs is not None:
+            _check_refs(m.refs)
+        for part in m.parts:
+            shape.text(part.media, "parts", low=1, high=64)
+        shape.ascending([key for key, _ in m.approvals], "approvals")
         return header
 
 
@@ -148,10 +167,18 @@ def header_hash(data: bytes) -> bytes:
     return leaf_hash(data)
 
 
+def _audience(h: Header) -> None:
+    """Nodes, rising: a set with one spelling, and without the sending node."""
+    nodes = [node for node, _ in h.to]
+    for node in nodes:
+        names.node(node, "to")
+    shape.ascending(nodes, "to")
+    if h.sender in nodes:
+        raise shape.wrong("to", "holds the sending node itself")
+
+
 def _kind_rules(h: Header) -> None:
     """Only a message has type, label, parts and grant; a document names one of at least two portions."""
-    if any(node == h.sender for node, _ in h.to):
-        raise shape.wrong("to", "holds the sending node itself")
     if h.kind == "message":
         for name in ("type", "label", "grant"):
             if getattr(h, name) is None:
@@ -159,30 +186,24 @@ def _kind_rules(h: Header) -> None:
         if not h.parts:
             raise shape.wrong("parts", "a message needs at least one")
         return
-    if h.type or h.label or h.grant or h.parts or h.purpose or h.document or h.expires_at:
+    if h.type or h.label or h.grant or h.parts or h.purpose or h.document or h.expires_at is not None:
         raise shape.wrong("kind", f"a {h.kind} has no type, label, purpose, document, expiry, grant or parts")
     needs_target = h.kind in ("acknowledgement", "release", "recall")
     if needs_target != (h.refs.target is not None) or h.refs != Refs(target=h.refs.target):
         raise shape.wrong("refs", f"a {h.kind} refers to {'exactly its target' if needs_target else 'nothing'}")
 
 
-def _document(value: Any, where: str) -> tuple[bytes, int]:
-    first, count = shape.row(value, where, 2)
-    return names.message_id(first, where), shape.integer(count, where, low=2, high=MAX_DOCUMENT)
+def _check_refs(refs: Refs) -> None:
+    if refs == NO_REFS:
+        raise shape.wrong("refs", "an empty map must be nil")
+    for ref in refs.all():
+        names.origin(ref.log, "refs")
 
 
-def _approvals(value: Any) -> tuple[tuple[bytes, bytes], ...]:
-    rows = []
-    for item in shape.items(value, "approvals", high=MAX_APPROVALS):
-        key_id, signature = shape.row(item, "approvals", 2)
-        rows.append(
-            (
-                shape.blob(key_id, "approvals key id", size=HASH),
-                shape.blob(signature, "approvals signature", size=ED25519_SIGNATURE),
-            )
-        )
-    shape.ascending([row[0] for row in rows], "approvals")
-    return tuple(rows)
+def _content(kind: str, packed: bytes) -> Content | None:
+    if kind == "message" and packed == _NIL:
+        return None
+    return read_content(kind, codec.unpack(bytes(packed), max_size=MAX_HEADER, max_items=512))
 
 
 @lru_cache(maxsize=4096)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from rsc_share import names, shape
+from rsc_share.wire import Ed25519Signature, Hash, Map, Number, Positive, Row, Salt
 
 HASH = 32
 SALT = 16
@@ -21,13 +22,12 @@ MAX_BODY = 1 << 40
 MAX_BATCH = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Row, frozen=True):
     """`[log, index, header hash]`: a point in a log, so that finding it needs no hash index."""
 
     log: str
-    index: int
-    header_hash: bytes
+    index: Number
+    header_hash: Hash
 
     def wire(self) -> list[Any]:
         return [self.log, self.index, self.header_hash]
@@ -40,17 +40,20 @@ class Ref:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Refs:
-    """What an entry refers to. All absent is written as nil, so that "nothing" has one spelling."""
+_References = Annotated[tuple[Ref, ...], Meta(max_length=MAX_REFS)]
 
+
+class Refs(Map, frozen=True):
+    """What an entry refers to. All absent is written as nil, so that "nothing" has one spelling.
+
+    The defaults are for who writes one; a key left out of bytes is refused, because it would not be written again so.
+    """
+
+    derived_from: _References = ()
+    releases: _References = ()
     reply_to: Ref | None = None
-    derived_from: tuple[Ref, ...] = ()
-    releases: tuple[Ref, ...] = ()
     supersedes: Ref | None = None
     target: Ref | None = None
-
-    KEYS = ("derived_from", "releases", "reply_to", "supersedes", "target")
 
     def wire(self) -> dict[str, Any] | None:
         if self == NO_REFS:
@@ -63,23 +66,6 @@ class Refs:
             "target": self.target and self.target.wire(),
         }
 
-    @classmethod
-    def from_wire(cls, value: Any, where: str) -> Refs:
-        if value is None:
-            return NO_REFS
-        m = shape.closed(value, where, cls.KEYS)
-        read = Ref.from_wire
-        found = cls(
-            reply_to=shape.maybe(read, m["reply_to"], f"{where}.reply_to"),
-            derived_from=tuple(shape.each(read, m["derived_from"], f"{where}.derived_from", high=MAX_REFS)),
-            releases=tuple(shape.each(read, m["releases"], f"{where}.releases", high=MAX_REFS)),
-            supersedes=shape.maybe(read, m["supersedes"], f"{where}.supersedes"),
-            target=shape.maybe(read, m["target"], f"{where}.target"),
-        )
-        if found == NO_REFS:
-            raise shape.wrong(where, "an empty map must be nil")
-        return found
-
     def all(self) -> tuple[Ref, ...]:
         single = (self.reply_to, self.supersedes, self.target)
         return (*self.derived_from, *self.releases, *(ref for ref in single if ref is not None))
@@ -88,68 +74,31 @@ class Refs:
 NO_REFS = Refs()
 
 
-_PART = ("commit", "digest", "media", "size")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Map, kw_only=True, frozen=True):
     """One body of this entry's audience. `size` and `digest` are of the ciphertext, `commit` is of the plaintext."""
 
-    digest: bytes
-    size: int
-    commit: bytes
-    media: str
-
-    def wire(self) -> dict[str, Any]:
-        return {"commit": self.commit, "digest": self.digest, "media": self.media, "size": self.size}
-
-    @classmethod
-    def from_wire(cls, value: Any, where: str) -> Part:
-        m = shape.closed(value, where, _PART)
-        return cls(
-            digest=shape.blob(m["digest"], where, size=HASH),
-            size=shape.integer(m["size"], where, low=1, high=MAX_BODY),
-            commit=shape.blob(m["commit"], where, size=HASH),
-            media=shape.text(m["media"], where, low=1, high=64),
-        )
+    commit: Hash
+    digest: Hash
+    media: Annotated[str, Meta(min_length=1, max_length=64)]
+    size: Annotated[int, Meta(ge=1, le=MAX_BODY)]
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Row, frozen=True):
     """`[size, root, log signature]`: a checkpoint the sender verified, with the log's own Ed25519 note signature.
 
     The signature makes a mismatch the *log's* contradiction and not the sender's word (docs/protocol.md, "Header").
     """
 
-    size: int
-    root: bytes
-    signature: bytes
-
-    def wire(self) -> list[Any]:
-        return [self.size, self.root, self.signature]
-
-    @classmethod
-    def from_wire(cls, value: Any, where: str) -> Head:
-        size, root, signature = shape.row(value, where, 3)
-        return _head(
-            shape.integer(size, where),
-            shape.blob(root, where, size=HASH),
-            shape.blob(signature, where, size=ED25519_SIGNATURE),
-        )
+    size: Number
+    root: Hash
+    signature: Ed25519Signature
 
 
-@lru_cache(maxsize=4096)
-def _head(size: int, root: bytes, signature: bytes) -> Head:
-    """Few heads, many headers: the same three values are one value."""
-    return Head(size, root, signature)
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Row, frozen=True):
     """`[salt, n]`: opens the counter commitment of one node in `to`. Travels beside the entry, never inside it."""
 
-    salt: bytes
-    n: int
+    salt: Salt
+    n: Positive
 
     def wire(self) -> list[Any]:
         return [self.salt, self.n]
@@ -162,13 +111,3 @@ class Opening:
 
 Openings = Mapping[str, Opening]
 """By node of `to`."""
-
-
-def read_audience(value: Any, where: str) -> tuple[tuple[str, bytes], ...]:
-    """`[[node, c], ...]`, rising by node: a set of nodes with one spelling."""
-    found = []
-    for item in shape.items(value, where, high=MAX_AUDIENCE):
-        node, commitment = shape.row(item, where, 2)
-        found.append((names.node(node, where), shape.blob(commitment, where, size=HASH)))
-    shape.ascending([node for node, _ in found], where)
-    return tuple(found)

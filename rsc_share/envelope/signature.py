@@ -6,47 +6,45 @@ Verifying costs one Ed25519 check per *batch*; every entry carries its own path,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from rsc_share import codec, shape
+from msgspec import Meta
+
 from rsc_share.crypto.signing import PublicKey, Signer, Suite, VerifyCache, signed_bytes
 from rsc_share.envelope.header import header_hash
-from rsc_share.envelope.parts import ED25519_SIGNATURE, HASH, MAX_BATCH
+from rsc_share.envelope.parts import MAX_BATCH
 from rsc_share.log import proofs
+from rsc_share.shape import wrong
+from rsc_share.wire import Ed25519Signature, Form, Hash, Row, write
 
 MAX_BLOCK = 512
 MAX_PATH = 8
 """log2 of `MAX_BATCH`."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureBlock:
+class SignatureBlock(Row, frozen=True):
     """`[suite, key id, sig, index, size, path]`: whose signature, and where in the signed batch this header stands."""
 
-    suite: int
-    key_id: bytes
-    signature: bytes
-    index: int
-    size: int
-    path: tuple[bytes, ...]
+    suite: Literal[1]
+    key_id: Hash
+    signature: Ed25519Signature
+    index: Annotated[int, Meta(ge=0, lt=MAX_BATCH)]
+    size: Annotated[int, Meta(ge=1, le=MAX_BATCH)]
+    path: Annotated[tuple[Hash, ...], Meta(max_length=MAX_PATH)]
 
     def pack(self) -> bytes:
-        return codec.pack([self.suite, self.key_id, self.signature, self.index, self.size, list(self.path)])
+        return write(self)
 
     @classmethod
     def parse(cls, data: bytes) -> SignatureBlock:
-        suite, key_id, signature, index, size, path = shape.row(
-            codec.unpack(data, max_size=MAX_BLOCK, max_items=16), "signature", 6
-        )
-        size = shape.integer(size, "batch size", low=1, high=MAX_BATCH)
-        return cls(
-            suite=shape.choice(suite, "suite", (int(Suite.ED25519),)),
-            key_id=shape.blob(key_id, "key id", size=HASH),
-            signature=shape.blob(signature, "signature", size=ED25519_SIGNATURE),
-            index=shape.integer(index, "batch index", high=size - 1),
-            size=size,
-            path=tuple(shape.each(shape.blob, path, "batch path", high=MAX_PATH, size=HASH)),
-        )
+        """Raises `RemoteError` (`malformed`)."""
+        found = _FORM.read(data)
+        if found.index >= found.size:
+            raise wrong("batch index", f"needs a whole number from 0 to {found.size - 1}")
+        return found
+
+
+_FORM: Form[SignatureBlock] = Form(SignatureBlock, "signature", MAX_BLOCK)
 
 
 def batch_bytes(framework_id: bytes, realm: str, size: int, root: bytes, suite: int = Suite.ED25519) -> bytes:
@@ -59,7 +57,7 @@ def sign_batch(signer: Signer, framework_id: bytes, realm: str, headers: Sequenc
     leaves = [header_hash(header) for header in headers]
     size, root, key, paths = len(leaves), proofs.tree_root(leaves), signer.public, proofs.paths(leaves)
     signature = signer.sign(batch_bytes(framework_id, realm, size, root, key.suite))
-    return [SignatureBlock(int(key.suite), key.key_id, signature, i, size, tuple(paths[i])).pack() for i in range(size)]
+    return [SignatureBlock(1, key.key_id, signature, i, size, tuple(paths[i])).pack() for i in range(size)]
 
 
 def verify_block(

@@ -85,20 +85,27 @@ class Label:
     successor: Label | None = None
     core: tuple[Any, ...] = field(init=False, repr=False, compare=False)
     """What policy looks at: everything but `created`. A ready tuple, because decisions are looked up by it."""
-    _digest: list[bytes] = field(init=False, repr=False, compare=False)
+    _packed: list[bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         successor = self.successor.core if self.successor is not None else None
         core = (self.scheme, self.level, self.tags, self.originators, self.audience, self.review, successor)
         object.__setattr__(self, "core", core)
-        object.__setattr__(self, "_digest", [])
+        object.__setattr__(self, "_packed", [])
 
     @property
     def digest(self) -> bytes:
         """SHA-256 of the packed wire form, computed once."""
-        if not self._digest:
-            self._digest.append(sha256(codec.pack(self.wire())).digest())
-        return self._digest[0]
+        if len(self._packed) < 2:
+            self._packed[1:] = [sha256(self.packed).digest()]
+        return self._packed[1]
+
+    @property
+    def packed(self) -> bytes:
+        """The packed wire form, made once."""
+        if not self._packed:
+            self._packed.append(codec.pack(self.wire()))
+        return self._packed[0]
 
     @classmethod
     def of(

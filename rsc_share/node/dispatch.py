@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rsc_share import names
 from rsc_share.charter.view import DirectoryView
@@ -19,6 +19,7 @@ from rsc_share.node.outbox import Item, Sealed, Sent
 from rsc_share.node.plan import Reach, reach
 from rsc_share.rulebook.facts import HeadFact
 from rsc_share.session.frames import Submission
+from rsc_share.value import replace
 
 MAX_ENTRIES = 64
 """Entries signed together: one signature, and one refusal loses little."""
@@ -119,7 +120,9 @@ class Dispatch:
             salt=item.salt,
             payload=item.payload,
         )
-        return Sealed(grant.id, grant.nodes, Part(part.digest, part.size, part.commit, MEDIA), part.body)
+        return Sealed(
+            grant.id, grant.nodes, Part(digest=part.digest, size=part.size, commit=part.commit, media=MEDIA), part.body
+        )
 
     def sign(self, items: list[Item], standing: Standing, view: DirectoryView, now: int) -> list[Sent]:
         """Number the items after `standing` and sign them together, in this order."""

@@ -47,6 +47,25 @@ def decide(
         return _DENIED[BROKEN]
 
 
+def decide_each(
+    bundle: Bundle, label: Label, subjects: tuple[Subject, ...], action: str, facets: Facets
+) -> list[Decision]:
+    """As `decide` for every subject, in their order: one message, and everybody who might read it.
+
+    The label's side is resolved once. A subject that breaks is denied alone.
+    """
+    try:
+        tables: Tables = bundle.memo.get("tables") or Tables.of(bundle)
+        if action not in ACTIONS:
+            return [_DENIED[UNKNOWN_ACTION]] * len(subjects)
+        day = facets.time // DAY
+        case = tables.find_case(label, action, facets, day)
+        # `judge` fails on broken values only: asked one by one, each subject then gets its own answer.
+        return [judge(case, holder) for holder in tables.find_holders(subjects, day)]
+    except _WRONG:
+        return [decide(bundle, label, subject, action, facets) for subject in subjects]
+
+
 def judge(case: Case, holder: Holder) -> Decision:
     """The steps, hot: the first failure is the answer. One function, because calls are what costs here."""
     if case.blocked is not None:  # EPOCH, VALID
@@ -104,6 +123,8 @@ def required_releases(
     """
     day = day_of(facets.time)
     tables = Tables.of(bundle)
+    if not tables.asks_release:
+        return ()
     case = tables.find_case(label, action, facets, day)
     if subjects is None:
         return tuple(row.id for _, row in case.releasing)

@@ -28,7 +28,7 @@ _RELEASE = "require-release"
 class Tables:
     """Everything derived from one bundle. Grows by what is asked, within `MAX_MEMO`."""
 
-    __slots__ = ("bundle", "cases", "holders", "last", "matcher", "schemes")
+    __slots__ = ("asks_release", "bundle", "cases", "holders", "last", "last_readers", "matcher", "schemes")
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
@@ -36,7 +36,10 @@ class Tables:
         self.cases: dict[tuple[Any, ...], Case] = {}
         self.holders: dict[tuple[bytes, int], Holder] = {}
         self.last = _NO_LAST
+        self.last_readers: tuple[tuple[Subject, ...], int, list[Holder]] = ((), 0, [])
+        """As `last`: compared by identity, and held here."""
         self.matcher = Matcher(bundle)
+        self.asks_release = any(row.effect == _RELEASE for row in bundle.rows)
 
     @classmethod
     def of(cls, bundle: Bundle) -> Tables:
@@ -56,6 +59,15 @@ class Tables:
         if len(self.holders) >= MAX_MEMO:
             self.holders.clear()
         return self.holders.setdefault((subject.digest, day), self.holder(subject, day))
+
+    def find_holders(self, subjects: tuple[Subject, ...], day: int) -> list[Holder]:
+        """A holder for each subject. The readers of a channel come as the same tuple again and again."""
+        known, known_day, found = self.last_readers
+        if known is subjects and known_day == day:
+            return found
+        holders = [self.holders.get((item.digest, day)) or self.add_holder(item, day) for item in subjects]
+        self.last_readers = (subjects, day, holders)
+        return holders
 
     def holder(self, subject: Subject, day: int) -> Holder:
         names = {subject.member, *subject.groups}

@@ -13,7 +13,7 @@ from rsc_share.charter.directory import Directory
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
 from rsc_share.errors import Refused, RemoteError
-from rsc_share.policy.decide import decide
+from rsc_share.policy.decide import decide_each
 from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.store.protocol import Batch, Body, Head, Stored
 from rsc_share.rulebook.admit import admit
@@ -39,7 +39,7 @@ class Ground:
     witnessed: int
     quorum_time: int | None
     signatures: VerifyCache
-    decide: Decide = decide
+    decide: Decide = decide_each
 
     def stamp(self, now: int) -> Stamp:
         """The stamp of the whole batch: time never runs back in a log."""

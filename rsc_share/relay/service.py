@@ -18,7 +18,7 @@ from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.errors import LocalError, Refused, StorageError, Unavailable
-from rsc_share.policy.decide import decide
+from rsc_share.policy.decide import decide_each
 from rsc_share.relay.commit import is_directory, replay_erasures
 from rsc_share.relay.keeper import DirectoryKeeper
 from rsc_share.relay.live import LiveLog, State
@@ -62,7 +62,7 @@ class Relay:
         framework_id: bytes,
         keys: LogKeys,
         clock: Callable[[], int],
-        decide: Decide = decide,
+        decide: Decide = decide_each,
     ) -> Relay:
         """Acquire every stored log, fold the directory, sign the stored heads. Every log begins `recovering`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rsc_share.envelope.entry import Signed, Stamp
 from rsc_share.errors import Refused
@@ -12,10 +11,10 @@ from rsc_share.rulebook.in_log import confirmed
 from rsc_share.rulebook.order import continues, kept_back
 from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, RULES, Check, Rules
 from rsc_share.rulebook.view import Case, Party
+from rsc_share.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Value, frozen=True):
     """An entry that passed every row this party applies. `effects` are the facts it changes.
 
     `kept_back`: how many earlier entries to this node its sender counted and the relay never delivered.
@@ -30,8 +29,7 @@ class Admitted:
     kept_back: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Void:
+class Void(Value, frozen=True):
     """An entry in the tree that fails a row: never shown, a finding, reading goes on."""
 
     signed: Signed
@@ -52,13 +50,12 @@ def admit(case: Case) -> Admitted:
 
 def judge(case: Case) -> Admitted | Void:
     """The verdict on an entry that already stands in a tree."""
-    failed_at = 0
+    check = None
     try:
         for check in _checks(case):
-            failed_at = check.row
             check.run(case)
     except Refused as refused:
-        advances = failed_at > LAST_IDENTITY_ROW and continues(case)
+        advances = check is not None and check.row > LAST_IDENTITY_ROW and continues(case)
         return Void(case.signed, case.stamp, case.index, refused, _effects(case) if advances else {})
     return Admitted(
         case.signed, case.stamp, case.index, _effects(case), unconfirmed=not confirmed(case), kept_back=kept_back(case)

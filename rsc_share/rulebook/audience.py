@@ -29,15 +29,14 @@ class Withholding:
 def decision(case: Case, view: DirectoryView, node: str, label: Label, time: int) -> Decision:
     """May `node` receive `label` here, under `view` at `time`."""
     if view is case.at and time == case.now:
-        # Several rows ask the same question about the entry's own label.
         found = case.decided.get(node) if label is case.header.label else None
-        if found is None:
-            found = case.view.decide(case.bundle, label, view.subject(node, time), "receive", case.facets)
-            if label is case.header.label:
-                case.decided[node] = found
-        return found
-    facets = case.facets_under(view.channel_facts(case.header.log, time), time)
-    return case.view.decide(view.bundle(time), label, view.subject(node, time), "receive", facets)
+        if found is not None:
+            return found
+        bundle, facets = case.bundle, case.facets
+    else:
+        bundle, facets = view.bundle(time), case.facets_under(view.channel_facts(case.header.log, time), time)
+    (found,) = case.view.decide(bundle, label, (view.subject(node, time),), "receive", facets)
+    return found
 
 
 def active_nodes(case: Case, view: DirectoryView, time: int) -> tuple[str, ...]:
@@ -50,12 +49,8 @@ def withheld(case: Case) -> list[Withholding]:
     label = case.header.label
     if label is None:
         return []
-    found = []
-    for node in case.nodes:
-        outcome = decision(case, case.at, node, label, case.now)
-        if not outcome.permitted:
-            found.append(Withholding(node, outcome.code, outcome.row))
-    return found
+    outcomes = [(node, decision(case, case.at, node, label, case.now)) for node in case.nodes]
+    return [Withholding(node, outcome.code, outcome.row) for node, outcome in outcomes if not outcome.permitted]
 
 
 def may_receive(case: Case) -> Set[str]:

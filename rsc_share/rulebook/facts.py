@@ -7,18 +7,17 @@ rulebook never asks for anything else about a log's past, apart from roots and t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
 
 from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.entry import Signed
 from rsc_share.envelope.header import FIRST_PREV
+from rsc_share.value import Value
 
 Key = tuple[str, ...] | tuple[str, str, bytes]
 """`("head", sender)`, `("id", sender, id)`, `("count", sender, node)` or `("grant", sender, grant id)`."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeadFact:
+class HeadFact(Value, frozen=True):
     """A sender's newest entry that advanced."""
 
     seq: int
@@ -26,16 +25,14 @@ class HeadFact:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class IdFact:
+class IdFact(Value, frozen=True):
     """An id this sender has used: where, and by which header."""
 
     index: int
     header_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class GrantFact:
+class GrantFact(Value, frozen=True):
     """A key hand-out that advanced."""
 
     index: int

@@ -32,15 +32,19 @@ def heads_signed(case: Case) -> None:
 
 def _verify_head(case: Case, origin: str, key: PublicKey, head: Head, where: str) -> None:
     try:
-        case.view.signatures.verify(key, checkpoint_text(origin, head.size, head.root), head.signature)
+        case.view.signatures.once(
+            ("head", key.key_id, origin, head),
+            key,
+            lambda: checkpoint_text(origin, head.size, head.root),
+            head.signature,
+        )
     except RemoteError:
         raise Refused("malformed", f"{where}: not signed by the log {origin}", row=2, where=where) from None
 
 
 def certified_sender(case: Case) -> None:
     """Row 3: the sender is certified, active and not revoked; the key is the sender's own."""
-    certificate = case.at.sender(case.header.sender, case.now)
-    if case.signed.block.key_id != certificate.signing.key_id:
+    if case.signed.block.key_id != case.certificate.signing.key_id:
         raise Refused("unknown-sender", f"the key is not {case.header.sender}'s", row=3, sender=case.header.sender)
 
 
@@ -51,12 +55,11 @@ def sender_may_send_here(case: Case) -> None:
 
 def signed_by_sender(case: Case) -> None:
     """Row 4: the batch signature, over realm, size and root."""
-    certificate = case.at.sender(case.header.sender, case.now)
     try:
         verify_block(
             case.signed.block,
             case.signed.header_hash,
-            certificate.signing,
+            case.certificate.signing,
             case.at.framework_id,
             case.channel.realm,
             case.view.signatures,

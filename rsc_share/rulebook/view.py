@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from enum import Flag, auto
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from rsc_share import names
+from rsc_share.charter.certificate import NodeCertificate
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.parameters import Parameters
 from rsc_share.charter.view import DirectoryView
@@ -18,11 +20,13 @@ from rsc_share.envelope.entry import Signed, Stamp
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Opening, Openings, Ref
 from rsc_share.labels.label import Label
+from rsc_share.labels.scheme import DAY
 from rsc_share.policy.bundle import Bundle
-from rsc_share.policy.decide import decide
+from rsc_share.policy.decide import decide_each
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.subject import ChannelFacts, Facets, Subject
 from rsc_share.rulebook.facts import Facts
+from rsc_share.value import Value
 
 T = TypeVar("T")
 
@@ -36,8 +40,7 @@ class Party(Flag):
     ALL = RELAY | NODE | AUDITOR
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Value, frozen=True):
     """What an admitted entry that another one refers to said."""
 
     ref: Ref
@@ -66,7 +69,22 @@ class Source:
         )
 
 
-Decide = Callable[[Bundle, Label, Subject, str, Facets], Decision]
+@lru_cache(maxsize=4096)
+def _facets(channel: ChannelFacts, originator: str, message_type: str, purpose: str | None, time: int) -> Facets:
+    """One value for all alike entries of a day: no policy knows anything finer (`Facets.key`)."""
+    return Facets(
+        time=time,
+        channel=channel,
+        originator=originator,
+        family=names.family_of(message_type),
+        type=message_type,
+        purpose=purpose,
+        releases=frozenset(),
+    )
+
+
+Decide = Callable[[Bundle, Label, tuple[Subject, ...], str, Facets], Sequence[Decision]]
+"""One decision for each subject, in their order."""
 Known = Callable[[Ref], Source | None]
 RootAt = Callable[[int], bytes | None]
 
@@ -80,8 +98,7 @@ def opening_true(log: str, sender: str, node: str, commitment: bytes, opening: O
     return to_commitment(log=log, sender=sender, node=node, n=opening.n, salt=opening.salt) == commitment
 
 
-@dataclass(frozen=True)
-class View:
+class View(Value, frozen=True):
     """One party's knowledge of one log up to `size` entries, under the directory it holds.
 
     `witnessed`: the directory size that k members cosigned; nobody may act on more (I4). `confirmed_at`: for a node,
@@ -101,7 +118,7 @@ class View:
     known: Known = nothing_known
     me: str = ""
     confirmed_at: int | None = None
-    decide: Decide = decide
+    decide: Decide = decide_each
     """The policy decision: a relay may put a cache in front, an auditor a second opinion behind."""
 
 
@@ -121,14 +138,16 @@ class Once(Generic[T]):
         return found
 
 
-@dataclass(frozen=True)
-class Case:
+NO_OPENINGS: Openings = MappingProxyType({})
+
+
+class Case(Value, dict=True, frozen=True):
     """An entry about to be judged, with what came beside it."""
 
     view: View
     signed: Signed
     stamp: Stamp
-    openings: Openings = field(default_factory=dict)
+    openings: Openings = NO_OPENINGS
     bodies: Mapping[bytes, int] | None = None
     """Sizes of the bodies at hand by digest; None where bodies are not this party's to check."""
 
@@ -156,6 +175,11 @@ class Case:
         return self.view.directory.at(self.header.directory.size)
 
     @Once
+    def certificate(self) -> NodeCertificate:
+        """The sender's, as stamped. Raises `Refused`, row 3."""
+        return self.at.sender(self.header.sender, self.now)
+
+    @Once
     def settled(self) -> int:
         """The instant by which every sender must have known of a change: `logged_at` - 2 LAG."""
         return max(0, self.now - 2 * self.parameters.lag)
@@ -177,12 +201,19 @@ class Case:
     @Once
     def active(self) -> frozenset[str]:
         """Nodes that may be addressed in this log, as stamped: active, of its members, and certified for its realm."""
-        return frozenset(self.at.active_nodes(self.header.log, self.now))
+        return self.at.active_set(self.header.log, self.now)
 
     @Once
     def decided(self) -> dict[str, Decision]:
-        """What policy said about each node and this entry's label, as stamped."""
-        return {}
+        """What policy says about this entry's label and each node that may be addressed here, as stamped.
+
+        All at once: every row asks about some of them, and together they ask about all.
+        """
+        label, at, h = self.header.label, self.at, self.header
+        if label is None:
+            return {}
+        nodes, subjects = at.active_nodes(h.log, self.now), at.readers(h.log, self.now)
+        return dict(zip(nodes, self.view.decide(self.bundle, label, subjects, "receive", self.facets), strict=True))
 
     @Once
     def opened(self) -> dict[str, int]:
@@ -204,16 +235,7 @@ class Case:
 
     def facets_under(self, channel: ChannelFacts, time: int) -> Facets:
         h = self.header
-        message_type = h.type or ""
-        return Facets(
-            time=time,
-            channel=channel,
-            originator=h.member,
-            family=names.family_of(message_type),
-            type=message_type,
-            purpose=h.purpose,
-            releases=frozenset(),
-        )
+        return _facets(channel, h.member, h.type or "", h.purpose, time - time % DAY)
 
     @property
     def is_own(self) -> bool:

@@ -9,7 +9,6 @@ await attack.force()         # a relay in league with its sender logs it: nodes 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from hashlib import sha256
 from typing import ClassVar
 
@@ -33,6 +32,7 @@ from rsc_share.testing.adversaries_pen import EVERYBODY, Forged, Pen
 from rsc_share.testing.adversaries_relay import CheatingRelay
 from rsc_share.testing.framework import Framework
 from rsc_share.testing.people import NodeKeys
+from rsc_share.value import replace
 
 
 class EntryAttack(ABC):

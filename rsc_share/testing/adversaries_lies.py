@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from rsc_share.envelope.entry import DirectoryEntry, Stamp, UnverifiedEntry
 from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
@@ -17,6 +16,7 @@ from rsc_share.session.frames import Bare, Full, Item, Offer, Outcome, Submissio
 from rsc_share.testing.adversaries_pen import Forged
 from rsc_share.testing.adversaries_relay import CheatingRelay, Lie
 from rsc_share.testing.framework import Framework
+from rsc_share.value import replace
 
 
 class _OneEntry(Lie, ABC):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -26,6 +26,7 @@ from rsc_share.session.frames import Outcome, Submission
 from rsc_share.testing.clock import Dice
 from rsc_share.testing.founding import HOST
 from rsc_share.testing.framework import Framework
+from rsc_share.value import replace
 
 EVERYBODY = "TLP:GREEN REL TO @members"
 
@@ -169,7 +170,7 @@ class Pen:
             salt=salt or self._random(32),
             payload=payload,
         )
-        return Part(made.digest, made.size, made.commit, MEDIA), made.body
+        return Part(digest=made.digest, size=made.size, commit=made.commit, media=MEDIA), made.body
 
     def entry(self, kind: str, to: Iterable[str], *, bodies: tuple[bytes, ...] = (), **fields: Any) -> Forged:
         """Any entry, numbered and signed; `fields` replace what the header would say."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from rsc_share.charter.amendment import charter_object
@@ -19,6 +19,7 @@ from rsc_share.labels.scheme import SchemeSet
 from rsc_share.policy.bundle import Bundle, pack_bundle
 from rsc_share.policy.folder import shipped_files
 from rsc_share.testing.people import NODE, Party
+from rsc_share.value import replace
 
 HOST = "relay.example"
 OPERATOR = "HUB"

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,6 +29,7 @@ from rsc_share.testing.clock import Clock, Dice
 from rsc_share.testing.founding import HOST, OPERATOR, STATES, ChannelPlan, Founded, Plan, found
 from rsc_share.testing.people import NodeKeys, Party
 from rsc_share.testing.wire import RelayControl, Wire
+from rsc_share.value import replace
 
 ROUNDS = 200
 """Turns of every node after which a framework that never rests is a bug, not patience."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +17,7 @@ from rsc_share.testing import Framework
 from rsc_share.testing.clock import Clock
 from rsc_share.testing.founding import ChannelPlan, Plan
 from rsc_share.testing.wire import Wire
+from rsc_share.value import replace
 
 GREEN = "TLP:GREEN REL TO @members"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 
 import pytest
 from attack_bench import admitted, audited, findings_at, told
@@ -19,6 +18,7 @@ from rsc_share.session.frames import Full, Logged, Offer, Outcome, Submission, T
 from rsc_share.session.refusal import Refusal
 from rsc_share.testing import Framework
 from rsc_share.testing import adversaries as adv
+from rsc_share.value import replace
 
 WIDE = "REGIONAL RESTRICTED REL TO @members"
 SAID = Indicator(pattern="p", stix_id="i")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import pytest
@@ -20,6 +20,7 @@ from rsc_share.session.frames import Logged, Turned, Weather
 from rsc_share.testing import Framework
 from rsc_share.testing import adversaries as adv
 from rsc_share.testing.founding import ChannelPlan, Plan
+from rsc_share.value import replace
 
 ENTER = Patch("rsc_share.relay.access:Access.enter")
 LOG = Patch("rsc_share.relay.access:Access.log", lambda self, origin: None)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +41,7 @@ from rsc_share.rulebook.admit import Void, judge
 from rsc_share.rulebook.facts import head_of
 from rsc_share.rulebook.view import Case, Party, Source, View
 from rsc_share.session.frames import Statement
+from rsc_share.value import replace
 
 ROOT = Path(__file__).parents[2]
 DAY, HOUR, MINUTE, SECOND = 86_400_000, 3_600_000, 60_000, 1_000
@@ -347,7 +348,7 @@ class World:
         header = replace(header, label=said or label(by=names.member_of(sender)))
         commit = commitment(log=origin, sender=sender, id=header.id, part=0, salt=bytes(32), payload=payload)
         digest = self.body(f"{sender} {header.seq} {self.now}")
-        header = replace(header, parts=(Part(digest, 1040, commit, "text/plain"),))
+        header = replace(header, parts=(Part(digest=digest, size=1040, commit=commit, media="text/plain"),))
         return self.submit(header, openings, forced=forced)
 
     def quiet(

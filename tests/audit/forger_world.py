@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from rsc_share.audit import layout, terminal
@@ -25,6 +25,7 @@ from rsc_share.names import channel_of
 from rsc_share.testing.auditing import export_source
 from rsc_share.testing.founding import OPERATOR, ChannelPlan, Plan
 from rsc_share.testing.framework import Framework
+from rsc_share.value import replace
 
 LABEL = "TLP:GREEN REL TO @members"
 Files = Mapping[str, bytes]

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from rsc_share.audit.run import run, write_reports
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
 from rsc_share.log.note import Note
+from rsc_share.value import replace
 
 HONEST = ran()
 CHECKPOINT = "export/logs/main/checkpoint"

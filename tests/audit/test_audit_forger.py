@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 from forger_world import Files, Ran, ask, both, noticed, ran, remade
@@ -28,6 +27,7 @@ from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.note import Note, VerifierKey
 from rsc_share.log.tree import MemoryTree
 from rsc_share.names import channel_of
+from rsc_share.value import replace
 
 
 def named(path: str) -> str:

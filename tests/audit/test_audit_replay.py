@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from audit_world import CT, DIRECTORY, HOUR, MINUTE, RELAY, World, key, label, small_world
 
@@ -24,6 +22,7 @@ from rsc_share.errors import LocalError, RemoteError
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.note import Note, VerifierKey
 from rsc_share.policy.decision import Decision
+from rsc_share.value import replace
 
 
 def audit(world: World, files: dict[str, bytes] | None = None, **options) -> Replay:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from rsc_share.charter.revocation import Revocation, revoke
 from rsc_share.charter.text import parse_charter
 from rsc_share.crypto.signing import PrivateKey, Suite
 from rsc_share.policy.bundle import pack_bundle
+from rsc_share.value import replace
 
 ROOT = Path(__file__).parents[2]
 DAY = 86_400_000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from charter_world import END, RELAY, STATES, charter_values, first_node, member, parsed, relay
 
@@ -14,6 +12,7 @@ from rsc_share.charter.page import WIDTH, groups_of_eight, page
 from rsc_share.charter.parameters import Parameters
 from rsc_share.charter.quorum import concerns
 from rsc_share.errors import LocalError
+from rsc_share.value import replace
 
 
 def test_page_shows_digest_parties_keys_and_lines_for_ink() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 from charter_world import (
@@ -32,6 +31,7 @@ from rsc_share.charter.model import Closed, Fraction
 from rsc_share.charter.quorum import Version, pack_signatures, sign_charter, tally
 from rsc_share.crypto.signing import PublicKey, Suite
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError
+from rsc_share.value import replace
 
 
 @pytest.fixture

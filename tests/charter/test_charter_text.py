@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from charter_world import (
     BEGIN,
@@ -27,6 +25,7 @@ from rsc_share.charter.model import Closed, Fraction, Predecessor
 from rsc_share.charter.parameters import Parameters
 from rsc_share.charter.text import parse_charter
 from rsc_share.errors import LocalError, RemoteError
+from rsc_share.value import replace
 
 TEXT = compose(charter_values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from rsc_share.envelope.parts import MAX_APPROVALS, MAX_PARTS, Opening, Ref, Ref
 from rsc_share.envelope.signature import SignatureBlock
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.log.merkle import leaf_hash
+from rsc_share.value import replace
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ def test_only_a_message_has_what_only_a_message_has() -> None:
     for name in ("type", "label", "grant", "parts", "purpose", "document", "expires_at"):
         value = getattr(message, name) or {"purpose": "x", "document": (message.id, 2), "expires_at": 1}[name]
         malformed(replace(quiet, **{name: value}))
+    malformed(replace(quiet, expires_at=0))
     for name in ("type", "label", "grant"):
         malformed(replace(message, **{name: None}))
     malformed(replace(message, parts=()))

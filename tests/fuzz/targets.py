@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pool import vectors
 
-from rsc_share import codec, names
+from rsc_share import codec, names, wire
 from rsc_share.audit import besides, canonical, layout, load, manifest
 from rsc_share.bridges import cap, stix, strict_json
 from rsc_share.charter import (
@@ -50,6 +50,7 @@ from rsc_share.node import home
 from rsc_share.node import keys as node_keys
 from rsc_share.policy import bundle, rows
 from rsc_share.session import frames, refusal
+from rsc_share.value import replace
 
 Measured = Callable[..., Any] | type | ModuleType
 MAX = 70_000
@@ -362,9 +363,8 @@ TARGETS: tuple[Target, ...] = (
     Target("names", _names, RemoteError,
            (names._matches, names._post, names.origin, names.message_type, names.message_id), "bytes"),
     Target("header", round_trip(header.Header.parse, header.Header.pack), RemoteError,
-           (header.Header.parse, header._kind_rules, header._document, header._approvals, header._label,
-            parts.Refs.from_wire, parts.Ref.from_wire, parts.Part.from_wire, parts.Head.from_wire,
-            parts.read_audience)),
+           (header.Header.parse, header._kind_rules, header._audience, header._check_refs, header._content,
+            header._label, wire.Form.read)),
     Target("signature block", round_trip(signature.SignatureBlock.parse, signature.SignatureBlock.pack), RemoteError,
            (signature.SignatureBlock.parse,)),
     Target("stamp", round_trip(entry.Stamp.parse, entry.Stamp.pack), RemoteError, (entry._read_stamp,)),
@@ -439,7 +439,7 @@ TARGETS: tuple[Target, ...] = (
     Target("manifest", round_trip(manifest.Manifest.parse, manifest.Manifest.encode), RemoteError,
            (manifest.Manifest.parse, manifest._line, manifest._seal, manifest._hex, canonical.decode), "text"),
     Target("openings", _besides, RemoteError,
-           (besides.read_besides, besides._index, besides._openings, besides._statements)),
+           (besides.read_besides, besides._index, besides._beside)),
     Target("view", _view, RemoteError, (besides.read_view,)),
     Target("absent bodies", _absent, RemoteError, (load._reasons, load._digest), "text"),
     Target("export paths", _paths, RemoteError,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from rsc_share import codec
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.labels import Label, LabelError
+from rsc_share.value import replace
 
 GOOD: dict[str, Any] = Label.of(
     "REGIONAL",

@@ -7,7 +7,6 @@ facts have some fifty choices between them, and drawing each would leave time fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import TypeVar
@@ -16,6 +15,7 @@ from rsc_share.labels import Label, LabelError, SchemeSet, validate
 from rsc_share.labels.scheme import ACTIONS, Days, day_of
 from rsc_share.policy import Bundle, ChannelFacts, Entitlement, Facets, Row, Subject
 from rsc_share.policy.rows import Effect
+from rsc_share.value import replace
 
 T = TypeVar("T")
 Case = tuple[Bundle, Label, Subject, str, Facets]

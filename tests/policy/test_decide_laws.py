@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from rsc_share.labels import Label, LabelError, dominates, join
 from rsc_share.policy import STEPS, Entitlement, Subject, decide
 from rsc_share.policy.cache import DecisionCache
 from rsc_share.policy.decision import BROKEN, UNKNOWN_ACTION
+from rsc_share.value import replace
 
 PER_EXAMPLE = 8
 Law = Callable[[World], None]

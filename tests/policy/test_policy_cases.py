@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -25,6 +24,7 @@ from rsc_share.policy import (
 from rsc_share.policy.explain import explain
 from rsc_share.policy.folder import shipped_bundle, shipped_files
 from rsc_share.policy.lint import Codes, Finding, lint
+from rsc_share.value import replace
 
 NOW = int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp() * 1000)
 UP_TO_SECRET = frozenset(("UNMARKED", "RESTRICTED", "CONFIDENTIAL", "SECRET"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.policy import Bundle, pack_bundle, parse_rows, unpack_bundle
 from rsc_share.policy.folder import shipped_bundle, shipped_files
+from rsc_share.value import replace
 
 PERMIT = """
 [[agreement]]

@@ -214,7 +214,7 @@ class Pen:
         fields = {
             "type": "threat/assessment/1",
             "label": label,
-            "parts": (Part(part.digest, part.size, part.commit, "application/msgpack"),),
+            "parts": (Part(digest=part.digest, size=part.size, commit=part.commit, media="application/msgpack"),),
             "grant": grant or self.last_grant,
             "id": message_id,
             **more,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from relay_world import (
@@ -30,6 +29,7 @@ from rsc_share.envelope.signature import sign_batch
 from rsc_share.errors import Refused, RemoteError, Unavailable
 from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
 from rsc_share.session.frames import Logged, Statement, Submission, Turned, Weather
+from rsc_share.value import replace
 
 
 def codes(outcomes) -> list[str]:

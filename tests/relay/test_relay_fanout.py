@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +25,7 @@ from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
 from rsc_share.relay.snapshot import Snapshot
 from rsc_share.session.frames import Bare, Full, Logged
+from rsc_share.value import replace
 
 
 async def all_items(world, node, log=CT):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 
 from rsc_share.charter.compose import compose, next_charter
@@ -21,6 +21,7 @@ from rsc_share.session.frames import Logged
 from rsc_share.testing import Framework
 from rsc_share.testing.adversaries import EVERYBODY, Forged, Pen
 from rsc_share.testing.founding import FAMILIES, ChannelPlan, Plan
+from rsc_share.value import replace
 
 MINUTE = 60_000
 EST, FIN, LVA = "EST/mod-1", "FIN/mod-1", "LVA/mod-1"

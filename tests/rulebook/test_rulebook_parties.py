@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -14,6 +13,7 @@ from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.facts import Fact, HeadFact, Key, count_key, effects_of, head_key, needs
 from rsc_share.rulebook.view import Case, Party
 from rsc_share.testing.adversaries import Forged
+from rsc_share.value import replace
 
 PARTIES = (Party.RELAY, Party.NODE, Party.AUDITOR)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 import pytest
@@ -26,6 +26,7 @@ from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.facts import GrantFact, IdFact, grant_key, id_key
 from rsc_share.rulebook.rules import RULES, Check
 from rsc_share.rulebook.view import Case, Party, Source
+from rsc_share.value import replace
 
 PARTIES = (Party.RELAY, Party.NODE, Party.AUDITOR)
 Make = Callable[[Bench, Party], Case]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rsc_share import names
@@ -25,6 +25,7 @@ from rsc_share.testing.vectors.basics import Vectors
 from rsc_share.testing.vectors.channel import Channel, Draft, Verdict, officers
 from rsc_share.testing.vectors.framework import DIRECTORY, LOG
 from rsc_share.testing.vectors.material import DAY, HOUR, Material, seeded
+from rsc_share.value import replace
 
 EST, FIN, LTU, LVA = "EST/mod-1", "FIN/mod-1", "LTU/mod-1", "LVA/mod-1"
 PUBLIC = "REGIONAL RESTRICTED REL TO @members"

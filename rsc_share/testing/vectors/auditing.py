@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from rsc_share.audit.anchors import Anchors
@@ -25,6 +24,7 @@ from rsc_share.testing.vectors.exports import note_of, source_of
 from rsc_share.testing.vectors.framework import LOG
 from rsc_share.testing.vectors.material import MINUTE, Material
 from rsc_share.testing.vectors.turning import LVA3, MIDNIGHT, Turning, tell_turning
+from rsc_share.value import replace
 
 PLAY = "relay.example/regional/play"
 

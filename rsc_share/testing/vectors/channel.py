@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from rsc_share import names
@@ -30,6 +30,7 @@ from rsc_share.session.frames import Statement
 from rsc_share.testing.vectors import rules
 from rsc_share.testing.vectors.framework import DIRECTORY, LOG, Framework
 from rsc_share.testing.vectors.material import MINUTE, Material, seeded
+from rsc_share.value import replace
 
 Verdict = Admitted | Void
 
@@ -169,7 +170,7 @@ class Channel:
             salt=seeded(f"salt {made.hex()}", 32),
             payload=payload,
         )
-        part = Part(sealed.digest, sealed.size, sealed.commit, "application/msgpack")
+        part = Part(digest=sealed.digest, size=sealed.size, commit=sealed.commit, media="application/msgpack")
         given: dict[str, Any] = {
             "id": made,
             "type": "threat/assessment/1",

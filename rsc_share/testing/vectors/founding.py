@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from rsc_share import codec
@@ -18,6 +17,7 @@ from rsc_share.testing.vectors.basics import Vectors
 from rsc_share.testing.vectors.founding_more import more
 from rsc_share.testing.vectors.framework import ALL, DIRECTORY, LOG, Framework
 from rsc_share.testing.vectors.material import BEGIN, DAY, HOUR, MINUTE, Material, refusal
+from rsc_share.value import replace
 
 
 def charters(material: Material) -> Vectors:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from rsc_share.charter.model import Charter, Fraction, Member
@@ -11,6 +10,7 @@ from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.crypto.signing import PublicKey, Suite
 from rsc_share.testing.vectors.framework import ALL, Framework
 from rsc_share.testing.vectors.material import DAY, MINUTE
+from rsc_share.value import replace
 
 Ask = Callable[[], None]
 

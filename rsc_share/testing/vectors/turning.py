@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rsc_share.charter.certificate import NodeCertificate
@@ -21,6 +21,7 @@ from rsc_share.testing.vectors.basics import Vectors
 from rsc_share.testing.vectors.channel import Channel, Draft, officers
 from rsc_share.testing.vectors.framework import DIRECTORY, LOG, Framework
 from rsc_share.testing.vectors.material import DAY, HOUR, MINUTE, T0, Material, seeded
+from rsc_share.value import replace
 
 SECOND = 1000
 MIDNIGHT = T0 + DAY
