@@ -9,8 +9,10 @@ from rsc_share.envelope.contents import READERS
 from rsc_share.envelope.parts import MAX_APPROVALS, MAX_AUDIENCE, MAX_BODY, MAX_PARTS, MAX_REFS
 from rsc_share.labels.label import Label
 
-KEYS = """approvals content directory document expires_at grant id kind label log parts precedence prev purpose refs
-seen sender seq to type""".split()
+KEYS = (
+    *("approvals", "content", "directory", "document", "expires_at", "grant", "id", "kind", "label", "log"),
+    *("parts", "precedence", "prev", "purpose", "refs", "seen", "sender", "seq", "to", "type"),
+)
 
 
 def check(data: bytes) -> None:
