@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import struct
 from typing import Any
 
-from pool import ROOT, STIX, charter_text, full_items, headers, note_text
+import late_messages
+from pool import ROOT, charter_text, full_items, headers, note_text, vectors
 
 from rsc_share import codec
 from rsc_share.node.home import Settings
@@ -44,6 +44,7 @@ def _charters() -> tuple[bytes, ...]:
     made = [
         f'{head}\nprevious = "{zeros}"{rest}',
         text.replace("quorum = [2, 3]", "quorum = [1, 3]"),
+        text.replace("rules = 1", "rules = 1000"),
         f'{text}\n[[closed]]\nlog = "old.example/regional/ct"\nsize = 3\nroot = "{zeros}"\n',
         f'{text}\n[predecessor]\nframework_id = "{zeros}"\nsize = 3\nroot = "{zeros}"\n',
         text.replace('groups = ["@nordic"]', 'groups = ["@members"]'),
@@ -63,6 +64,15 @@ def _charters() -> tuple[bytes, ...]:
         f"{text}\n[parameters]\nlag_minutes = 1\nskew_seconds = 600\n",
     ]
     return _lines(*made)
+
+
+def _labels() -> tuple[bytes, ...]:
+    """A sole originator in its own audience, somebody beside everybody, a successor that has one."""
+    none = {"created": None, "review": None, "successor": None, "tags": {}}
+    plain = {**none, "scheme": "REGIONAL", "level": "SECRET", "originators": ["EST"], "audience": []}
+    later = {**plain, "successor": {**plain, "level": "RESTRICTED"}}
+    made = ({**plain, "audience": ["EST", "FIN"]}, {**plain, "audience": ["@members", "FIN"]})
+    return _packed(*made, later, {**plain, "successor": later})
 
 
 def _schemes() -> tuple[bytes, ...]:
@@ -94,7 +104,7 @@ def _schemes() -> tuple[bytes, ...]:
 
 def _rows() -> tuple[bytes, ...]:
     row = '[[agreement]]\nid = "a"\neffect = "deny"\nfrom = ["EST"]\nto = ["FIN"]\n'
-    permit = row.replace("deny", "permit")
+    permit = row.replace("deny", "permit") + 'actions = ["receive"]\nvalid = [2026-01-01, 2026-12-31]\n'
     made = [
         row,
         row + row,
@@ -105,75 +115,11 @@ def _rows() -> tuple[bytes, ...]:
         permit + 'max_level = "secret"\n',
         permit + "max_level = 1\n",
         row + 'min_level = "REGIONAL SECRET"\n',
+        row + 'min_level = "secret"\n',
+        row.replace('"a"', '"a b"'),
         row.replace("deny", "ceiling") + 'max_level = "REGIONAL SECRET"\n',
         row.replace("deny", "ceiling"),
         row.replace("deny", "require-release"),
-    ]
-    return _lines(*made)
-
-
-def _stix() -> tuple[bytes, ...]:
-    objects: list[Any] = STIX["objects"]
-    first, later = objects[0], {**objects[0], "modified": "2026-02-15T12:00:00.000Z"}
-    red = {**objects[2], "definition_type": "tlp", "definition": {"tlp": "red"}, "created": first["created"]}
-    bundle = {key: value for key, value in STIX.items() if key != "objects"}
-    made: list[Any] = [
-        {**bundle, "objects": 1},
-        {**bundle, "objects": [1]},
-        {**bundle, "objects": [red] * 2},
-        {**bundle, "objects": [{"type": "x"}] * 100_001},
-        {**bundle, "objects": [first, later]},
-        {**bundle, "objects": [later, first]},
-        {**bundle, "objects": [first, first]},
-        {**bundle, "objects": [{**first, "spec_version": "2.0"}]},
-        {**bundle, "objects": [{**first, "object_marking_refs": ["marking-definition--x"]}]},
-        {"objects": [first]},
-        {},
-        [],
-        {**bundle, "type": 1},
-        red,
-    ]
-    return (*(json.dumps(value).encode()[:70_000] for value in made), b'{"objects": [' + b'{"type":"x"},' * 5000)
-
-
-def _cap() -> tuple[bytes, ...]:
-    text = (
-        '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.{}"><identifier>a</identifier><sender>b</sender>'
-        "<sent>2026-01-15T12:00:00-00:00</sent><status>Actual</status><msgType>Alert</msgType>{}<scope>Public</scope>{}"
-        "</alert>"
-    )
-    info = (
-        "<info><category>Met</category><event>e</event><urgency>Past</urgency><severity>Minor</severity>"
-        "<certainty>Observed</certainty><area><areaDesc>d</areaDesc><circle>{},1.5 {}</circle></area></info>"
-    )
-    other = '<x xmlns="urn:x"/><y xmlns=""/>'
-    made = [
-        text.format(2, "", ""),
-        text.format(1, "", ""),
-        text.format(0, "", ""),
-        text.format(2, "", info.format("59.123456789012345678901", "1")),
-        text.format(2, "", info.format("59.5", "1.00000000000000000000001")),
-        text.format(2, "", info.format("95", "1")),
-        text.format(2, "", other),
-        text.format(2, "<!DOCTYPE a>", ""),
-        text.format(2, "", "loose text"),
-        text.format(2, "<scope>Public</scope><scope>Public</scope>", ""),
-        text.format(2, "<nothing/>", ""),
-        text.format(2, "<sender>late</sender>", ""),
-        text.format(2, "", "").replace("Actual", "Perhaps"),
-        text.format(2, "", "").replace("2026-01-15T", "2026-13-15T"),
-        text.format(2, "", "").replace(">b<", "><"),
-        text.format(2, "", "").replace("<identifier>a</identifier>", "<identifier><a/></identifier>"),
-        text.format(2, "", "").replace("<identifier>a</identifier>", '<identifier a="b">a</identifier>'),
-        text.format(2, "", info.format("59", "1").replace("<circle>", "<polygon>1,1 2,2</polygon><circle>")),
-        text.format(2, "", info.format("59", "1").replace("<event>e</event>", "<event></event>")),
-        text.format(2, "", info.format("59", "1").replace("Past", "Soon")),
-        text.format(2, "", info.format("x", "1")),
-        text.format(2, "", "") + "<b/>",
-        '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
-        "<alert/>",
-        "<" * 1000,
-        "<a>" * 5000,
     ]
     return _lines(*made)
 
@@ -211,6 +157,7 @@ INPUTS: dict[str, tuple[bytes, ...]] = {
         b"\xcf" + b"\xff" * 8,
         b"\xc1",
     ),
+    "names": (b"a" * 121,),
     "header": _headers(),
     "charter text": _charters(),
     "scheme": _schemes(),
@@ -224,6 +171,7 @@ INPUTS: dict[str, tuple[bytes, ...]] = {
         {"policy.toml": 1},
         [],
     ),
+    "label": _labels(),
     "label text": _lines(
         "TLP AMBER",
         "TLP:AMBER",
@@ -259,6 +207,7 @@ INPUTS: dict[str, tuple[bytes, ...]] = {
     "tile path": _lines(
         "tile/0/x999/x999/x999/x999/x999/x999/999", "tile/64/000", "tile/0/x000/001", "tile/0/000.p/256"
     ),
+    "cosignature": tuple(case["note"].encode() for case in vectors("notes")["cases"] if case["code"]),
     "verifier key": (
         b"\xed\xa0\x80+00000000+" + base64.b64encode(b"\1" + bytes(range(32))),
         *_lines(f"+00000000+{_HASH}", f"a+00000000+{_HASH}", "a+00000000+", f"a b+00000000+AQ{_HASH[2:]}"),
@@ -269,8 +218,8 @@ INPUTS: dict[str, tuple[bytes, ...]] = {
     "node settings": _settings(),
     "message": _packed({"$portion": 1}, {"$portion": "1"}, {"$portion": 1, "x": 2}, {"text": [{"$portion": 2}]}),
     "json": (b"[" * 100_000, b"[" * 70 + b"]" * 70, b'{"a":1,"a":2}', b"NaN", b"1e999", b"\xff", b"9" * 5000),
-    "stix": _stix(),
-    "cap": _cap(),
+    "stix": late_messages.bundles(),
+    "cap": late_messages.alerts(),
     "absent bodies": (b'{\n "' + b"0" * 64 + b'": "erased"\n}\n', b'{\n "x": "erased"\n}\n', b"{}\n", b"[]\n"),
     "export paths": _lines(
         f"export/bodies/00/{'0' * 62}", "export/logs/ct/checkpoint", "export/charter/0001/charter.toml"

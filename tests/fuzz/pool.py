@@ -16,7 +16,7 @@ import msgpack
 
 from rsc_share import codec
 from rsc_share.bridges.cap import write_alert
-from rsc_share.cli.keyfile import USES, KeyFile, Kind
+from rsc_share.cli.keyfile import OPTIONAL, USES, KeyFile, Kind
 from rsc_share.cli.sigfile import SigFile
 from rsc_share.crypto.keyfile import UNSAFE_FAST, seal_file
 from rsc_share.crypto.signing import PrivateKey
@@ -199,4 +199,6 @@ def _files_of_members() -> Iterator[bytes]:
     for kind, name in owners.items():
         keys = {use: PrivateKey.generate(suite, seed=use.encode()).public for use, suite in USES[kind].items()}
         yield KeyFile(kind, name, keys, facts[kind]).text()
+        needed = {use: key for use, key in keys.items() if use not in OPTIONAL}
+        yield KeyFile(kind, name, needed, facts[kind]).text()
     yield SigFile(bytes(32), "EST", bytes(32), bytes(3373)).text()

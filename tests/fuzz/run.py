@@ -1,46 +1,38 @@
-"""The long fuzzer: `python tests/fuzz/run.py --seconds 600`. One parser after another, under atheris where it is there.
+"""The long fuzzer: `python tests/fuzz/run.py --seconds 600`. One family of parsers after another, under atheris.
 
-    --only NAME     one target, or several; --list names them
-    --seconds N     for each (default 600)
+    --only NAME     one target or family, or several; --list names them
+    --seconds N     for each family (default 600)
     --jobs N        at a time (default 2)
-    --plain         without atheris: the same targets under the driver of the short test
+    --plain         without atheris (also where it is not there): the same targets under the driver of the short test
     --keep DIR      keep corpora and crashes (default fuzz-out/)
+    --replay FILE   one stored input: which target it is for, and what becomes of it
 
-Ends with a table of the parser lines that were reached, and fails under 95 % or at a crash.
+Ends with a table of the inputs each parser had and of its lines that were reached. Fails at a crash, under 95 % of a
+parser's lines, or where a parser had too few inputs to say anything.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from random import Random
 
 HERE = Path(__file__).parent
-WANTED = 95.0
-"""Percent of a parser's lines."""
+_ARTIFACT = re.compile(r"Test unit written to (\S.*)")
 
 
 def main() -> int:
     asked = _arguments()
     if asked.worker:
-        return _worker(asked.worker, asked.seconds, asked.keep, asked.plain)
-    from targets import TARGETS
+        from worker import work
 
-    names = asked.only or [target.name for target in TARGETS]
-    if asked.list:
-        print("\n".join(names))
+        work(asked.worker, asked.only, asked.seconds, asked.keep / asked.worker, plain=asked.plain)
         return 0
-    plain = asked.plain or importlib.util.find_spec("atheris") is None
-    print(f"{len(names)} parsers, {asked.seconds} s each, {'plain driver' if plain else 'atheris'}", flush=True)
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        crashed = list(pool.map(lambda name: _start(name, asked.seconds, asked.keep, plain), names))
-    low = _table(names, asked.keep)
-    return 1 if low or any(crashed) else 0
+    return _replay(asked.replay) if asked.replay else _all(asked)
 
 
 def _arguments() -> argparse.Namespace:
@@ -51,107 +43,63 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", type=Path, default=HERE.parents[1] / "fuzz-out")
+    parser.add_argument("--replay", type=Path)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _start(name: str, seconds: int, keep: Path, plain: bool) -> bool:
-    """Fuzz one target in a process of its own: libFuzzer never returns. Whether it crashed."""
-    command = [sys.executable, __file__, "--worker", name, "--seconds", str(seconds), "--keep", str(keep)]
-    found = subprocess.run([*command, *(["--plain"] if plain else [])], capture_output=True, text=True, check=False)
-    print(f"  {name:<28} {'CRASH' if found.returncode else 'done'}", flush=True)
+def _all(asked: argparse.Namespace) -> int:
+    from families import chosen
+    from table import show
+
+    families = chosen(asked.only)
+    if asked.list:
+        print("\n".join(f"{family}: {', '.join(names)}" for family, names in families.items()))
+        return 0
+    plain = asked.plain or importlib.util.find_spec("atheris") is None
+    count = sum(map(len, families.values()))
+    print(f"{count} parsers in {len(families)} families, {asked.seconds} s each, {'plain' if plain else 'atheris'}")
+    sys.stdout.flush()
+
+    def start(family: str) -> bool:
+        return _start(family, families[family], asked.seconds, asked.keep, plain)
+
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        crashed = list(pool.map(start, families))
+    return 1 if show(families, asked.keep, asked.seconds) or any(crashed) else 0
+
+
+def _start(family: str, names: tuple[str, ...], seconds: int, keep: Path, plain: bool) -> bool:
+    """Fuzz one family in a process of its own. Whether it crashed, and if so, on what."""
+    from folders import cleared
+
+    cleared(keep, family)
+    command = [sys.executable, __file__, "--worker", family, "--seconds", str(seconds), "--keep", str(keep)]
+    command += [word for name in names for word in ("--only", name)] + ["--plain"] * plain
+    found = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    print(f"  {family:<10} {'CRASH' if found.returncode else 'done'}", flush=True)
     if found.returncode:
         print(found.stdout[-4000:] + found.stderr[-8000:], flush=True)
+        for path in _ARTIFACT.findall(found.stdout + found.stderr):
+            print(f"  again: {Path(__file__).name} --replay {path}", flush=True)
     return found.returncode != 0
 
 
-def _folder(keep: Path, name: str) -> Path:
-    folder = keep / name.replace(" ", "-").replace("'", "")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _replay(path: Path) -> int:
+    """What becomes of a stored input. A crash shows its traceback here too, without a fuzzer around it."""
+    from campaign import Campaign
+    from families import addressed
 
-
-# --- one target, in its own process
-
-
-def _worker(name: str, seconds: int, keep: Path, plain: bool) -> int:
-    folder = _folder(keep, name)
-    if plain:
-        return _plain(name, seconds, folder)
-    import atheris
-
-    with atheris.instrument_imports(include=["rsc_share"]):
-        from targets import BY_NAME
-    target = BY_NAME[name]
-    seeds = _seeded(name, folder)
-    from campaign import attack
-    from mutate import mutate
-
-    def alter(data: bytes, limit: int, seed: int) -> bytes:
-        random = Random(seed)
-        if random.random() < 0.3:
-            return bytes(atheris.Mutate(data, limit))
-        return mutate(data, target.kind, random, seeds)[:limit]
-
-    flags = [
-        f"-max_total_time={seconds}",
-        "-max_len=70000",
-        "-timeout=20",
-        "-rss_limit_mb=2048",
-        "-print_final_stats=1",
-    ]
-    atheris.Setup(
-        [name, *flags, f"-artifact_prefix={folder.parent}/crash-{folder.name}-", str(folder)],
-        lambda data: attack(target, data) and None,
-        custom_mutator=alter,
-        internal_libfuzzer=True,
-    )
-    atheris.Fuzz()
+    found = addressed(path.read_bytes())
+    if found is None:
+        print(f"{path} names no target")
+        return 2
+    target, data = found
+    print(f"target {target.name}, {len(data)} bytes", flush=True)
+    Campaign(target, ()).attack(data)
+    refusal = target.refusal(data)
+    print("taken" if refusal is None else f"refused: {type(refusal).__name__}: {refusal}")
     return 0
-
-
-def _plain(name: str, seconds: int, folder: Path) -> int:
-    import campaign
-    from targets import BY_NAME
-
-    seeds = _seeded(name, folder)
-    tried = campaign.run(BY_NAME[name], seeds, seconds=seconds, seed=int.from_bytes(name.encode()[-4:], "big"))
-    for number, data in enumerate(tried[len(seeds) : len(seeds) + 5000]):
-        (folder / f"tried-{number:05d}").write_bytes(data)
-    return 0
-
-
-def _seeded(name: str, folder: Path) -> list[bytes]:
-    import corpus
-    from targets import BY_NAME
-
-    seeds = corpus.of(BY_NAME[name])
-    for number, data in enumerate(seeds):
-        (folder / f"seed-{number:04d}").write_bytes(data)
-    return seeds
-
-
-# --- what was reached
-
-
-def _table(names: list[str], keep: Path) -> bool:
-    """Print lines reached for each parser, by everything its corpus holds now. Whether one is below `WANTED`."""
-    from reach import measure
-    from targets import BY_NAME
-
-    low = False
-    print(f"\n{'parser':<28} {'lines':>6} {'reached':>8}")
-    for name in names:
-        found = measure(BY_NAME[name], _inputs(_folder(keep, name)))
-        low = low or found.percent < WANTED
-        lost = "".join(f"  {Path(file).name}: {', '.join(map(str, lines))}" for file, lines in found.missing.items())
-        print(f"{name:<28} {found.total:>6} {found.percent:>7.1f}%{lost}")
-    return low
-
-
-def _inputs(folder: Path) -> Iterator[bytes]:
-    for path in sorted(folder.iterdir()):
-        yield path.read_bytes()
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ MAX = 70_000
 
 @dataclass(frozen=True)
 class Target:
-    """`run` returns whether the bytes were taken. `measured`: the functions whose lines must be reached."""
+    """Called with bytes it says whether they were taken. `measured`: the functions whose lines must be reached."""
 
     name: str
     run: Callable[[bytes], None]
@@ -67,12 +67,16 @@ class Target:
     kind: str = "msgpack"
     """How inputs are altered: `msgpack`, `text` or `bytes`."""
 
-    def __call__(self, data: bytes) -> bool:
+    def refusal(self, data: bytes) -> RscError | None:
+        """The error that was expected of it, if it raised one."""
         try:
             self.run(data)
-        except self.errors:
-            return False
-        return True
+        except self.errors as error:
+            return error
+        return None
+
+    def __call__(self, data: bytes) -> bool:
+        return self.refusal(data) is None
 
 
 def same(again: bytes, data: bytes) -> None:
