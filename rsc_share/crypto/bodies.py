@@ -60,10 +60,16 @@ def commitment(*, log: str, sender: str, id: bytes, part: int, salt: bytes, payl
     Log, sender and id are inside, so that nobody can pass off another's commitment as his own. msgpack ends itself and
     the salt has a fixed length, so the joined bytes can be split in one way only.
     """
+    found = commitment_hash(log=log, sender=sender, id=id, part=part, salt=salt)
+    found.update(payload)
+    return found.digest()
+
+
+def commitment_hash(*, log: str, sender: str, id: bytes, part: int, salt: bytes) -> hashlib._Hash:
+    """The same SHA-256 before its payload, for one that comes in pieces."""
     if len(salt) != SALT_SIZE:
         raise LocalError(f"a commitment's salt has {SALT_SIZE} bytes")
-    place = codec.pack([log, sender, id, part])
-    return hashlib.sha256(b"".join((b"rsc-share/v1 commit\0", place, salt, payload))).digest()
+    return hashlib.sha256(b"".join((b"rsc-share/v1 commit\0", codec.pack([log, sender, id, part]), salt)))
 
 
 def seal_part(
