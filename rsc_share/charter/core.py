@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from rsc_share.charter.certificate import NodeCertificate
 from rsc_share.charter.facts import NodeFact, OfficerFact, State, current
@@ -44,6 +45,8 @@ class Slot:
     readers: dict[str, tuple[Subject, ...]] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
     witnesses: dict[str, Mapping[str, tuple[WitnessKey, ...]]] = field(default_factory=dict)
+    memo: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """Room for what upper floors derive from these answers; never part of them."""
 
 
 class Core:

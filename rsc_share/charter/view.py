@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rsc_share.charter.certificate import NodeCertificate, OfficerCertificate, Power
 from rsc_share.charter.core import Core, Slot, WitnessKey
@@ -54,6 +55,10 @@ class DirectoryView:
         if not slot.low <= now < slot.high:
             slot = self._slot = self._core.slot(now)
         return slot
+
+    def memo(self, now: int) -> dict[tuple[str, str], Any]:
+        """Room for what is derived from trust at `now` and nothing else, by (what, log): gone when trust changes."""
+        return self._at(now).memo
 
     # --- time and charter
 

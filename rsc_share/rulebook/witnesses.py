@@ -5,8 +5,10 @@ A cosignature says one thing: this tree extends every tree of this log I have se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from rsc_share import names
 from rsc_share.charter.view import DirectoryView
@@ -14,6 +16,8 @@ from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.cosignature import VerifiedCheckpoint, open_checkpoint, verify_cosignature
 from rsc_share.log.note import KeyType, NoteSignature, VerifierKey
+
+KEPT_NOTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,43 @@ def open_witnessed(note: bytes, view: DirectoryView, origin: str, now: int) -> W
 
     Raises `RemoteError` (`bad-signature`, `malformed`, `unknown-log`).
     """
-    found = open_checkpoint(note, log_keys(view, origin), witness_keys(view, origin, now))
-    if found.checkpoint.origin != origin:
-        raise RemoteError(f"a checkpoint of {found.checkpoint.origin} where {origin} was asked for", code="unknown-log")
-    return Witnessed(found.checkpoint, member_times(found), found.log)
+    keys: NoteKeys | None = view.memo(now).get(("note keys", origin))
+    if keys is None:
+        keys = NoteKeys.of(view, origin, now)
+        view.memo(now)["note keys", origin] = keys
+    return keys.open(note)
+
+
+class NoteKeys:
+    """Whose lines on the notes of one log count for a while, and the notes that were opened with these keys.
+
+    One note covers a whole commit, and comes with the receipt of each of its entries: it is verified once. What did not
+    verify is never remembered.
+    """
+
+    __slots__ = ("_log", "_opened", "_origin", "_witnesses")
+
+    def __init__(self, origin: str, log: Sequence[VerifierKey], witnesses: Sequence[VerifierKey]) -> None:
+        self._origin, self._log, self._witnesses = origin, log, witnesses
+        self._opened: OrderedDict[bytes, Witnessed] = OrderedDict()
+
+    @classmethod
+    def of(cls, view: DirectoryView, origin: str, now: int) -> NoteKeys:
+        return cls(origin, log_keys(view, origin), witness_keys(view, origin, now))
+
+    def open(self, note: bytes) -> Witnessed:
+        mark = sha256(note).digest()
+        known = self._opened.get(mark)
+        if known is not None:
+            return known
+        found = open_checkpoint(note, self._log, self._witnesses)
+        if found.checkpoint.origin != self._origin:
+            what = f"a checkpoint of {found.checkpoint.origin} where {self._origin} was asked for"
+            raise RemoteError(what, code="unknown-log")
+        made = self._opened[mark] = Witnessed(found.checkpoint, member_times(found), found.log)
+        if len(self._opened) > KEPT_NOTES:
+            self._opened.popitem(last=False)
+        return made
 
 
 def member_times(found: VerifiedCheckpoint) -> dict[str, int]:
