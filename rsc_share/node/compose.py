@@ -21,8 +21,11 @@ from rsc_share.node.keys import wrap
 from rsc_share.node.outbox import Item
 from rsc_share.node.plan import Reach, ReleasePlan, reach
 from rsc_share.node.ticket import Ticket
+from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decide import required_releases
 from rsc_share.policy.subject import Facets
+
+MAX_TEXTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +98,26 @@ def _fits(piece: Piece) -> None:
 
 
 def _label(given: str | Label, draft: Draft, view: DirectoryView, identity: Identity, now: int) -> Label:
-    schemes = view.bundle(now).schemes
-    authors = sorted({identity.member, *(author for m in draft.derived_from for author in m.label.originators)})
+    bundle = view.bundle(now)
+    authors = tuple(sorted({identity.member, *(author for m in draft.derived_from for author in m.label.originators)}))
     if isinstance(given, Label):
-        label = given if given.originators else replace(given, originators=tuple(authors))
+        label = given if given.originators else replace(given, originators=authors)
     else:
-        label = parse_label(given, schemes, originators=tuple(authors))
-    validate(label, schemes, now, writing=True)
+        label = _parsed(given, authors, bundle)
+    validate(label, bundle.schemes, now, writing=True)
     return label
+
+
+def _parsed(text: str, authors: tuple[str, ...], bundle: Bundle) -> Label:
+    """A service writes the same few labels all day: each is read once for a bundle."""
+    known: dict[tuple[str, tuple[str, ...]], Label] = bundle.memo.setdefault("label texts", {})
+    found = known.get((text, authors))
+    if found is None:
+        found = parse_label(text, bundle.schemes, originators=authors)
+        if len(known) >= MAX_TEXTS:
+            known.clear()
+        known[text, authors] = found
+    return found
 
 
 def _sendable(reaches: Sequence[Reach], plan: ReleasePlan) -> None:
