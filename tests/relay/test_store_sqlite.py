@@ -30,7 +30,7 @@ from store_conformance import (
 )
 
 from rsc_share.errors import StorageError
-from rsc_share.relay.store.protocol import Body, Broken, Erased, Note
+from rsc_share.relay.store.protocol import Body, Broken, Erased, Full, Note
 from rsc_share.relay.store.schema import FILE
 from rsc_share.relay.store.sqlite import SqliteStore
 
@@ -316,3 +316,49 @@ async def test_bodies_by_the_thousand(store):
     made = {hashlib.sha256(bytes([n % 256, n >> 8])).digest(): Body(0, bytes([n % 256, n >> 8])) for n in range(1_500)}
     await store.append(writer, batch(writer.head, [stored(0)], bodies=made))
     assert await store.bodies(LOG, list(made)) == made
+
+
+def limit_pages(store: SqliteStore, more: int | None) -> None:
+    """Let SQLite find no more than `more` pages, as a full disk would; None for no limit."""
+    (now,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count={now + more if more is not None else 1 << 30}")
+
+
+async def test_full_writes_nothing_and_the_store_goes_on(store):
+    writer = await store.acquire(LOG)
+    limit_pages(store, 12)
+    large = body(bytes(200_000), 0)
+    with pytest.raises(Full):
+        await store.append(writer, batch(writer.head, [stored(0)], bodies=large))
+    assert (await store.logs())[LOG] == writer.head
+    assert await everything(store) == []
+    assert await store.bodies(LOG, list(large)) == {}
+    writer = await store.append(writer, batch(writer.head, [stored(0)]))
+    limit_pages(store, None)
+    assert (await store.append(writer, batch(writer.head, [stored(1)], bodies=large))).head.size == 2
+    assert store.failure is None
+
+
+async def test_where_not_all_fit_the_small_ones_go_on(store):
+    writers = await asyncio.gather(*(store.acquire(f"relay.example/regional/c{n}") for n in range(6)))
+    limit_pages(store, 20)
+    sizes = [100, 100, 500_000, 100, 500_000, 100]
+    calls = [
+        store.append(w, batch(w.head, [stored(0)], bodies=body(bytes(n), 0)))
+        for w, n in zip(writers, sizes, strict=True)
+    ]
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    assert [isinstance(item, Full) for item in done] == [size > 100 for size in sizes]
+    assert [head.size for head in (await store.logs()).values()] == [size == 100 for size in sizes]
+
+
+async def test_erasing_makes_room_again(store):
+    writer = await store.acquire(LOG)
+    large = body(bytes(200_000), 0)
+    writer = await store.append(writer, batch(writer.head, [stored(0)], bodies=large))
+    limit_pages(store, 5)
+    again = body(bytes([1]) * 200_000, 1)
+    with pytest.raises(Full):
+        await store.append(writer, batch(writer.head, [stored(1)], bodies=again))
+    await store.erase(LOG, list(large), "recall")
+    assert (await store.append(writer, batch(writer.head, [stored(1)], bodies=again))).head.size == 2

@@ -114,6 +114,10 @@ class MemoryStore:
         first, have = index * WIDTH, tree.size >> HEIGHT * level
         return tree.row(HEIGHT * level, first, min(WIDTH, have - first)) if first < have else b""
 
+    def whole_tree(self, log: str) -> MemoryTree:
+        """The tree itself, for tests and demonstrations that forge another."""
+        return self._log(log).tree
+
     async def bodies(self, log: str, digests: Collection[bytes]) -> Mapping[bytes, Body | Erased]:
         bodies = self._log(log).bodies
         return {digest: bodies[digest] for digest in digests if digest in bodies}
