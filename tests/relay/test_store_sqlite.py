@@ -275,6 +275,13 @@ async def test_damage_found_while_reading_ends_the_store(folder, damage):
         SqliteStore.open(folder)
 
 
+def test_an_sqlite_without_strict_tables_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 36, 9))
+    with pytest.raises(StorageError, match="too old"):
+        SqliteStore.open(folder)
+    assert not folder.exists()
+
+
 async def test_a_lock_held_by_another_process_is_waited_for_and_then_named(folder, store, monkeypatch):
     monkeypatch.setattr("rsc_share.relay.store.committer.BUSY_TRIES", 1)
     writer = await store.acquire(LOG)

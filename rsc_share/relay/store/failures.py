@@ -19,11 +19,13 @@ class Damaged(Broken):
 
 @contextmanager
 def told(what: str) -> Iterator[None]:
-    """Errors of SQLite as those of the store protocol, with `what` was being done."""
+    """Errors of SQLite as those of the store protocol, with `what` was being done. For reading and opening."""
     try:
         yield
     except sqlite3.Error as error:
         raise meaning(error, what) from error
+    except (TypeError, ValueError) as error:  # a page whose checksum nobody keeps may give back another type
+        raise Damaged(f"{what} met a value that was never written: {error}", advice=CHECK) from error
 
 
 def meaning(error: sqlite3.Error, what: str) -> StorageError:

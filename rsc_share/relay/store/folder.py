@@ -11,7 +11,7 @@ from pathlib import Path
 from rsc_share.durable import sync_folder, write_whole
 from rsc_share.errors import StorageError
 from rsc_share.relay.store.failures import Damaged, told
-from rsc_share.relay.store.schema import APPLICATION_ID, FILE, VERSION, create_store
+from rsc_share.relay.store.schema import APPLICATION_ID, FILE, OLDEST_SQLITE, VERSION, create_store
 
 LOCK = "lock"
 MARK = "broken"
@@ -87,6 +87,13 @@ def refuse_marked(folder: Path) -> None:
         code="unchecked",
         advice="run the relay's check; it removes this mark once everything fits",
     )
+
+
+def refuse_old_sqlite() -> None:
+    """Raises `StorageError` (`version`) where Python comes with an SQLite that lacks what the tables need."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        wanted = ".".join(map(str, OLDEST_SQLITE))
+        raise StorageError(f"SQLite {sqlite3.sqlite_version} is too old: {wanted} or newer is needed", code="version")
 
 
 def recognised(db: sqlite3.Connection) -> bool:

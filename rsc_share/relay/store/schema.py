@@ -22,26 +22,29 @@ APPLICATION_ID = 0x72736373
 VERSION = 1
 FILE = "store.sqlite3"
 
+OLDEST_SQLITE = (3, 37, 0)
+"""Has STRICT tables."""
+
 BUSY_MS = 5_000
 """How long a connection waits for a lock that somebody outside this process holds."""
 
 _STORE = """
-CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), opened INTEGER NOT NULL);
+CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), opened INTEGER NOT NULL) STRICT;
 INSERT INTO store VALUES (1, 0);
 CREATE TABLE log (
     number INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL,
     size INTEGER NOT NULL, root BLOB NOT NULL, edge BLOB NOT NULL, logged_at INTEGER, directory INTEGER
-);
+) STRICT;
 """
 
 _LOG = (
-    "CREATE TABLE entry_{n} (n INTEGER PRIMARY KEY, entry BLOB NOT NULL, beside BLOB NOT NULL)",
-    "CREATE TABLE body_{n} (digest BLOB NOT NULL UNIQUE, brought INTEGER NOT NULL, data BLOB, reason TEXT)",
+    "CREATE TABLE entry_{n} (n INTEGER PRIMARY KEY, entry BLOB NOT NULL, beside BLOB NOT NULL) STRICT",
+    "CREATE TABLE body_{n} (digest BLOB NOT NULL UNIQUE, brought INTEGER NOT NULL, data BLOB, reason TEXT) STRICT",
     """CREATE TABLE id_{n} (id BLOB, sender TEXT, entry INTEGER NOT NULL, header_hash BLOB NOT NULL,
-       PRIMARY KEY (id, sender)) WITHOUT ROWID""",
-    "CREATE TABLE fact_{n} (key BLOB PRIMARY KEY, fact NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE tile_{n} (place INTEGER PRIMARY KEY, hashes BLOB NOT NULL)",
-    "CREATE TABLE note_{n} (size INTEGER PRIMARY KEY, root BLOB NOT NULL, lines BLOB NOT NULL)",
+       PRIMARY KEY (id, sender)) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE fact_{n} (key BLOB PRIMARY KEY, fact ANY NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE tile_{n} (place INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT",
+    "CREATE TABLE note_{n} (size INTEGER PRIMARY KEY, root BLOB NOT NULL, lines BLOB NOT NULL) STRICT",
 )
 
 _LEVEL_BITS = 48

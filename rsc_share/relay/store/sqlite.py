@@ -21,7 +21,15 @@ from rsc_share.errors import StorageError
 from rsc_share.relay.store import selects
 from rsc_share.relay.store.committer import Call, Committer, cut
 from rsc_share.relay.store.failures import Damaged, told
-from rsc_share.relay.store.folder import FolderLock, begin, make_file, make_folder, mark_broken, refuse_marked
+from rsc_share.relay.store.folder import (
+    FolderLock,
+    begin,
+    make_file,
+    make_folder,
+    mark_broken,
+    refuse_marked,
+    refuse_old_sqlite,
+)
 from rsc_share.relay.store.protocol import EMPTY, Batch, Body, Erased, Head, Note, Stored, Writer
 from rsc_share.relay.store.readers import Readers
 from rsc_share.relay.store.schema import Synchronous, connect_writer
@@ -53,6 +61,7 @@ class SqliteStore:
         Raises `StorageError`: `locked`, `unchecked`, `version`, `not-opened`; `Broken` where what is stored does not
         fit together; `Full`. `synchronous="OFF"` gives durability away: for tests that must be seen to fail.
         """
+        refuse_old_sqlite()
         make_folder(folder)
         lock = FolderLock(folder)
         try:
