@@ -116,6 +116,14 @@ async def test_a_start_is_a_synced_write_and_leaves_nothing_in_front_of_the_data
     await store.aclose()
 
 
+async def test_the_database_is_set_up_as_promised(folder, store):
+    def pragma(name):
+        return store._db.execute(f"PRAGMA {name}").fetchone()[0]
+
+    names = ("journal_mode", "synchronous", "secure_delete", "auto_vacuum", "wal_autocheckpoint", "mmap_size")
+    assert [pragma(name) for name in names] == ["wal", 2, 1, 2, 0, 0]
+
+
 async def test_files_are_only_the_owners(folder, store):
     await filled(store, 3)
     assert folder.stat().st_mode & 0o777 == 0o700

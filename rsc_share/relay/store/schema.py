@@ -75,7 +75,8 @@ def connect_writer(path: Path, *, synchronous: Synchronous = "FULL") -> sqlite3.
     """The one connection that writes and checkpoints. `OFF` is for showing that a test can fail."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
     db.execute("PRAGMA trusted_schema=OFF")
-    db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # only counts before the first table
+    if not path.stat().st_size:
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # can be chosen for an empty file only
     db.execute("PRAGMA journal_mode=WAL")
     db.execute(f"PRAGMA synchronous={synchronous}")
     db.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, in free pages too
