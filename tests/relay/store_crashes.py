@@ -51,6 +51,20 @@ class Acknowledged:
                 self.erased.add((log, number))
 
 
+VICTIMS: list[Victim] = []
+
+
+def end_victims() -> None:
+    """Whatever a failed test has left running."""
+    while VICTIMS:
+        victim = VICTIMS.pop()
+        if victim.process.poll() is None:
+            victim.process.kill()
+            victim.process.wait()
+        victim.process.stdout.close()
+        victim.process.stderr.close()
+
+
 class Victim:
     """The process, and what it says. `before` is a command that runs it, such as a tracer."""
 
@@ -65,6 +79,7 @@ class Victim:
         before: tuple[str, ...] = (),
     ) -> None:
         self.said = said
+        VICTIMS.append(self)
         command = [*before, sys.executable, str(VICTIM), str(folder), str(turns), synchronous, str(erasing)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -215,7 +230,9 @@ class Disk:
             subprocess.run(["umount", str(at)], check=True)
 
     def unmount(self) -> None:
-        subprocess.run(["umount", str(self.at)], check=False, capture_output=True)
+        end_victims()
+        # Lazily: a failed test has files open here still, and the mount must not outlive it.
+        subprocess.run(["umount", "--lazy", str(self.at)], check=False, capture_output=True)
 
 
 def seeded(name: str, round_: int) -> random.Random:

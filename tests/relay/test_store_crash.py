@@ -11,7 +11,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from store_crashes import Acknowledged, Disk, Victim, faults, needs_tracer, seeded, sound, store_files, tracing
+from store_crashes import (
+    Acknowledged,
+    Disk,
+    Victim,
+    end_victims,
+    faults,
+    needs_tracer,
+    seeded,
+    sound,
+    store_files,
+    tracing,
+)
 from store_victim import BROKEN, LOGS
 
 from rsc_share.errors import StorageError
@@ -24,6 +35,12 @@ SHORT, LONG = 5, 50
 
 def rounds(short: int = SHORT, long: int = LONG):
     return pytest.mark.parametrize("count", [short, pytest.param(long, marks=pytest.mark.slow)])
+
+
+@pytest.fixture(autouse=True)
+def no_victim_outlives_its_test():
+    yield
+    end_victims()
 
 
 @pytest.fixture
