@@ -125,6 +125,8 @@ class LogTree:
                 return work()
             except _Absent as absent:
                 place = absent.place
+            finally:
+                self._held = {}
             held[place] = await self._fetch(place)
 
     async def _fetch(self, place: Place) -> MemoryTree:

@@ -112,6 +112,7 @@ class StoreConformance:
         assert len(await collected(store.read(LOG, 0, 10, max_bytes=len(entry(0)) + 1))) == 2
         assert len(await collected(store.read(LOG, 0, 10, max_bytes=0))) <= 1
         assert await collected(store.read(LOG, 10, 20, max_bytes=1 << 20)) == []
+        assert await collected(store.read(LOG, 5, 5, max_bytes=1 << 20)) == []
         assert await collected(store.read(OTHER, 0, 20, max_bytes=1 << 20)) == []
 
     async def test_a_log_exists_once_it_is_acquired(self, store):
@@ -232,6 +233,8 @@ class StoreConformance:
                 have = max(0, min(256, (count >> 8 * level) - 256 * index))
                 assert await store.tile(LOG, level, index) == (tree.row(8 * level, 256 * index, have) if have else b"")
         assert await store.tile(OTHER, 0, 0) == b""
+        for level, index in ((63, 0), (0, 1 << 62), (1, 1 << 48), (9, (1 << 63) - 1)):
+            assert await store.tile(LOG, level, index) == b""
 
     async def test_acquire_says_for_which_size_a_note_was_kept(self, store):
         head = (await filled(store, 2)).head

@@ -30,7 +30,7 @@ from store_conformance import (
 )
 
 from rsc_share.errors import StorageError
-from rsc_share.relay.store.protocol import Body, Broken, Erased, Full, Note
+from rsc_share.relay.store.protocol import Body, Broken, Erased, Full, Note, Writer
 from rsc_share.relay.store.schema import FILE
 from rsc_share.relay.store.sqlite import SqliteStore
 
@@ -177,6 +177,21 @@ async def test_erasing_waits_for_a_reader_of_another_process_and_nobody_else_doe
     reader.close()
 
 
+async def test_an_erasure_that_waits_hears_of_the_end(folder, store):
+    writer = await store.acquire(LOG)
+    await store.append(writer, batch(writer.head, [stored(0)], bodies=body(b"text", 0)))
+    reader = sqlite3.connect(f"file:{folder / FILE}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM log").fetchone()
+    erasing = asyncio.create_task(store.erase(LOG, body(b"text", 0).keys(), "recall"))
+    await store.acquire(LOG)  # the erasure is committed now, and waits to be swept
+    assert not erasing.done()
+    store._committer.fail(Broken("a reader found damage"))
+    with pytest.raises(Broken):
+        await asyncio.wait_for(erasing, 5)
+    reader.close()
+
+
 async def test_a_reader_that_stops_half_way_holds_nothing(folder, store):
     await filled(store, 3_000)
     reading = store.read(LOG, 0, 3_000, max_bytes=1 << 30)
@@ -313,6 +328,18 @@ async def test_one_transaction_serves_all_that_wait(store):
     await asyncio.gather(*(store.append(w, batch(w.head, [stored(0)])) for w in writers))
     assert len(transactions) < 20
     assert {head.size for head in (await store.logs()).values()} == {1}
+
+
+async def test_whoever_calls_while_it_closes_is_answered(folder):
+    store = SqliteStore.open(folder)
+    writer = await store.acquire(LOG)
+    calls = [asyncio.create_task(store.keep_note(LOG, Note(0, writer.head.root))) for _ in range(500)]
+    closing = asyncio.create_task(store.aclose())
+    late = [asyncio.create_task(store.acquire(LOG)) for _ in range(50)]
+    done = await asyncio.wait_for(asyncio.gather(*calls, *late, return_exceptions=True), 10)
+    assert all(isinstance(item, Note) for item in done[:500])
+    assert all(isinstance(item, Writer) or item.code == "closed" for item in done[500:])
+    await closing
 
 
 async def test_no_call_after_the_end(folder):

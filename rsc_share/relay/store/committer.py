@@ -5,17 +5,16 @@ No timer and no lingering: while one sync runs the next group gathers by itself.
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rsc_share.errors import StorageError
 from rsc_share.log.tiles import WIDTH
+from rsc_share.relay.store.calls import Call, answer
 from rsc_share.relay.store.failures import Damaged, meaning, told
 from rsc_share.relay.store.protocol import Full
 from rsc_share.relay.store.state import LogState
@@ -35,17 +34,6 @@ BUSY_TRIES = 3
 """Times a transaction waits `BUSY_MS` for a lock of another process."""
 
 
-@dataclass(slots=True)
-class Call:
-    """One call of the store, and the future of whoever waits for it. `sweeps`: done only once nothing is left of it."""
-
-    work: Callable[[Transaction], Any]
-    future: asyncio.Future[Any]
-    decided: Callable[[], None]
-    sweeps: bool = False
-    outcome: Any = None
-
-
 class Committer:
     """Owns the writing connection. `failed` is called, in the thread, with what ended the store."""
 
@@ -54,9 +42,10 @@ class Committer:
     ) -> None:
         self._db, self._wal, self._failed = db, path.with_name(path.name + "-wal"), failed
         self.states = states
-        """What is decided; replaced as a whole entry at a time, so that other threads may look."""
+        """What is decided. Never changed but replaced, so that other threads may look."""
         self.failure: StorageError | None = None
         self._queue: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._gate, self._ending = threading.Lock(), False
         self._unsynced: Pending = {}
         self._sweeping: list[Call] = []
         self._written = 0
@@ -73,11 +62,17 @@ class Committer:
             return 0
 
     def put(self, call: Call) -> None:
-        self._queue.put(call)
+        """Queue a call. Raises `StorageError` (`closed`) once the store is being closed."""
+        with self._gate:
+            if self._ending:
+                raise StorageError("the store is closed", code="closed")
+            self._queue.put(call)
 
     def close(self) -> None:
         """Finish what is queued, and end. Blocks."""
-        self._queue.put(None)
+        with self._gate:  # nothing comes after the end: nobody would answer it
+            self._ending = True
+            self._queue.put(None)
         self._thread.join()
 
     # --- the thread
@@ -90,17 +85,18 @@ class Committer:
             except Exception as error:  # noqa: BLE001  a thread that died silently would leave everybody waiting
                 self.fail(Damaged(f"the writing thread failed: {error!r}"))
             if self.failure is not None:
-                for call in (*calls, *self._sweeping):
+                calls += self._sweeping
+                self._sweeping = []
+                for call in calls:
                     call.outcome = self.failure
-                self._sweeping.clear()
-                self._answer(calls)
+                answer(calls)
         self._end()
 
     def _turn(self, calls: list[Call]) -> None:
         if self.failure is None and calls:
             self._commit(calls)
             self._sweeping += [call for call in calls if call.sweeps and not isinstance(call.outcome, StorageError)]
-            self._answer([call for call in calls if call not in self._sweeping])
+            answer([call for call in calls if call not in self._sweeping])
         if self.failure is None:
             self._checkpoint()
 
@@ -173,7 +169,7 @@ class Committer:
             for place, tile in touched.items():
                 if tile.size == WIDTH:
                     txn.staged[log].cache.keep(place, tile)
-        self.states.update(txn.staged)
+        self.states = {**self.states, **txn.staged}
         if wrote:
             self._unsynced.clear()
         self._written += txn.written
@@ -198,7 +194,7 @@ class Committer:
         if cut(self._db):
             self._written = 0
             swept, self._sweeping = self._sweeping, []
-            self._answer(swept)
+            answer(swept)
 
     # --- the end
 
@@ -211,7 +207,7 @@ class Committer:
     def _end(self) -> None:
         for call in self._sweeping:
             call.outcome = StorageError("the store was closed before the erasure was complete", code="closed")
-        self._answer(self._sweeping)
+        answer(self._sweeping)
         if self.failure is None:
             self._last_words()
 
@@ -229,16 +225,6 @@ class Committer:
         except StorageError:
             self._roll_back()
 
-    def _answer(self, calls: Sequence[Call]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[Call]] = {}
-        for call in calls:
-            by_loop.setdefault(call.future.get_loop(), []).append(call)
-        for loop, theirs in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_deliver, theirs)
-            except RuntimeError:  # that loop is closed: nobody waits any more
-                continue
-
 
 def _outcome(txn: Transaction, call: Call) -> Any:
     try:
@@ -247,18 +233,6 @@ def _outcome(txn: Transaction, call: Call) -> Any:
         raise
     except StorageError as refused:
         return refused
-
-
-def _deliver(calls: Sequence[Call]) -> None:
-    for call in calls:
-        if not isinstance(call.outcome, StorageError):
-            call.decided()
-        if call.future.done():
-            continue  # given up: what was written is written
-        if isinstance(call.outcome, StorageError):
-            call.future.set_exception(call.outcome)
-        else:
-            call.future.set_result(call.outcome)
 
 
 def cut(db: sqlite3.Connection, wait_ms: int = 20) -> bool:

@@ -48,6 +48,10 @@ _LOG = (
 )
 
 _LEVEL_BITS = 48
+LEVELS = 8
+"""Levels of tiles in the largest tree there can be."""
+MAX_INDEX = 1 << 40
+"""Above the index of any tile a disk can hold, and so that no two places have one key."""
 
 
 def place_key(level: int, index: int) -> int:

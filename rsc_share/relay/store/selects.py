@@ -11,6 +11,7 @@ from rsc_share.log.tiles import WIDTH
 from rsc_share.relay.store.failures import Damaged
 from rsc_share.relay.store.protocol import Body, Erased, Stored
 from rsc_share.relay.store.rows import fact_key, read, read_beside, read_fact
+from rsc_share.relay.store.schema import LEVELS, MAX_INDEX
 from rsc_share.relay.store.state import tile_row
 from rsc_share.rulebook.facts import Fact, IdFact, Key
 
@@ -41,6 +42,8 @@ def entries(db: sqlite3.Connection, log: str, number: int, *, start: int, stop: 
 
 def tile(db: sqlite3.Connection, log: str, number: int, *, level: int, index: int) -> bytes:
     """The hashes of a tile. The last of level 0 has no row: its entries give it."""
+    if not (0 <= level < LEVELS and 0 <= index < MAX_INDEX):
+        return b""
     found = tile_row(db, number, (level, index))
     if found or level:
         if len(found) % HASH_SIZE:

@@ -19,7 +19,8 @@ from typing import TypeVar
 
 from rsc_share.errors import StorageError
 from rsc_share.relay.store import selects
-from rsc_share.relay.store.committer import Call, Committer, cut
+from rsc_share.relay.store.calls import Call
+from rsc_share.relay.store.committer import Committer, cut
 from rsc_share.relay.store.failures import Damaged, told
 from rsc_share.relay.store.folder import (
     FolderLock,
@@ -126,7 +127,7 @@ class SqliteStore:
 
     async def read(self, log: str, start: int, stop: int, *, max_bytes: int) -> AsyncIterator[Stored]:
         """As many short transactions as it takes: none is open while the caller has an entry in hand."""
-        stop, given = min(stop, self._head(log).size), 0
+        start, stop, given = max(0, start), min(stop, self._head(log).size), 0
         while start < stop and (not given or given < max_bytes):
             left = max(1, min(selects.CHUNK, max_bytes - given))
             some = partial(selects.entries, start=start, stop=stop, max_bytes=left)
