@@ -28,6 +28,7 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/core.py
+	$(BIN)/python bench/store.py
 
 # Ten minutes for every parser by default; FUZZ_SECONDS=20 is what the short version in the suite uses.
 FUZZ_SECONDS ?= 600
