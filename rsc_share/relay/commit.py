@@ -9,12 +9,12 @@ from rsc_share import names
 from rsc_share.envelope.contents import ErasureContent
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
-from rsc_share.errors import Refused
+from rsc_share.errors import Refused, StorageError
 from rsc_share.relay.fanout import Line, all_bodies
 from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.live import LiveLog, Logs
 from rsc_share.relay.sequencer import Ground, Past, Placed, Run, Verdict, sequence
-from rsc_share.relay.store.protocol import LogStore
+from rsc_share.relay.store.protocol import Full, LogStore
 from rsc_share.rulebook.facts import IdFact, Key, id_key, needs
 from rsc_share.rulebook.view import Known, Source
 from rsc_share.session.frames import Logged, Outcome, Turned
@@ -41,7 +41,7 @@ async def commit(log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], 
         await log.append(done.batch)
         for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
             log.remember(first + offset, Line(stored, entry))
-            await erase_for(log, first + offset, entry.header)
+            await _obey(log, first + offset, entry.header)
         await log.show(now)
     outcomes = [
         [await _outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
@@ -109,6 +109,14 @@ def refusal(log: LiveLog, ground: Ground, header_hash: bytes, refused: Refused, 
     what = "".join(c if c.isprintable() else "?" for c in refused.what)[:1000]
     said = Refusal(log.origin, header_hash, refused.code, refused.row, what, stamp.directory, stamp.logged_at)
     return said.signed(log.keys.ed25519, ground.directory.framework_id)
+
+
+async def _obey(log: LiveLog, index: int, header: Header) -> None:
+    """Erase, or stop the log: were it to go on, a later note would say that this order had been obeyed."""
+    try:
+        await erase_for(log, index, header)
+    except Full as full:
+        raise StorageError(f"no space to erase what entry {index} of {log.origin} orders: {full.what}") from full
 
 
 async def erase_for(log: LiveLog, index: int, header: Header) -> None:

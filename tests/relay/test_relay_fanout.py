@@ -24,8 +24,10 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
+from rsc_share.relay.live import State
 from rsc_share.relay.snapshot import Snapshot
 from rsc_share.relay.store.protocol import Body, Unknown
+from rsc_share.relay.store.protocol import Full as StoreFull
 from rsc_share.session.frames import Bare, Full, Logged
 
 
@@ -187,6 +189,26 @@ async def test_a_recall_cut_off_before_its_erasure_is_finished_at_the_next_start
     assert isinstance((await world.store.bodies(CT, [digest]))[digest], Body)
     await world.restart()
     assert await world.ports[FIN].bodies(CT, [digest]) == {}
+
+
+async def test_an_erasure_that_finds_no_space_stops_the_log_and_is_made_good(world):
+    """Were the log to go on, its next note would say that everything under it had been obeyed."""
+    ((_, _, message, index),) = await exchange(world, (EST, (FIN,), b"not like this"))
+    pen = Pen(world, EST, seq=2, prev=header_hash(message.header), counts={FIN: 2}, made=9)
+    erase, world.store.erase = world.store.erase, _no_space
+    recall = pen.refer("recall", (FIN,), Ref(CT, index, header_hash(message.header)), RecallContent(None))
+    await world.submit(EST, recall)
+    world.store.erase = erase
+    assert world.relay.states()[CT] is State.STOPPED
+    await world.restart()
+    await world.witness()
+    assert await world.ports[FIN].bodies(CT, [hashlib.sha256(message.bodies[0]).digest()]) == {}
+    (again,) = await world.submit(EST, recall)
+    assert isinstance(again, Logged)
+
+
+async def _no_space(log, digests, reason):
+    raise StoreFull("the disk is full")
 
 
 async def _cut_off(log, digests, reason):

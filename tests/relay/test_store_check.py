@@ -167,6 +167,20 @@ def test_what_was_checked_before_the_mark_does_not_count(folder):
     SqliteStore.open(folder).close()
 
 
+def test_a_check_copies_nothing_into_the_database(folder):
+    """What lies before the database may be what an I/O error left: only a start that may write touches it."""
+    writer = sqlite3.connect(folder / FILE, isolation_level=None)
+    writer.execute("PRAGMA wal_autocheckpoint=0")
+    writer.execute("UPDATE store SET opened = 99")
+    names = [folder / FILE, folder / (FILE + "-wal")]
+    left = [name.read_bytes() for name in names]
+    writer.close()
+    for name, data in zip(names, left, strict=True):  # as a killed process leaves them
+        name.write_bytes(data)
+    assert check(folder).passed
+    assert [name.read_bytes() for name in names] == left
+
+
 def test_a_torn_note_of_progress_is_no_progress(folder):
     for torn in (b"", b"{", b"[]", b'{"mark": ""}', b'{"mark": "", "logs": [{}], "findings": []}'):
         (folder / "check").write_bytes(torn)

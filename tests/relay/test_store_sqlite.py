@@ -404,3 +404,17 @@ async def test_erasing_makes_room_again(store):
         await store.append(writer, batch(writer.head, [stored(1)], bodies=again))
     await store.erase(LOG, list(large), "recall")
     assert (await store.append(writer, batch(writer.head, [stored(1)], bodies=again))).head.size == 2
+
+
+async def test_a_cosigners_line_that_found_no_space_is_not_taken_for_kept(folder, store):
+    writer = await filled(store, 1)
+    note = Note(1, writer.head.root, (log_line(), *(cosignature(f"a{n}", 5) for n in range(200))))
+    limit_pages(store, 0)
+    for _ in range(2):
+        with pytest.raises(Full):
+            await store.keep_note(LOG, note)
+    limit_pages(store, None)
+    assert await store.keep_note(LOG, note) == note
+    with sqlite3.connect(folder / FILE) as db:
+        assert db.execute("SELECT count(*) FROM note_1").fetchone() == (1,)
+    db.close()

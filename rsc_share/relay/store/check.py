@@ -10,18 +10,17 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsc_share.durable import sync_folder
 from rsc_share.errors import LocalError, StorageError
 from rsc_share.relay.store.failures import told
-from rsc_share.relay.store.folder import MARK, FolderLock, mark_broken, recognised
+from rsc_share.relay.store.folder import MARK, FolderLock, lift_mark, mark_broken, recognised
 from rsc_share.relay.store.progress import CheckState, forget, load, save
 from rsc_share.relay.store.protocol import Broken
 from rsc_share.relay.store.recompute import Finding, LogCheck
-from rsc_share.relay.store.schema import FILE, connect_reader, connect_writer
+from rsc_share.relay.store.schema import FILE, connect_reader
 
 SAVE_EVERY = 64
 """Steps (tiles of entries, handfuls of bodies) between two notes of how far the check has come."""
@@ -126,34 +125,40 @@ def _opened(folder: Path) -> Iterator[tuple[sqlite3.Connection, bool]]:
     except StorageError as error:
         if error.code != "locked":
             raise
-        with _closing(path) as db:
-            yield db, True
+        with closing(_reader(path)) as db:
+            yield _ours(db, path), True
         return
     try:
         _drop_cached(path)
-        with told("opening the store"):
-            # Somebody has to make the index of the log before the database; a connection that only reads may not.
-            # It is closed first: the last one that could write would copy that log into a database under suspicion.
-            opener = connect_writer(path)
-        with told("opening the store"):
-            opener.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        with _closing(path) as db:
-            yield db, False
-            opener.close()
+        with closing(_first_reader(path)) as db:
+            yield _ours(db, path), False
     finally:
         lock.release()
 
 
-@contextmanager
-def _closing(path: Path) -> Iterator[sqlite3.Connection]:
+def _reader(path: Path) -> sqlite3.Connection:
     with told("opening the store"):
+        return connect_reader(path)
+
+
+def _first_reader(path: Path) -> sqlite3.Connection:
+    """A reader of a store nobody has open.
+
+    Somebody has to make the index of the log before the database, and a connection that only reads may not. But the
+    last connection to close copies that log into the database, if it may write: so the reader has to outlive it.
+    """
+    with told("opening the store"), closing(sqlite3.connect(path, isolation_level=None)) as opener:
+        opener.execute("PRAGMA query_only=ON")
+        opener.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         db = connect_reader(path)
-    try:
-        if not recognised(db):
-            raise LocalError(f"{path} holds nothing", path=str(path))
-        yield db
-    finally:
-        db.close()
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        return db
+
+
+def _ours(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    if not recognised(db):
+        raise LocalError(f"{path} holds nothing", path=str(path))
+    return db
 
 
 def _drop_cached(path: Path) -> None:
@@ -195,6 +200,5 @@ def _settle(folder: Path, state: CheckState, *, online: bool) -> bool:
         return False
     if online or not state.mark or _mark(folder) != state.mark:
         return False
-    (folder / MARK).unlink()
-    sync_folder(folder)
+    lift_mark(folder)
     return True

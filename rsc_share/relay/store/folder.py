@@ -74,6 +74,16 @@ def mark_broken(folder: Path, error: StorageError) -> None:
         write_whole(folder / MARK, f"{error.what}\n".encode(), mode=0o600)
 
 
+def lift_mark(folder: Path) -> None:
+    """Raises `StorageError` (`not-written`) where the mark stays."""
+    try:
+        (folder / MARK).unlink()
+        sync_folder(folder)
+    except OSError as error:
+        what = f"{folder / MARK} cannot be removed: {error.strerror}"
+        raise StorageError(what, code="not-written", path=str(folder / MARK)) from None
+
+
 def refuse_marked(folder: Path) -> None:
     """Raises `StorageError` (`unchecked`) where the store was found damaged and not checked since."""
     try:

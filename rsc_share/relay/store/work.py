@@ -159,7 +159,9 @@ def keep_note(txn: Transaction, log: str, note: Note) -> Note:
     before = unsynced or note_row(txn.db, log, state.number, note.size)
     kept = (before or Note(note.size, note.root)).merged(note.lines)
     if before is not None and set(before.lines) == set(kept.lines):
-        return before
+        if unsynced is None:
+            return before
+        kept = before
     txn.unsynced[log, note.size] = kept
     txn.urgent |= any(line.name != log for line in kept.lines)  # the log's own words can be said again
     return kept
