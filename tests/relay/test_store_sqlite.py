@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from rsc_share.errors import StorageError
 from rsc_share.relay.store.protocol import Body, Broken, Erased, Full, Note, Writer
 from rsc_share.relay.store.schema import FILE
 from rsc_share.relay.store.sqlite import SqliteStore
+from rsc_share.rulebook.facts import IdFact, count_key, id_key
 
 
 @pytest.fixture
@@ -328,6 +330,25 @@ async def test_one_transaction_serves_all_that_wait(store):
     await asyncio.gather(*(store.append(w, batch(w.head, [stored(0)])) for w in writers))
     assert len(transactions) < 20
     assert {head.size for head in (await store.logs()).values()} == {1}
+
+
+async def test_the_loop_never_waits_for_the_disk(store):
+    """Promise 8: every statement of every call runs in a thread of the store."""
+    threads = set()
+    for db in (store._db, *store._readers._free):
+        db.set_trace_callback(lambda sql: threads.add(threading.current_thread()))
+    writer = await store.acquire(LOG)
+    facts = {id_key("a/a", bytes(16)): IdFact(0, bytes(32)), count_key("a/a", "b/b"): 1}
+    writer = await store.append(writer, batch(writer.head, [stored(0)], bodies=body(b"x", 0), facts=facts))
+    await store.keep_note(LOG, Note(1, writer.head.root, (cosignature("a", 1),)))
+    await store.lookup(LOG, facts)
+    await everything(store)
+    await store.tile(LOG, 0, 0)
+    await store.bodies(LOG, body(b"x", 0))
+    await store.erase(LOG, body(b"x", 0), "recall")
+    assert await store.wait(LOG, 0, 60) == 1
+    assert len(threads) > 1
+    assert threading.current_thread() not in threads
 
 
 async def test_whoever_calls_while_it_closes_is_answered(folder):
