@@ -28,6 +28,7 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/core.py
+	$(BIN)/python bench/store.py
 
 # Ten minutes for every family of parsers, two at a time: a little more than an hour. The suite has a short version.
 FUZZ_SECONDS ?= 600

@@ -18,9 +18,11 @@ SENDER, OTHER = "LVA", "EST"
 
 
 async def cheat(stage: Stage) -> Caught:
-    log, relay = stage.log(DISASTER), stage.fw.relay_service
+    log = stage.log(DISASTER)
     node, desk = stage.node(SECOND), stage.desk(SECOND, DISASTER)
-    wire = ForkingWire(node.engine.ports[HOST], "FIN", log, stage.fw.founded.log_keys[0], lambda: relay.logs[log].tree)
+    wire = ForkingWire(
+        node.engine.ports[HOST], "FIN", log, stage.fw.founded.log_keys[0], lambda: stage.fw.store.whole_tree(log)
+    )
     node.engine.ports = {HOST: wire}
     when = datetime.fromtimestamp(stage.fw.clock.now / 1000, UTC)
     draft = Draft(texts.second_alert(when), label="TLP:GREEN REL TO @members", precedence="FLASH")

@@ -1,7 +1,8 @@
-"""A whole tree in memory, for auditors, tests and proofs on demand: 64 bytes a leaf, any earlier size at any time."""
+"""Trees that give any earlier root and any proof; one is whole in memory (64 bytes a leaf), for auditors and tests."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
@@ -9,62 +10,24 @@ from rsc_share.errors import LocalError
 from rsc_share.log.merkle import HASH_SIZE, fold
 
 
-class MemoryTree:
-    """Append-only RFC 6962 tree over leaf hashes.
+class HashTree(ABC):
+    """Roots and proofs of an RFC 6962 tree from its complete subtrees, wherever those are kept.
 
-    Level L holds, end to end in one bytearray, the roots of all *complete* subtrees of 2^L leaves; these never change,
-    so every earlier root and proof can be computed. Asking outside the tree raises `LocalError`.
+    Complete subtrees never change, so every earlier size can be asked for. Asking outside raises `LocalError`.
     """
 
-    __slots__ = ("_levels", "_size")
+    __slots__ = ("_size",)
 
-    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        self._levels: list[bytearray] = [bytearray()]
-        self._size = 0
-        self.extend(leaves)
+    _size: int
 
     @property
     def size(self) -> int:
         """Number of leaves."""
         return self._size
 
-    def append(self, leaf: bytes) -> None:
-        """Add one leaf hash (32 bytes)."""
-        if len(leaf) != HASH_SIZE:
-            raise LocalError(f"a leaf hash is 32 bytes, not {len(leaf)}")
-        levels = self._levels
-        levels[0] += leaf
-        level, size = 0, self._size
-        self._size = size + 1
-        while size & 1:
-            parent = sha256(b"\x01" + levels[level][-64:]).digest()
-            level += 1
-            size >>= 1
-            if level == len(levels):
-                levels.append(bytearray())
-            levels[level] += parent
-
-    def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add leaf hashes in order."""
-        for leaf in leaves:
-            self.append(leaf)
-
+    @abstractmethod
     def node(self, level: int, index: int) -> bytes:
         """Root of the complete subtree of leaves [index * 2^level, (index + 1) * 2^level)."""
-        if not 0 <= level < len(self._levels) or not 0 <= index < len(self._levels[level]) // HASH_SIZE:
-            raise LocalError(f"no complete node ({level}, {index}) in a tree of size {self._size}")
-        return bytes(self._levels[level][index * HASH_SIZE : (index + 1) * HASH_SIZE])
-
-    def row(self, level: int, start: int, count: int) -> bytes:
-        """`count` complete nodes of a level from index `start`, end to end: the content of a tile."""
-        have = len(self._levels[level]) // HASH_SIZE if 0 <= level < len(self._levels) else 0
-        if start < 0 or count < 0 or start + count > have:
-            raise LocalError(f"no complete nodes {start} to {start + count} at level {level}, size {self._size}")
-        return bytes(self._levels[level][start * HASH_SIZE : (start + count) * HASH_SIZE]) if count else b""
-
-    def leaf(self, index: int) -> bytes:
-        """Leaf hash at `index`."""
-        return self.node(0, index)
 
     def root(self, size: int | None = None) -> bytes:
         """Root of the first `size` leaves (default: all); `EMPTY_ROOT` for none."""
@@ -122,3 +85,61 @@ class MemoryTree:
             level = (end - start).bit_length() - 1
             yield self.node(level, start >> level)
             start += 1 << level
+
+
+class MemoryTree(HashTree):
+    """Append-only tree over leaf hashes, all of it in memory.
+
+    Level L holds, end to end in one bytearray, the roots of all complete subtrees of 2^L leaves.
+    """
+
+    __slots__ = ("_levels",)
+
+    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+        self._levels: list[bytearray] = [bytearray()]
+        self._size = 0
+        self.extend(leaves)
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf hash (32 bytes)."""
+        if len(leaf) != HASH_SIZE:
+            raise LocalError(f"a leaf hash is 32 bytes, not {len(leaf)}")
+        levels = self._levels
+        levels[0] += leaf
+        level, size = 0, self._size
+        self._size = size + 1
+        while size & 1:
+            parent = sha256(b"\x01" + levels[level][-64:]).digest()
+            level += 1
+            size >>= 1
+            if level == len(levels):
+                levels.append(bytearray())
+            levels[level] += parent
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add leaf hashes in order."""
+        for leaf in leaves:
+            self.append(leaf)
+
+    def node(self, level: int, index: int) -> bytes:
+        """Root of the complete subtree of leaves [index * 2^level, (index + 1) * 2^level)."""
+        if not 0 <= level < len(self._levels) or not 0 <= index < len(self._levels[level]) // HASH_SIZE:
+            raise LocalError(f"no complete node ({level}, {index}) in a tree of size {self._size}")
+        return bytes(self._levels[level][index * HASH_SIZE : (index + 1) * HASH_SIZE])
+
+    def row(self, level: int, start: int, count: int) -> bytes:
+        """`count` complete nodes of a level from index `start`, end to end: the content of a tile."""
+        have = len(self._levels[level]) // HASH_SIZE if 0 <= level < len(self._levels) else 0
+        if start < 0 or count < 0 or start + count > have:
+            raise LocalError(f"no complete nodes {start} to {start + count} at level {level}, size {self._size}")
+        return bytes(self._levels[level][start * HASH_SIZE : (start + count) * HASH_SIZE]) if count else b""
+
+    def leaf(self, index: int) -> bytes:
+        """Leaf hash at `index`."""
+        return self.node(0, index)
+
+    def copy(self) -> MemoryTree:
+        """An independent copy, to try a batch on before it is committed."""
+        made = MemoryTree()
+        made._size, made._levels = self._size, [row[:] for row in self._levels]
+        return made

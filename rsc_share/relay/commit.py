@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rsc_share import names
 from rsc_share.envelope.contents import ErasureContent
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
-from rsc_share.errors import Refused
+from rsc_share.errors import Refused, StorageError
 from rsc_share.relay.fanout import Line, all_bodies
 from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.live import LiveLog, Logs
 from rsc_share.relay.sequencer import Ground, Past, Placed, Run, Verdict, sequence
-from rsc_share.relay.store.protocol import LogStore
+from rsc_share.relay.store.protocol import Full, LogStore
 from rsc_share.rulebook.facts import IdFact, Key, id_key, needs
 from rsc_share.rulebook.view import Known, Source
 from rsc_share.session.frames import Logged, Outcome, Turned
@@ -41,14 +41,22 @@ async def commit(log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], 
         await log.append(done.batch)
         for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
             log.remember(first + offset, Line(stored, entry))
-            await erase_for(log, first + offset, entry.header)
+            await _obey(log, first + offset, entry.header)
         await log.show(now)
     outcomes = [
-        [_outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
+        [await _outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
         for run, found in zip(runs, done.verdicts, strict=True)
     ]
     odd = (v for found in done.verdicts for v in found if isinstance(v, Refused) and v.code == "equivocation")
     return Commit(outcomes, next(odd, None))
+
+
+async def with_roots(ground: Ground, log: LiveLog, directory: LiveLog, runs: Sequence[Run]) -> Ground:
+    """`ground` with every root that the candidates' headers name: the rulebook does not wait for a disk."""
+    headers = [item.signed.header for run in runs for item in run if isinstance(item, Candidate)]
+    seen = await log.tree.roots(header.seen.size for header in headers)
+    acted_on = await directory.tree.roots(header.directory.size for header in headers)
+    return replace(ground, root_at=seen.get, directory_root=acted_on.get)
 
 
 async def _past(log: LiveLog, logs: Logs, candidates: Sequence[Candidate]) -> Past:
@@ -81,17 +89,17 @@ def is_directory(log: str) -> bool:
     return names.channel_of(log) == names.DIRECTORY
 
 
-def _outcome(log: LiveLog, ground: Ground, item: Candidate | Malformed, verdict: Verdict, now: int) -> Outcome:
+async def _outcome(log: LiveLog, ground: Ground, item: Candidate | Malformed, verdict: Verdict, now: int) -> Outcome:
     if isinstance(verdict, Placed):
-        return logged(log, verdict)
+        return await logged(log, verdict)
     if isinstance(verdict, Refused):
         return Turned(refusal(log, ground, item.header_hash, verdict, now))
     return verdict
 
 
-def logged(log: LiveLog, placed: Placed) -> Logged:
+async def logged(log: LiveLog, placed: Placed) -> Logged:
     """A receipt in the newest tree: stamp and proof, so that the sender rebuilds the leaf from its own bytes."""
-    proof = tuple(log.tree.inclusion(placed.index, log.size))
+    proof = tuple(await log.tree.inclusion(placed.index, log.size))
     return Logged(placed.index, placed.stamp, log.note(), proof)
 
 
@@ -101,6 +109,14 @@ def refusal(log: LiveLog, ground: Ground, header_hash: bytes, refused: Refused, 
     what = "".join(c if c.isprintable() else "?" for c in refused.what)[:1000]
     said = Refusal(log.origin, header_hash, refused.code, refused.row, what, stamp.directory, stamp.logged_at)
     return said.signed(log.keys.ed25519, ground.directory.framework_id)
+
+
+async def _obey(log: LiveLog, index: int, header: Header) -> None:
+    """Erase, or stop the log: were it to go on, a later note would say that this order had been obeyed."""
+    try:
+        await erase_for(log, index, header)
+    except Full as full:
+        raise StorageError(f"no space to erase what entry {index} of {log.origin} orders: {full.what}") from full
 
 
 async def erase_for(log: LiveLog, index: int, header: Header) -> None:
@@ -123,9 +139,10 @@ async def _erase(store: LogStore, log: str, digests: Sequence[bytes], reason: st
         await store.erase(log, ordered, reason)
 
 
-async def replay_erasures(log: LiveLog) -> None:
-    """At a start: a crash between the commit of a recall and its erasure, or a restored backup, left bodies behind."""
-    index = 0
+async def replay_erasures(log: LiveLog, since: int = 0) -> None:
+    """Obey once more the orders from `since` on. At a start these are the entries that no note was kept for: a crash
+    between the commit of a recall and its erasure left bodies behind. In a restored backup all of them may be."""
+    index = since
     while index < log.size:
         lines = await log.lines(index, log.size)
         for offset, line in enumerate(lines):

@@ -38,7 +38,7 @@ class Cosigning:
             if note is None or head > note.size:
                 continue
             self._handed[origin] = (note.size, now)
-            proof = tuple(log.tree.consistency(head, note.size))
+            proof = tuple(await log.tree.consistency(head, note.size))
             offers.append(Offer(origin, head, shown(origin, note), now, proof))
         return offers
 

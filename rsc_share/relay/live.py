@@ -14,8 +14,8 @@ from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.note import NoteSignature
-from rsc_share.log.tree import MemoryTree
 from rsc_share.relay.fanout import Line
+from rsc_share.relay.logtree import LogTree
 from rsc_share.relay.notes import PQ_EVERY, LogKeys, own_lines, shown
 from rsc_share.relay.store.protocol import Batch, Broken, LogStore, Note, Stored, Writer
 from rsc_share.relay.witnessing import Witnessing
@@ -45,7 +45,7 @@ class LiveLog:
     store: LogStore
     keys: LogKeys
     writer: Writer
-    tree: MemoryTree
+    tree: LogTree
     state: State = State.RECOVERING
     size: int = 0
     notes: dict[int, Note] = field(default_factory=dict)
@@ -56,20 +56,15 @@ class LiveLog:
     _lines: dict[int, Line] = field(default_factory=dict)
 
     @classmethod
-    async def open(cls, store: LogStore, origin: str, keys: LogKeys, now: int) -> LiveLog:
-        """Acquire (a durable write), rebuild the tree, compare it with the stored head, sign that head again.
+    async def open(cls, store: LogStore, origin: str, keys: LogKeys) -> LiveLog:
+        """Acquire (a durable write) and compare the last tiles and entries with the stored head.
 
-        Raises `Broken` where entries and head differ. Signing again is harmless: the same bytes were synced before.
+        Raises `Broken` where they differ. The caller does what the last process may have left undone, and then calls
+        `show`, before anybody else has this log. Signing again is harmless: the same bytes were synced before.
         """
         writer = await store.acquire(origin)
-        tree = MemoryTree()
-        async for stored in store.read(origin, 0, writer.head.size, max_bytes=1 << 62):
-            tree.append(leaf_hash(stored.entry))
-        if (tree.size, tree.root()) != (writer.head.size, writer.head.root):
-            raise Broken(f"the entries of {origin} do not make its head", log=origin)
-        log = cls(origin, store, keys, writer, tree)
-        await log.show(now)
-        return log
+        tree = await LogTree.open(store, origin, writer.head)
+        return cls(origin, store, keys, writer, tree, size=writer.head.size)
 
     async def append(self, batch: Batch) -> None:
         """Write a batch and grow the tree. Nothing is shown before `show`."""
@@ -86,11 +81,16 @@ class LiveLog:
         self.size = max(self.size, head.size)  # a slower call for an earlier head must not take anything back
 
     def owes_pq(self, now: int) -> bool:
-        """Whether the shown head lacks an ML-DSA-44 line that is due."""
+        """Whether the shown head lacks an ML-DSA-44 line that is due. A commit under way will show its own head."""
+        if self.size != self.writer.head.size:
+            return False
         return self.pq_size < self.size and (self.last_pq is None or now - self.last_pq >= PQ_EVERY)
 
     async def _keep(self, size: int, lines: Iterable[NoteSignature]) -> Note:
-        note = await self.store.keep_note(self.origin, Note(size, self.tree.root(size), tuple(lines)))
+        root = await self.tree.root(size)
+        # With the lines there are: the store may have forgotten a note that nobody had cosigned.
+        mine = self.notes[size].lines if size in self.notes else ()
+        note = await self.store.keep_note(self.origin, Note(size, root, (*mine, *lines)))
         before = self.notes.get(size, note)
         self.notes[size] = note = before.merged(note.lines)
         wanted = {size, self.size, self.writer.head.size, self.witnessing.target}
@@ -117,8 +117,8 @@ class LiveLog:
         return self._shown[1]
 
     def root(self, size: int) -> bytes | None:
-        """Root of the first `size` entries; None beyond what is here."""
-        return self.tree.root(size) if 0 <= size <= self.tree.size else None
+        """Root of the first `size` entries, near the end of the log or just asked for; None beyond what is here."""
+        return self.tree.root_in_memory(size) if 0 <= size <= self.tree.size else None
 
     async def lines(self, start: int, stop: int) -> list[Line]:
         """Parsed channel entries from `start`: all up to `stop`, or as many as fit one read."""
@@ -140,7 +140,7 @@ class LiveLog:
             raise Broken(f"an entry of {self.origin} cannot be read: {error.what}", log=self.origin) from None
 
     def remember(self, index: int, line: Line) -> Line:
-        if index >= self.tree.size - RECENT:  # a reader far behind must not push out what everybody else reads
+        if index >= self.writer.head.size - RECENT:  # a reader far behind must not push out what everybody else reads
             self._lines[index] = line
             if len(self._lines) > RECENT:
                 del self._lines[next(iter(self._lines))]

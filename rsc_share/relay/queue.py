@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from rsc_share.errors import StorageError
 from rsc_share.relay.access import Access
-from rsc_share.relay.commit import commit
+from rsc_share.relay.commit import commit, with_roots
 from rsc_share.relay.house import House
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.sequencer import NOT_READY, NOT_TRIED, Run
@@ -98,7 +98,8 @@ class LogQueue:
             return
         runs = [submitted.run for submitted in batch]
         try:
-            done = await commit(log, relay.logs, relay.ground(log), runs, relay.now())
+            ground = await with_roots(relay.ground(log), log, relay.directory_log, runs)
+            done = await commit(log, relay.logs, ground, runs, relay.now())
             for submitted, outcomes in zip(batch, done.outcomes, strict=True):
                 submitted.answer(outcomes)
             if done.contradicted is not None:

@@ -93,11 +93,12 @@ class Relay:
     async def _open_log(self, origin: str) -> None:
         if origin.partition("/")[0] != self.host:
             raise LocalError(f"the store holds {origin}, which is not a log of {self.host}")
-        log = await LiveLog.open(self.store, origin, self.keys, self.now())
+        log = await LiveLog.open(self.store, origin, self.keys)
         if is_directory(origin):
             await self._keeper.fold(log)
         else:
-            await replay_erasures(log)
+            await replay_erasures(log, log.writer.noted)
+        await log.show(self.now())
         self.logs[origin] = log
         self._queues[origin] = LogQueue(self, log)
 

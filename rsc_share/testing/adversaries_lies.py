@@ -10,7 +10,6 @@ from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
 from rsc_share.log.cosignature import cosign_ed25519
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.note import Note, NoteSignature, parse_signatures
-from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.witnesses import witness_name
 from rsc_share.session.frames import Bare, Full, Item, Offer, Outcome, Submission, Tail
 from rsc_share.testing.adversaries_pen import Forged
@@ -94,7 +93,7 @@ class Truncate(Lie):
 
     def note(self) -> bytes:
         live = self.relay.service.logs[self.log]
-        return self.relay.note(self.log, self.size, live.tree.root(self.size))
+        return self.relay.note(self.log, self.size, live.tree.root_in_memory(self.size))
 
     async def read(self, log: str, start: int, limit: int) -> Tail | None:
         return None if log == self.log else await super().read(log, start, limit)
@@ -124,7 +123,7 @@ class Branch(Lie):
         self.log, self.relay = log, CheatingRelay(framework)
         self._live = self.relay.service.logs[log]
         self.size = self._live.size
-        self.tree = MemoryTree(self._live.tree.leaf(i) for i in range(self.size))
+        self.tree = framework.store.whole_tree(log).copy()
         self.items: list[Item] = []
         self._accomplices = accomplices
         self._lines: dict[int, list[NoteSignature]] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import strategies as st
@@ -60,6 +61,10 @@ def body(data: bytes, index: int) -> dict[bytes, Body]:
     return {hashlib.sha256(data).digest(): Body(index, data)}
 
 
+def uuid7_at(time: int, number: int) -> bytes:
+    return time.to_bytes(6, "big") + number.to_bytes(10, "big")
+
+
 def cosignature(name: str, time: int) -> NoteSignature:
     return NoteSignature(name, hashlib.sha256(name.encode()).digest()[:4], time.to_bytes(8, "big") + bytes(64))
 
@@ -107,6 +112,7 @@ class StoreConformance:
         assert len(await collected(store.read(LOG, 0, 10, max_bytes=len(entry(0)) + 1))) == 2
         assert len(await collected(store.read(LOG, 0, 10, max_bytes=0))) <= 1
         assert await collected(store.read(LOG, 10, 20, max_bytes=1 << 20)) == []
+        assert await collected(store.read(LOG, 5, 5, max_bytes=1 << 20)) == []
         assert await collected(store.read(OTHER, 0, 20, max_bytes=1 << 20)) == []
 
     async def test_a_log_exists_once_it_is_acquired(self, store):
@@ -196,6 +202,49 @@ class StoreConformance:
         await store.append(writer, batch(writer.head, [stored(1)], facts=changed))
         assert dict(await store.lookup(LOG, facts.keys())) == {**facts, **changed}
 
+    async def test_ids_too_old_to_come_again_may_be_forgotten_and_no_others(self, store):
+        writer = await store.acquire(LOG)
+        old, new = ([uuid7_at(time, n) for n in range(600)] for time in (1_000, 2_000))
+        for ids in (old, new):
+            facts = {id_key(SENDER, id_): IdFact(writer.head.size, bytes(32)) for id_ in ids}
+            writer = await store.append(writer, batch(writer.head, [stored(writer.head.size)], facts=facts))
+        for since in (1_000, 2_000):
+            made = batch(writer.head, [stored(writer.head.size)])
+            writer = await store.append(writer, replace(made, ids_since=since))
+            for ids in (old, new) if since == 1_000 else (new,):
+                keys = {id_key(SENDER, id_) for id_ in ids}
+                assert set(await store.lookup(LOG, keys)) == keys
+
+    async def test_one_id_of_two_senders_is_two_facts(self, store):
+        writer = await store.acquire(LOG)
+        facts = {id_key(sender, bytes(16)): IdFact(0, bytes([n]) * 32) for n, sender in enumerate(("a/a", "b/b"))}
+        await store.append(writer, batch(writer.head, [stored(0)], facts=facts))
+        assert dict(await store.lookup(LOG, facts)) == facts
+        assert list(await store.lookup(LOG, [id_key("b/b", bytes(16)), id_key("c/c", bytes(16))])) == [
+            id_key("b/b", bytes(16))
+        ]
+
+    @pytest.mark.parametrize("count", [0, 1, 256, 700])
+    async def test_tiles_are_those_of_the_tree(self, store, count):
+        await filled(store, count, each=300)
+        tree = MemoryTree(leaf_hash(entry(i)) for i in range(count))
+        for level in range(3):
+            for index in range(4):
+                have = max(0, min(256, (count >> 8 * level) - 256 * index))
+                assert await store.tile(LOG, level, index) == (tree.row(8 * level, 256 * index, have) if have else b"")
+        assert await store.tile(OTHER, 0, 0) == b""
+        for level, index in ((63, 0), (0, 1 << 62), (1, 1 << 48), (9, (1 << 63) - 1)):
+            assert await store.tile(LOG, level, index) == b""
+
+    async def test_acquire_says_for_which_size_a_note_was_kept(self, store):
+        head = (await filled(store, 2)).head
+        assert (await store.acquire(LOG)).noted == 0
+        await store.keep_note(LOG, Note(2, head.root, (log_line(), cosignature("a", 5))))
+        writer = await store.acquire(LOG)
+        assert writer.noted == 2
+        assert (await store.append(writer, batch(head, [stored(2)]))).head.size == 3
+        assert (await store.acquire(LOG)).noted == 2
+
     async def test_erase_removes_bodies_and_nothing_else(self, store):
         writer = await store.acquire(LOG)
         kept, gone = b"kept", b"gone"
@@ -278,7 +327,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.store = type(self).factory()
+        self.store = self.factory()
         self.entries: list[Stored] = []
         self.facts: dict = {}
         self.bodies: dict = {}

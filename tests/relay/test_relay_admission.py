@@ -291,6 +291,7 @@ async def test_one_call_and_one_session_are_bounded(world):
     assert codes(calls[0] + calls[1]) == ["logged"] * 512
 
 
+@pytest.mark.parametrize("world", ["memory"], indirect=True)  # whose limit can be set; a disk's is in the fault tests
 async def test_a_full_store_is_weather_and_nothing_is_lost(world):
     pen = await started(world)
     world.store.limit = world.store.used + 25_000

@@ -23,7 +23,10 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
+from rsc_share.relay.live import State
 from rsc_share.relay.snapshot import Snapshot
+from rsc_share.relay.store.protocol import Body, Unknown
+from rsc_share.relay.store.protocol import Full as StoreFull
 from rsc_share.session.frames import Bare, Full, Logged
 from rsc_share.value import replace
 
@@ -111,7 +114,7 @@ async def test_leaves_of_what_anyone_is_shown_make_the_signed_tree(world):
     await exchange(world, (EST, (FIN,), b"x"), (FIN, (LVA, EST), b"y"), (LVA, (EST,), b"z"))
     for node in (*NODES, HUB):
         leaves = [i.leaf if isinstance(i, Bare) else leaf_hash(i.entry) for i in await all_items(world, node)]
-        assert MemoryTree(leaves).root() == world.relay.logs[CT].tree.root()
+        assert MemoryTree(leaves).root() == world.relay.logs[CT].writer.head.root
 
 
 MOVES = st.lists(
@@ -179,17 +182,37 @@ async def test_a_recall_cut_off_before_its_erasure_is_finished_at_the_next_start
     ((_, _, message, index),) = await exchange(world, (EST, (FIN,), b"not like this"))
     pen = Pen(world, EST, seq=2, prev=header_hash(message.header), counts={FIN: 2}, made=9)
     target = Ref(CT, index, header_hash(message.header))
-    erase, world.store.erase = world.store.erase, _nothing
+    erase, world.store.erase = world.store.erase, _cut_off
     await world.submit(EST, pen.refer("recall", (FIN,), target, RecallContent(None)))
     world.store.erase = erase
     digest = hashlib.sha256(message.bodies[0]).digest()
-    assert await world.ports[FIN].bodies(CT, [digest]) != {}
+    assert isinstance((await world.store.bodies(CT, [digest]))[digest], Body)
     await world.restart()
     assert await world.ports[FIN].bodies(CT, [digest]) == {}
 
 
-async def _nothing(log, digests, reason):
-    return 0
+async def test_an_erasure_that_finds_no_space_stops_the_log_and_is_made_good(world):
+    """Were the log to go on, its next note would say that everything under it had been obeyed."""
+    ((_, _, message, index),) = await exchange(world, (EST, (FIN,), b"not like this"))
+    pen = Pen(world, EST, seq=2, prev=header_hash(message.header), counts={FIN: 2}, made=9)
+    erase, world.store.erase = world.store.erase, _no_space
+    recall = pen.refer("recall", (FIN,), Ref(CT, index, header_hash(message.header)), RecallContent(None))
+    await world.submit(EST, recall)
+    world.store.erase = erase
+    assert world.relay.states()[CT] is State.STOPPED
+    await world.restart()
+    await world.witness()
+    assert await world.ports[FIN].bodies(CT, [hashlib.sha256(message.bodies[0]).digest()]) == {}
+    (again,) = await world.submit(EST, recall)
+    assert isinstance(again, Logged)
+
+
+async def _no_space(log, digests, reason):
+    raise StoreFull("the disk is full")
+
+
+async def _cut_off(log, digests, reason):
+    raise Unknown("the process was killed")
 
 
 async def test_a_revoked_node_reads_nothing_more(world):
@@ -241,7 +264,9 @@ async def test_snapshot_holds_what_an_auditor_needs(world):
     assert dict(taken.entries[index].openings) == dict(zip(to, message.openings, strict=True))
     assert hashlib.sha256(message.bodies[0]).digest() in taken.bodies
     assert len(taken.bodies) == 2
-    assert MemoryTree(leaf_hash(stored.entry) for stored in taken.entries).root() == world.relay.logs[CT].tree.root()
+    assert (
+        MemoryTree(leaf_hash(stored.entry) for stored in taken.entries).root() == world.relay.logs[CT].writer.head.root
+    )
     directory = await world.relay.snapshot(DIRECTORY)
     assert dict(directory.bodies) == world.bodies
     with pytest.raises(Refused):

@@ -180,6 +180,7 @@ def _ed25519(note: bytes) -> set[bytes]:
     return {line.blob for line in SignedNote.parse(note).signatures if len(line.blob) == 64}
 
 
+@pytest.mark.parametrize("world", ["memory"], indirect=True)  # whose entries can be changed behind its back
 async def test_a_store_whose_entries_do_not_make_its_head_is_broken(world):
     await started(world)
     await world.relay.aclose()

@@ -18,6 +18,7 @@ from rsc_share.log.note import Note as SignedNote
 from rsc_share.relay.notes import by_member, shown, whole
 from rsc_share.relay.store.protocol import Note
 from rsc_share.relay.witnessing import ROUND, Quorum, Witnessing
+from rsc_share.rulebook.facts import head_key
 from rsc_share.rulebook.witnesses import open_witnessed
 from rsc_share.session.frames import MAX_NOTE
 
@@ -86,15 +87,15 @@ async def test_only_verified_lines_of_this_very_node_are_kept(world):
     """A stored line that nobody verified would be served under the log's name and wedge strict readers."""
     await started(world)
     live = world.relay.logs[CT]
-    good = Checkpoint(CT, 1, live.tree.root())
+    good = Checkpoint(CT, 1, live.writer.head.root)
     now, name = world.clock.now // 1000, f"regional/{EST}"
     one, two = witness_keys(EST)
     lines = {
         "another's": cosign_ed25519(good, f"regional/{FIN}", witness_keys(FIN)[0], now),
         "a stranger's": cosign_ed25519(good, name, key("stranger"), now),
         "another tree": cosign_ed25519(Checkpoint(CT, 1, bytes(32)), name, one, now),
-        "another size": cosign_ed25519(Checkpoint(CT, 2, live.tree.root()), name, one, now),
-        "another log": cosign_ed25519(Checkpoint(DIRECTORY, 1, live.tree.root()), name, one, now),
+        "another size": cosign_ed25519(Checkpoint(CT, 2, live.writer.head.root), name, one, now),
+        "another log": cosign_ed25519(Checkpoint(DIRECTORY, 1, live.writer.head.root), name, one, now),
         "the future": cosign_ed25519(good, name, one, now + 121),
         "the log's own": cosign_mldsa44(good, CT, log_keys().mldsa44, now),
     }
@@ -113,7 +114,7 @@ async def test_only_verified_lines_of_this_very_node_are_kept(world):
 async def test_the_operators_own_node_is_no_witness(world):
     assert await world.ports[HUB].offers({}) == []
     line = cosign_ed25519(
-        Checkpoint(CT, 0, world.relay.logs[CT].tree.root()), f"regional/{HUB}", witness_keys(HUB)[0], 1
+        Checkpoint(CT, 0, world.relay.logs[CT].writer.head.root), f"regional/{HUB}", witness_keys(HUB)[0], 1
     )
     with pytest.raises(RemoteError):
         await world.ports[HUB].cosign(CT, 0, [line.line()])
@@ -210,7 +211,8 @@ async def test_a_log_whose_witnesses_are_silent_goes_on_when_they_come_back(worl
     await world.witness()
     await world.witness()
     pen = world.pen(EST)
-    pen.seq, pen.prev, pen.made = 1, world.store._log(CT).facts["head", EST].header_hash, 9
+    (head,) = (await world.store.lookup(CT, [head_key(EST)])).values()
+    pen.seq, pen.prev, pen.made = 1, head.header_hash, 9
     pen.counts = {FIN: 1}
     assert codes(await world.submit(EST, pen.grant(FIN), pen.message(FIN))) == ["logged", "logged"]
 

@@ -20,7 +20,7 @@ class TestMemoryStore(StoreConformance):
 
 
 class MemoryMachine(StoreMachine):
-    factory = MemoryStore
+    factory = staticmethod(MemoryStore)
 
 
 TestMemoryMachine = MemoryMachine.TestCase

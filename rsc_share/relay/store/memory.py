@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rsc_share.log.merkle import leaf_hash
+from rsc_share.log.tiles import WIDTH
+from rsc_share.log.tiletree import HEIGHT
 from rsc_share.log.tree import MemoryTree
 from rsc_share.relay.store.protocol import (
     EMPTY,
@@ -52,7 +54,7 @@ class MemoryStore:
         await _turn()
         found = self._log(log)
         found.epoch += 1
-        return Writer(log, found.epoch, found.head)
+        return Writer(log, found.epoch, found.head, max(found.notes, default=0))
 
     async def append(self, writer: Writer, batch: Batch) -> Writer:
         await _turn()  # cancelled here: not written
@@ -67,7 +69,7 @@ class MemoryStore:
         self._take_space(sum(map(len, entries)) + sum(len(body.data) for body in batch.bodies.values()))
         self._write(found, batch)
         await _turn()  # cancelled here: written, and the caller does not know
-        return Writer(writer.log, writer.epoch, batch.after)
+        return replace(writer, head=batch.after)
 
     def _take_space(self, size: int) -> None:
         if self.limit is not None and self.used + size > self.limit:
@@ -106,6 +108,15 @@ class MemoryStore:
         except TimeoutError:
             pass
         return self._log(log).head.size
+
+    async def tile(self, log: str, level: int, index: int) -> bytes:
+        tree = self._log(log).tree
+        first, have = index * WIDTH, tree.size >> HEIGHT * level
+        return tree.row(HEIGHT * level, first, min(WIDTH, have - first)) if first < have else b""
+
+    def whole_tree(self, log: str) -> MemoryTree:
+        """The tree itself, for tests and demonstrations that forge another."""
+        return self._log(log).tree
 
     async def bodies(self, log: str, digests: Collection[bytes]) -> Mapping[bytes, Body | Erased]:
         bodies = self._log(log).bodies

@@ -1,4 +1,4 @@
-"""The store protocol: nine methods, nine promises. The relay's core never knows which store it has.
+"""The store protocol: ten methods, nine promises. The relay's core never knows which store it has.
 
 1. `append` is all or nothing and returns only when entries, bodies, facts and head would survive the loss of power of
    everything the store tolerates losing.
@@ -7,14 +7,16 @@
 3. `acquire` returns only when every earlier append is decided and durable: what was `Unknown` is in `writer.head` or
    never will be. It begins with a durable write, because reading a file syncs nothing (a process that was killed
    inside its sync leaves rows that the next one can read and a power cut still takes).
-4. `logs`, `lookup`, `read`, `wait` and `bodies` show decided entries only, always a prefix, and what this process was
-   told is written. `lookup` is as of the newest head. An iterator holds no transaction between two items.
+4. `logs`, `lookup`, `read`, `wait`, `bodies` and `tile` show decided entries only, always a prefix, and what this
+   process was told is written. `lookup` is as of the newest head. An iterator holds no transaction between two items.
 5. `wait` is level triggered: it returns at once if the log is larger already. No wake-up is lost.
 6. `erase` removes bodies only, can be repeated, and returns when the bytes are out of reach of every read and of the
    store's own files.
 7. `keep_note` keeps the first note of a size, merges cosignature lines into it (the newest of each key), and raises
    `Broken` for a root that is not the tree's at that size, or a size never appended. The caller verifies every line
-   before. A note is signed only after `append` returned, and shown only after `keep_note` returned.
+   before. A note is signed only after `append` returned, and shown only after `keep_note` returned. Cosigners' lines
+   are durable then. A note that only the log itself signed may be lost in a crash, and forgotten once a larger one is
+   kept: whoever asks again gets the log's word again, over the same bytes.
 8. No method holds the loop for more than 5 ms; all may be cancelled. Cancelling `append` leaves `Unknown`.
 9. The store never repairs: where entries, edge and root do not fit together it raises `Broken`, and answers nothing
    more for that log.
@@ -134,11 +136,16 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A fencing token, not a lock: whoever acquires later wins. `head` is what the next batch continues."""
+    """A fencing token, not a lock: whoever acquires later wins. `head` is what the next batch continues.
+
+    `noted` is the largest size a note was kept for when this log was acquired: what was done before a note was kept
+    need not be done again after a crash.
+    """
 
     log: str
     epoch: int
     head: Head
+    noted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +200,11 @@ class LogStore(Protocol):
 
     async def wait(self, log: str, size: int, timeout_s: float) -> int:
         """The log's size, as soon as it is more than `size` or when `timeout_s` is over (promise 5)."""
+        ...
+
+    async def tile(self, log: str, level: int, index: int) -> bytes:
+        """The hashes there are now of a tile of C2SP tlog-tiles, at most 256 of 32 bytes; none beyond the edge
+        (promise 4). With these a reader computes every root and proof without the entries."""
         ...
 
     async def bodies(self, log: str, digests: Collection[bytes]) -> Mapping[bytes, Body | Erased]:
