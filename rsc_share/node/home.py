@@ -15,7 +15,7 @@ from rsc_share.crypto.keystore import MODERATE, Cost, Keystore
 from rsc_share.crypto.signing import PrivateKey
 from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError, RemoteError, RscError, StorageError
-from rsc_share.node.connect import connect
+from rsc_share.node.connect import close, connect
 from rsc_share.node.engine import Engine
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.unlock import Unlock
@@ -137,8 +137,12 @@ class Home:
         identity = self.identity()
         ports: dict[str, RelayPort] = {}
         world = World()
-        for host, address in self.settings.relays.items():
-            ports[host], world = await connect(address, identity)
+        try:
+            for host, address in self.settings.relays.items():
+                ports[host], world = await connect(host, address, identity)
+        except BaseException:
+            await close(ports.values())
+            raise
         return Engine(identity, self.settings.directory, ports, world, self.keep_evidence)
 
     def keep_evidence(self, code: str, parts: Mapping[str, bytes]) -> Path:
