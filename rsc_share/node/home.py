@@ -24,6 +24,8 @@ from rsc_share.session.port import RelayPort
 CONFIG, KEYS, EVIDENCE, LOCK = "node.toml", "keys/keystore", "evidence", "lock"
 FOLDERS = ("keys", "state", EVIDENCE)
 MAX_CONFIG = 65_536
+MAX_ADDRESS = 800
+"""Characters: a host, and the eight pins a charter may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,10 @@ class Settings:
             names.node(m["node"]),
             bytes.fromhex(digest),
             names.origin(m["directory"], "directory"),
-            {names.host(host): shape.text(address, "relays", low=1) for host, address in relays.items()},
+            {
+                names.host(host): shape.text(address, "relays", low=1, high=MAX_ADDRESS)
+                for host, address in relays.items()
+            },
             tuple(shape.each(names.officer, m["officers"], "officers", high=16)),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rsc_share import codec, names, shape
@@ -75,17 +76,14 @@ def _lines(value: Any) -> list[bytes]:
     return shape.each(shape.blob, value, "lines", high=MAX_LINES)
 
 
-def _bodies(most: int) -> Callable[[Any], dict[bytes, bytes]]:
-    def read(value: Any) -> dict[bytes, bytes]:
-        found: dict[bytes, bytes] = {}
-        for item in shape.items(value, "bodies", high=most):
-            digest, body = shape.row(item, "bodies", 2)
-            found[shape.blob(digest, "bodies", size=HASH)] = shape.blob(body, "bodies", high=MAX_BODY)
-        if len(found) != len(value):
-            raise shape.wrong("bodies", "names a digest twice")
-        return found
-
-    return read
+def _bodies(value: Any, most: int = MAX_DIGESTS) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for item in shape.items(value, "bodies", high=most):
+        digest, body = shape.row(item, "bodies", 2)
+        found[shape.blob(digest, "bodies", size=HASH)] = shape.blob(body, "bodies", high=MAX_BODY)
+    if len(found) != len(value):
+        raise shape.wrong("bodies", "names a digest twice")
+    return found
 
 
 def pairs(bodies: Mapping[bytes, bytes]) -> list[Any]:
@@ -125,10 +123,10 @@ def _wires(values: Any) -> Any:
 CALLS: Mapping[str, Form] = {
     "logs": Form("IMMEDIATE", _asked(0), _heads, dict),
     "submit": Form("ROUTINE", _asked(2, _log, _entries), _outcomes, _wires),
-    "submit_object": Form("PRIORITY", _asked(2, _object, _bodies(MAX_BODIES)), _number, _same),
+    "submit_object": Form("PRIORITY", _asked(2, _object, partial(_bodies, most=MAX_BODIES)), _number, _same),
     "read": Form("PRIORITY", _asked(3, _log, _number, _limit), _tail, lambda tail: tail and tail.wire()),
     "witnessed": Form("IMMEDIATE", _asked(1, _log), _note, _same),
-    "bodies": Form("ROUTINE", _asked(2, _log, _digests), _bodies(MAX_DIGESTS), pairs),
+    "bodies": Form("ROUTINE", _asked(2, _log, _digests), _bodies, pairs),
     "offers": Form("IMMEDIATE", _asked(1, _heads), _offers, _wires),
     "cosign": Form("IMMEDIATE", _asked(3, _log, _number, _lines), _nothing, _same),
     "changed": Form("IMMEDIATE", _asked(1, _heads), _nothing, _same),

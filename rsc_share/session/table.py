@@ -179,7 +179,7 @@ Frame = Hello | Greeting | Call | Answer | More | Failed | Cancel | Credit | Goa
 
 def _hello(value: Any) -> Hello:
     _, version, nonce, host, time, limits = shape.row(value, "hello", 6)
-    if version != VERSION:
+    if shape.integer(version, "hello") != VERSION:
         raise RemoteError(f"session version {version!r}; this program speaks {VERSION}", code="version")
     m = shape.closed(limits, "hello", ("bytes", "calls"))
     return Hello(

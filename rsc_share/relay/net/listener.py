@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
 
-from rsc_share.errors import LocalError
+from rsc_share.errors import LocalError, Unavailable
 from rsc_share.relay.net.gate import Gate, Guard, Place
 
 BACKLOG = 512
@@ -17,13 +18,19 @@ NO_DESCRIPTORS_SECONDS = 0.1
 
 
 def bind(address: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises `LocalError` (`listen`)."""
+    """A listening TCP socket.
+
+    Raises `Unavailable` (`listen`) where somebody holds the address or the machine does not have it yet, `LocalError`
+    for one that it will never be given.
+    """
     try:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         found = socket.create_server((address, port), family=family, backlog=BACKLOG, reuse_port=False)
     except OSError as error:
         what = f"{address}:{port} cannot be listened at: {error.strerror}"
-        raise LocalError(what, code="listen", advice="choose another address, or stop who holds it") from None
+        if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL):
+            raise Unavailable(what, code="listen", advice="stop who holds it, or start again later") from None
+        raise LocalError(what, code="listen", advice="choose another address") from None
     found.setblocking(False)
     return found
 
@@ -41,13 +48,9 @@ class Listener:
     ) -> None:
         self._socket, self._context, self._gate = listening, context, gate
         self._protocol, self._refused = protocol, refused
+        self.port: int = listening.getsockname()[1]
         self._handshakes: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._accept(), name="accept")
-
-    @property
-    def port(self) -> int:
-        found: int = self._socket.getsockname()[1]
-        return found
 
     async def stop(self) -> None:
         """Accept nobody any more; connections that are served stay."""

@@ -164,18 +164,15 @@ class Serving:
             self.side.answer(call.id, await calls.run(session, call, self._meters))
         except RscError as error:
             self.side.fault(call.id, error)
-        except asyncio.CancelledError:
-            self.side.fault(call.id, Unavailable("cancelled", code="cancelled"))
-            raise
         except Exception as error:
             self.end(error)  # a bug: said in the log once, and not a session that answers half its calls
             raise
 
     def _cancel(self, id: int) -> None:
+        """Answered here and not in its task, which may be cancelled before its first step."""
         task = self._tasks.get(id)
         if task is not None:
             task.cancel()
-            return
         self._waiting = [call for call in self._waiting if call.id != id]
         self.side.fault(id, Unavailable("cancelled", code="cancelled"))
 
