@@ -184,7 +184,7 @@ class RelaySide:
     @property
     def starved(self) -> bool:
         """An answer waits for the node's credit."""
-        return self._pending is not None and not self._urgent
+        return self._pending is not None and len(self._pending) > self._credit
 
     @property
     def backlog(self) -> int:

@@ -25,6 +25,7 @@ from rsc_share.relay.net.journal import Silent
 from rsc_share.relay.net.limits import Limits
 from rsc_share.relay.net.listener import bind
 from rsc_share.relay.net.meters import Meters
+from rsc_share.relay.net.office import Office
 from rsc_share.relay.net.server import RelayServer
 from rsc_share.relay.net.tls import server_context
 from rsc_share.testing.clock import START, Clock, Dice
@@ -82,7 +83,7 @@ class LoopbackFramework(Framework):
             (self.folder / name).write_bytes(data)
         context = server_context(self.folder / "tls.crt", self.folder / "tls.key")
         self.meters = Meters()
-        self.server = RelayServer(self.relay_service, context, self.limits, self.meters, Silent())
+        self.server = RelayServer(self.relay_service, context, self.limits, Office(self.meters, Silent()))
         await self.server.start(bind("127.0.0.1", 0))
         try:
             yield

@@ -17,6 +17,7 @@ from rsc_share.errors import Refused, RemoteError, Unavailable
 from rsc_share.messages import Indicator
 from rsc_share.node.identity import Identity
 from rsc_share.node.net.port import NetPort
+from rsc_share.relay.net import serving
 from rsc_share.relay.net.limits import Limits
 from rsc_share.session.table import MAX_FRAME, MIN_WINDOW, Answer, Call, Cancel, Failed, Greeting
 from rsc_share.testing.founding import HOST, Plan
@@ -307,6 +308,47 @@ async def test_attack_consumer_that_takes_nothing() -> None:
                 await raw.call(id, "read", directory, 0, 512)
             error = await raw.ends("slow")
         assert isinstance(error, Unavailable)
+
+
+async def test_attack_consumer_that_takes_nothing_and_goes_on_asking() -> None:
+    """Faults need no credit and go out; they do not buy the answers before them more time."""
+    async with small(stall_seconds=0.3).create("EST", "LVA", "FIN", seed=7) as fw:
+        directory = fw.founded.charter.directory
+        async with session(fw) as raw:
+            for id in range(1, 25):
+                await raw.call(id, "read", directory, 0, 512)
+
+            async def ask() -> None:
+                for id in range(100, 100_000):
+                    await raw.call(id, "read", "no origin", 0, 1)
+                    await raw.send(Cancel(id))
+                    await asyncio.sleep(0)
+
+            asking = asyncio.create_task(ask())
+            try:
+                await raw.ends("slow")
+            finally:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+
+
+async def test_a_consumer_that_takes_its_answers_gets_all_of_them(
+    fw: LoopbackFramework, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than the backlog allows at once: calls wait for room, and are not forgotten."""
+    monkeypatch.setattr(serving, "BACKLOG", 1)
+    directory = fw.founded.charter.directory
+    async with session(fw) as raw:
+        for id in range(1, 33):
+            await raw.call(id, "read", directory, 0, 512)
+        answered = set()
+        while len(answered) < 32:
+            frame = await raw.frame()
+            data = codec.pack(frame.wire())
+            if isinstance(frame, Answer):
+                answered.add(frame.id)
+            await raw.send(codec.pack(["credit", len(data)]))
+        assert answered == set(range(1, 33))
 
 
 async def test_attack_flood_of_refusals_keeps_other_sessions_served(fw: LoopbackFramework) -> None:

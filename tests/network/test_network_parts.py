@@ -11,18 +11,23 @@ import pytest
 
 from rsc_share.cli.relay_log import JsonLog, Others
 from rsc_share.crypto.tls import pin_of, pinned, read_certificate, self_signed
-from rsc_share.errors import LocalError, RemoteError
+from rsc_share.errors import LocalError, RemoteError, Unavailable
 from rsc_share.node.connect import connect
 from rsc_share.node.identity import Identity
 from rsc_share.node.net.address import Address
 from rsc_share.node.net.backoff import Backoff
+from rsc_share.relay.net import calls
 from rsc_share.relay.net.calls import METHODS
-from rsc_share.relay.net.gate import Gate, Place
+from rsc_share.relay.net.gate import Gate, Place, network
 from rsc_share.relay.net.health import ClockGuard
 from rsc_share.relay.net.instances import WINDOW, Instances
+from rsc_share.relay.net.journal import Throttle
 from rsc_share.relay.net.limits import Limits
+from rsc_share.relay.net.meters import Meters
+from rsc_share.relay.net.office import Office
 from rsc_share.relay.net.tls import BUFFER, server_context, small_buffers
 from rsc_share.session.calls import NAMES
+from rsc_share.session.relay_side import Called
 from rsc_share.testing.clock import START, Clock, Dice
 
 PIN = "ab" * 32
@@ -103,6 +108,37 @@ def test_a_place_is_given_back_once() -> None:
 def test_the_number_of_strangers_is_bounded_whatever_their_addresses() -> None:
     gate = Gate(Limits(connections=10, waiting=3))
     assert [type(gate.enter(str(n))).__name__ for n in range(4)] == ["Place", "Place", "Place", "str"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_one_customer_of_a_network_is_one_address(peer: str, counted: str) -> None:
+    assert network(peer) == counted
+
+
+def test_strangers_fill_no_log() -> None:
+    throttle = Throttle(per_second=2)
+    assert [throttle.allows(1_000 + n) for n in range(5)] == [True, True, False, False, False]
+    assert throttle.allows(2_000)
+    assert (throttle.left_out(), throttle.left_out()) == (3, 0)
+
+
+async def test_nothing_is_logged_while_the_clock_has_stepped() -> None:
+    """Reads go on; what would carry a wrong time waits until the clock is right again."""
+    out = StringIO()
+    office = Office(Meters(), JsonLog(out), lambda: False)
+    for name in ("submit", "submit_object"):
+        with pytest.raises(Unavailable) as found:
+            await calls.run(None, Called(1, name, "ROUTINE", b""), office)  # type: ignore[arg-type]
+        assert (found.value.code, found.value.retry_after) == ("not-ready", 5.0)
 
 
 def test_an_instance_that_comes_back_is_a_clone_and_a_new_one_is_not() -> None:

@@ -24,6 +24,8 @@ from rsc_share.session.token import INSTANCE, Token
 DIAL_SECONDS = 15.0
 """From the first packet to an open session."""
 HEARTBEAT_SECONDS = 20.0
+MOST_RETRY_SECONDS = 60.0
+"""A relay may ask to be left alone for so long; what it says is not proved."""
 TOKEN_SECONDS = 30
 CLOSE_SECONDS = 2.0
 
@@ -81,6 +83,10 @@ class Link:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
+    @property
+    def is_open(self) -> bool:
+        return self._open
+
     async def opened(self) -> None:
         """Return when there is a session; at once if there is one."""
         while not self._open:
@@ -121,7 +127,8 @@ class Link:
                 self._why = Fault("unavailable", "cut-off", what[:1000])
             finally:
                 self._over()
-            await self._pause(self._backoff.next())
+            retry = getattr(self._why.error(), "retry_after", None) or 0.0
+            await self._pause(max(self._backoff.next(), min(retry, MOST_RETRY_SECONDS)))
 
     def _over(self) -> None:
         self._open, self._side = False, None
@@ -173,6 +180,8 @@ class Link:
     async def _read(self, socket: aiohttp.ClientWebSocketResponse, side: NodeSide) -> None:
         async with asyncio.timeout(DIAL_SECONDS) as dialling:
             async for message in socket:
+                if message.type is aiohttp.WSMsgType.ERROR and isinstance(message.data, OSError | TimeoutError):
+                    raise message.data  # no answer to a ping
                 if message.type is not aiohttp.WSMsgType.BINARY:
                     raise RemoteError("the relay sent no frame", code="malformed")
                 self._taken(side, side.receive(message.data))

@@ -7,7 +7,7 @@ from typing import Any
 
 from rsc_share import codec
 from rsc_share.envelope.header import PRECEDENCES, Header
-from rsc_share.errors import RemoteError, Unavailable
+from rsc_share.errors import RemoteError, RscError
 from rsc_share.node.connect import Pins
 from rsc_share.node.net.link import Link
 from rsc_share.session.calls import CALLS, Own, pairs, read_answer
@@ -99,10 +99,15 @@ class NetPort:
         await self._call("cosign", log, size, list(lines))
 
     async def changed(self, known: Mapping[str, int]) -> None:
-        """While there is no session: return when there is one again, which is news, too."""
+        """While there is no session: return when there is one again, which is news, too.
+
+        Whatever ended it: who asks again at once would ask for ever.
+        """
         try:
             await self._call("changed", dict(known))
-        except Unavailable:
+        except RscError:
+            if self._link.is_open:
+                raise
             await self._link.opened()
 
 

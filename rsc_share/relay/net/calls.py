@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from rsc_share import codec
-from rsc_share.errors import RscError
-from rsc_share.relay.net.meters import Meters
+from rsc_share.errors import RscError, Unavailable
+from rsc_share.relay.net.office import Office
 from rsc_share.relay.session import Session
 from rsc_share.session.calls import CALLS, read_arguments
 from rsc_share.session.fault import Fault
 from rsc_share.session.relay_side import Called
 
+CLOCK_SECONDS = 5.0
 Method = Callable[..., Awaitable[Any]]
 METHODS: Mapping[str, Method] = {
     "logs": Session.logs,
@@ -28,13 +29,22 @@ METHODS: Mapping[str, Method] = {
 """What each call runs. Written out: a name from the wire must never reach an attribute."""
 
 
-async def run(session: Session, call: Called, meters: Meters) -> bytes:
+_LOGS = ("submit", "submit_object")
+
+
+async def run(session: Session, call: Called, office: Office) -> bytes:
     """The answer's bytes. Raises whatever the session raises."""
+    meters = office.meters
     try:
+        if call.name in _LOGS and not office.clock_good():
+            raise Unavailable("the relay's clock has stepped", code="not-ready", retry_after=CLOCK_SECONDS)
         arguments = read_arguments(call.name, call.body)
         result = await METHODS[call.name](session, *arguments)
     except RscError as error:
-        meters.called(call.name, Fault.of(error).code)
+        code = Fault.of(error).code
+        meters.called(call.name, code)
+        if code == "internal":
+            office.journal.error("call failed", call=call.name, node=session.access.node, what=error.what)
         raise
     if call.name == "submit":
         meters.outcomes(arguments[0], result)

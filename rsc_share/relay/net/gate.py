@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -18,8 +19,9 @@ class Gate:
         self.connections = 0
         self.waiting: Counter[str] = Counter()
 
-    def enter(self, address: str) -> Place | str:
+    def enter(self, peer: str) -> Place | str:
         """A place for a new connection, or the code of why there is none."""
+        address = network(peer)
         if self.connections >= self.limits.connections:
             return "connections"
         if self.waiting.total() >= self.limits.waiting:
@@ -27,6 +29,19 @@ class Gate:
         if self.waiting[address] >= self.limits.waiting_per_address:
             return "waiting-per-address"
         return Place(self, address)
+
+
+def network(peer: str) -> str:
+    """What counts as one address: an IPv4 address, or the /64 that one customer of an IPv6 network has."""
+    try:
+        found = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))
 
 
 class Place:
@@ -71,10 +86,10 @@ class Guard(asyncio.Protocol):
         self._inner.connection_made(transport)
         self.again()
 
-    def again(self) -> None:
-        """A request was good: as long again for the next one."""
+    def again(self, seconds: float | None = None) -> None:
+        """A request was good: so long for its answer and the next one."""
         self._stop()
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._too_late)
+        self._timer = asyncio.get_running_loop().call_later(seconds or self._seconds, self._too_late)
 
     def admit(self) -> None:
         """Its session is open: from here on the session's own limits count."""

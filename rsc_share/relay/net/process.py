@@ -21,6 +21,7 @@ from rsc_share.relay.net.health import ClockGuard, Health
 from rsc_share.relay.net.journal import Journal
 from rsc_share.relay.net.listener import bind
 from rsc_share.relay.net.meters import Meters
+from rsc_share.relay.net.office import Office
 from rsc_share.relay.net.server import RelayServer
 from rsc_share.relay.net.settings import RELOADABLE, Settings
 from rsc_share.relay.net.stores import open_store
@@ -101,8 +102,9 @@ class Process:
             if founding is not None:
                 await relay.found(*founding)
             self._fits(relay, pin)
-            server = RelayServer(relay, context, settings.limits, meters, self._journal)
             guard = ClockGuard(self._clock)
+            office = Office(meters, self._journal, lambda: not guard.off)
+            server = RelayServer(relay, context, settings.limits, office)
             health = Health(relay, meters, guard, server.sessions, lambda: server.gate.connections)
             health.certificate_end = end
             await self._serve_health(stack, health)

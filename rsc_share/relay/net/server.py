@@ -1,6 +1,6 @@
 """The relay's public face: sessions and reads on one TLS port.
 
-server = RelayServer(relay, context, Limits(), meters, journal)
+server = RelayServer(relay, context, Limits(), Office(meters, journal))
 await server.start(bind("0.0.0.0", 8443))
 ...
 await server.drain()
@@ -17,12 +17,13 @@ import ssl
 from aiohttp import web
 
 from rsc_share.errors import RscError, Unavailable
+from rsc_share.relay.live import LiveLog
 from rsc_share.relay.net import reads
 from rsc_share.relay.net.gate import Gate, Guard
-from rsc_share.relay.net.journal import Journal
+from rsc_share.relay.net.journal import Throttle
 from rsc_share.relay.net.limits import Limits
 from rsc_share.relay.net.listener import Listener
-from rsc_share.relay.net.meters import Meters
+from rsc_share.relay.net.office import Office
 from rsc_share.relay.net.serving import Serving
 from rsc_share.relay.net.sessions import Opened, Sessions
 from rsc_share.relay.net.who import prove
@@ -37,13 +38,17 @@ MAX_LINE, MAX_FIELD, MAX_HEADERS = 2_048, 4_096, 32
 """Characters of a request's first line and of one header, and how many headers: all that a stranger gets."""
 KEEPALIVE_SECONDS = 30.0
 CLEANUP_SECONDS = 5.0
+SWEEP = 60_000
+"""ms between two looks at who may still be here."""
 
 
 class RelayServer:
     """Serves `relay` until `drain`. It does not own the relay."""
 
-    def __init__(self, relay: Relay, context: ssl.SSLContext, limits: Limits, meters: Meters, journal: Journal) -> None:
-        self._relay, self._context, self._meters, self._journal = relay, context, meters, journal
+    def __init__(self, relay: Relay, context: ssl.SSLContext, limits: Limits, office: Office) -> None:
+        self._relay, self._context, self._office = relay, context, office
+        self._meters, self._journal = office.meters, office.journal
+        self._refusals = Throttle()
         self.gate, self.sessions = Gate(limits), Sessions(relay, limits)
         self._draining = False
         self._listener: Listener | None = None
@@ -98,12 +103,13 @@ class RelayServer:
         await self._runner.cleanup()
 
     async def _sweep(self) -> None:
-        """At every change of the directory, and every time something else happens."""
-        size = self._relay.directory.size
+        """At every change of the directory, and once a minute: a certificate may have ended."""
+        swept = (self._relay.directory.size, self._relay.now() // SWEEP)
         while True:
-            bell = self._relay.bell.next()
-            if self._relay.directory.size != size:
-                size = self._relay.directory.size
+            bell = self._relay.bell.next()  # the relay's tick rings it once a second
+            state = (self._relay.directory.size, self._relay.now() // SWEEP)
+            if state != swept:
+                swept = state
                 self.sessions.sweep()
             await bell.wait()
 
@@ -118,7 +124,7 @@ class RelayServer:
         await socket.prepare(request)
         relay = self._relay
         hello = Hello(os.urandom(NONCE), relay.host, relay.now(), limits.calls, limits.call_bytes)
-        serving = Serving(socket, RelaySide(hello), limits, self._meters)
+        serving = Serving(socket, RelaySide(hello), limits, self._office)
         opened: Opened | None = None
         try:
             opened = await self._greeted(serving)
@@ -126,7 +132,11 @@ class RelayServer:
                 await self._serve(opened, request)
         except RscError as error:
             code = await serving.close(error)
-            self._journal.warning("session refused", code=code, what=error.what, peer=request.remote)
+            if self._refusals.allows(self._relay.now()):
+                left_out = self._refusals.left_out()
+                self._journal.warning(
+                    "session refused", code=code, what=error.what, peer=request.remote, left_out=left_out
+                )
         except OSError:
             self._meters.ended("left")  # gone before its session was open
         finally:
@@ -173,22 +183,25 @@ class RelayServer:
 
     async def _checkpoint(self, request: web.Request) -> web.StreamResponse:
         try:
-            return self._again(request, reads.checkpoint(reads.log_of(self._relay, request)))
+            log = self._log(request)
+            return reads.checkpoint(log)
         except RscError as error:
             return self._turned_away(error)
 
     async def _tile(self, request: web.Request) -> web.StreamResponse:
         try:
-            log = reads.log_of(self._relay, request)
-            return self._again(request, await reads.tile(log, request.match_info["path"]))
+            log = self._log(request)
+            return await reads.tile(log, request.match_info["path"])
         except RscError as error:
             return self._turned_away(error)
 
-    def _again(self, request: web.Request, response: web.Response) -> web.Response:
+    def _log(self, request: web.Request) -> LiveLog:
+        """The log that is asked for; its reader gets as long for the answer as a session would."""
+        log = reads.log_of(self._relay, request)
         guard = request.transport.get_protocol() if request.transport is not None else None
         if isinstance(guard, Guard):
-            guard.again()
-        return response
+            guard.again(self.gate.limits.stall_seconds)
+        return log
 
     def _turned_away(self, error: RscError) -> web.Response:
         self._meters.turned_away(Fault.of(error).code)

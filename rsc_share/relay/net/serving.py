@@ -13,7 +13,7 @@ from rsc_share.envelope.header import PRECEDENCES
 from rsc_share.errors import RemoteError, RscError, Unavailable
 from rsc_share.relay.net import calls
 from rsc_share.relay.net.limits import BACKLOG, RUNNING, Limits
-from rsc_share.relay.net.meters import Meters
+from rsc_share.relay.net.office import Office
 from rsc_share.relay.session import Session
 from rsc_share.session.fault import Fault
 from rsc_share.session.relay_side import Called, RelaySide
@@ -44,8 +44,8 @@ WAITS = "changed"
 class Serving:
     """The tasks of one WebSocket. `end` closes it from outside, with a reason the node is told."""
 
-    def __init__(self, socket: web.WebSocketResponse, side: RelaySide, limits: Limits, meters: Meters) -> None:
-        self.side, self._socket, self._limits, self._meters = side, socket, limits, meters
+    def __init__(self, socket: web.WebSocketResponse, side: RelaySide, limits: Limits, office: Office) -> None:
+        self.side, self._socket, self._limits, self._office = side, socket, limits, office
         self.heads: Mapping[str, int] = {}
         """The witness heads that came with the token."""
         self._wake = asyncio.Event()
@@ -59,7 +59,7 @@ class Serving:
     # --- before anybody has proved anything
 
     async def frame(self) -> bytes | None:
-        """The next message; None at the end. Raises `RemoteError` for a text message or a broken one."""
+        """The next message; None where the line is gone. Raises `RemoteError` for a text message or a broken one."""
         message = await self._socket.receive()
         if message.type is WSMsgType.BINARY:
             data: bytes = message.data
@@ -67,6 +67,8 @@ class Serving:
         if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED):
             return None
         if message.type is WSMsgType.ERROR:
+            if isinstance(message.data, OSError | TimeoutError):  # no answer to a ping
+                return None
             raise RemoteError("not a WebSocket message, or one above the limit", code="malformed")
         raise RemoteError("a frame is a binary message", code="malformed")
 
@@ -79,7 +81,7 @@ class Serving:
         """One error frame and the end; the code that was told."""
         code = Fault.of(error).code
         last = self.side.close(error)
-        self._meters.ended(code)
+        self._office.meters.ended(code)
         with contextlib.suppress(OSError, TimeoutError, RuntimeError):
             async with asyncio.timeout(SEND_SECONDS):
                 if not self._socket.closed:
@@ -107,7 +109,7 @@ class Serving:
     async def run(self, session: Session) -> Exception | None:
         """Until the node goes (None) or something ends it (why). Calls under way are cancelled; commits are not."""
         reader = asyncio.create_task(self._read(session))
-        writer = asyncio.create_task(self._write())
+        writer = asyncio.create_task(self._write(session))
         ends: set[asyncio.Future[Any]] = {reader, writer, self._ended}
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -149,10 +151,11 @@ class Serving:
             self._running += works
             task = asyncio.create_task(self._answer(session, call))
             self._tasks[call.id] = task
-            task.add_done_callback(lambda _, call=call: self._over(session, call))  # type: ignore[misc]
+            task.add_done_callback(lambda task, call=call: self._over(session, call, task))  # type: ignore[misc]
 
-    def _over(self, session: Session, call: Called) -> None:
-        self._tasks.pop(call.id, None)
+    def _over(self, session: Session, call: Called, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(call.id) is task:  # a node may use the id of a cancelled call again
+            del self._tasks[call.id]
         self._running -= call.name != WAITS
         if not self._gone:
             self._begin(session)
@@ -161,12 +164,11 @@ class Serving:
 
     async def _answer(self, session: Session, call: Called) -> None:
         try:
-            self.side.answer(call.id, await calls.run(session, call, self._meters))
+            self.side.answer(call.id, await calls.run(session, call, self._office))
         except RscError as error:
             self.side.fault(call.id, error)
-        except Exception as error:
-            self.end(error)  # a bug: said in the log once, and not a session that answers half its calls
-            raise
+        except Exception as error:  # noqa: BLE001 - a bug: said in the log, and no session that answers half its calls
+            self.end(error)
 
     def _cancel(self, id: int) -> None:
         """Answered here and not in its task, which may be cancelled before its first step."""
@@ -176,32 +178,25 @@ class Serving:
         self._waiting = [call for call in self._waiting if call.id != id]
         self.side.fault(id, Unavailable("cancelled", code="cancelled"))
 
-    async def _write(self) -> None:
+    async def _write(self, session: Session) -> None:
+        """Answers that find no credit, or a line that takes nothing, for `stall_seconds` end the session."""
+        loop, stall = asyncio.get_running_loop(), self._limits.stall_seconds
+        deadline: float | None = None
         while True:
             self._wake.clear()
             frame = self.side.next_frame()
-            if frame is None:
-                await self._rest()
-                continue
+            deadline = (deadline or loop.time() + stall) if self.side.starved else None
             try:
-                async with asyncio.timeout(self._limits.stall_seconds):
-                    await self._socket.send_bytes(frame)
-                self._moved.set()
+                if frame is None:
+                    async with asyncio.timeout_at(deadline):
+                        await self._wake.wait()
+                else:
+                    async with asyncio.timeout(stall):
+                        await self._socket.send_bytes(frame)
+                    self._moved.set()
+                    self._begin(session)  # there may be room for another answer now
             except TimeoutError:
-                raise _slow(self._limits.stall_seconds) from None
-
-    async def _rest(self) -> None:
-        """Until something changes. Answers that find no credit for too long end the session."""
-        if not self.side.starved:
-            await self._wake.wait()
-            return
-        try:
-            async with asyncio.timeout(self._limits.stall_seconds):
-                while self.side.starved:
-                    self._wake.clear()
-                    await self._wake.wait()
-        except TimeoutError:
-            raise _slow(self._limits.stall_seconds) from None
+                raise _slow(stall) from None
 
 
 def _slow(seconds: float) -> Unavailable:
