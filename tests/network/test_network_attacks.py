@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
@@ -319,14 +320,15 @@ async def test_attack_consumer_that_takes_nothing_and_goes_on_asking() -> None:
                 await raw.call(id, "read", directory, 0, 512)
 
             async def ask() -> None:
-                for id in range(100, 100_000):
+                for id in itertools.count(100):
                     await raw.call(id, "read", "no origin", 0, 1)
                     await raw.send(Cancel(id))
                     await asyncio.sleep(0)
 
             asking = asyncio.create_task(ask())
             try:
-                await raw.ends("slow")
+                async with asyncio.timeout(15):
+                    await raw.ends("slow")
             finally:
                 asking.cancel()
                 await asyncio.gather(asking, return_exceptions=True)
