@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from raw import Gone, context, dialled, key_of, refuses, session, token
 
 from rsc_share import codec
@@ -20,9 +23,11 @@ from rsc_share.node.identity import Identity
 from rsc_share.node.net.port import NetPort
 from rsc_share.relay.net import serving
 from rsc_share.relay.net.limits import Limits
+from rsc_share.relay.net.tls import server_context
 from rsc_share.session.table import MAX_FRAME, MIN_WINDOW, Answer, Call, Cancel, Failed, Greeting
 from rsc_share.testing.founding import HOST, Plan
 from rsc_share.testing.loopback import LoopbackFramework
+from rsc_share.testing.loopback import keys as tls_keys
 
 GREEN = "TLP:GREEN REL TO @members"
 MAIN = f"{HOST}/test-framework/main"
@@ -91,6 +96,46 @@ async def test_attack_relay_that_passes_a_token_on_to_another(fw: LoopbackFramew
 async def begun(link):  # type: ignore[no-untyped-def]
     await link.start()
     return link
+
+
+async def test_attack_relay_that_sends_a_node_elsewhere(fw: LoopbackFramework, tmp_path: Path) -> None:
+    """A redirect would lead out of TLS, or to a machine of the node's own network."""
+    visits: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        visits.append(request.path)
+        return web.Response()
+
+    async def redirect(_: web.Request) -> web.Response:
+        raise web.HTTPFound(f"http://127.0.0.1:{inner}/admin")
+
+    for name, data in zip(("key", "crt"), tls_keys(), strict=True):
+        (tmp_path / name).write_bytes(data)
+    async with (
+        served(elsewhere, None) as inner,
+        served(redirect, server_context(tmp_path / "crt", tmp_path / "key")) as outer,
+    ):
+        link = fw.link(identity(fw), "lured")
+        link.address = replace(link.address, port=outer)
+        with pytest.raises(RemoteError) as found:
+            await NetPort(await begun(link)).logs()
+        await link.aclose()
+    assert found.value.code == "wrong-host"
+    assert visits == []
+
+
+@asynccontextmanager
+async def served(
+    handler: Callable[[web.Request], Awaitable[web.Response]], tls: ssl.SSLContext | None
+) -> AsyncIterator[int]:
+    """Any request on any path, on a port of its own."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
 
 
 # --- tokens

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 
 import aiohttp
@@ -51,7 +50,7 @@ class Link:
         self._wake = asyncio.Event()
         self._why = _CUT
         self._bell = Bell()
-        self._open = self._closed = False
+        self._open = False
         self._task: asyncio.Task[None] | None = None
 
     # --- life
@@ -77,7 +76,6 @@ class Link:
             raise error
 
     async def aclose(self) -> None:
-        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -121,10 +119,12 @@ class Link:
             try:
                 await self._session()
             except RscError as error:
-                self._why = Fault.of(error) if not isinstance(error, LocalError) else _local(error)
+                self._why = _local(error) if isinstance(error, LocalError) else Fault.of(error)
             except (OSError, TimeoutError, aiohttp.ClientError) as error:
                 what = f"{self.address.host} does not answer: {str(error) or type(error).__name__}"
                 self._why = Fault("unavailable", "cut-off", what[:1000])
+            except Exception as error:  # noqa: BLE001 - a node that stopped dialling for a bug would be silent for ever
+                self._why = Fault("unavailable", "bug", f"a bug in this node's link: {error!r}"[:1000])
             finally:
                 self._over()
             retry = getattr(self._why.error(), "retry_after", None) or 0.0
@@ -150,7 +150,10 @@ class Link:
 
     async def _session(self) -> None:
         connector = aiohttp.TCPConnector(ssl=PinCheck(self._trusted()), force_close=True)
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
+        watch = aiohttp.TraceConfig()
+        watch.on_request_redirect.append(_stays)
+        jar = aiohttp.DummyCookieJar()
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trace_configs=[watch]) as http:
             async with asyncio.timeout(DIAL_SECONDS):
                 socket = await http.ws_connect(
                     self.address.url,
@@ -237,6 +240,9 @@ class Link:
 
 def _local(error: LocalError) -> Fault:
     """A node that has no pin cannot dial: for its calls that is a relay out of reach."""
-    with contextlib.suppress(ValueError):
-        return Fault("unavailable", error.code, error.what, error.advice)
-    return _CUT
+    return Fault("unavailable", error.code, error.what, error.advice)
+
+
+async def _stays(*_: object) -> None:
+    """aiohttp would follow a redirect, to another machine and out of TLS."""
+    raise RemoteError("the relay sends this node elsewhere; it is where its address says", code="wrong-host")

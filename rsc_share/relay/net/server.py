@@ -174,7 +174,7 @@ class RelayServer:
         if why is not None:
             code = await serving.close(why)
             tell = self._journal.error if code in ("cloned", "internal") else self._journal.warning
-            tell("session closed", node=node, code=code, what=str(why))
+            tell("session closed", node=node, code=code, what=why.what if isinstance(why, RscError) else repr(why))
         else:
             self._meters.ended("left")
             self._journal.info("session left", node=node)
