@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rsc_share import shape
+from rsc_share.codec import INT_MAX, INT_MIN
 from rsc_share.errors import Refused, RemoteError, RscError, Unavailable
 
 Kind = Literal["refused", "unavailable", "remote"]
@@ -87,5 +88,16 @@ def _fits(name: Any, value: Any) -> bool:
     if name in _ARGUMENTS and name != ROW:
         return False
     if type(value) is str:
-        return len(value) <= MAX_TEXT
-    return value is None or type(value) in (int, bool) or (type(value) is bytes and len(value) <= MAX_BLOB)
+        return len(value) <= MAX_TEXT and _is_text(value)
+    if type(value) is int:
+        return INT_MIN <= value <= INT_MAX
+    return value is None or type(value) is bool or (type(value) is bytes and len(value) <= MAX_BLOB)
+
+
+def _is_text(value: str) -> bool:
+    """Half a surrogate pair, in an error of our own, must not keep the fault from being sent."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -147,3 +147,17 @@ def test_a_field_cannot_pose_as_an_argument(name: str) -> None:
         return
     with pytest.raises(RemoteError):
         Fault.from_wire(value)
+
+
+def test_what_cannot_be_sent_is_left_out_and_the_fault_goes() -> None:
+    error = RemoteError("x" * 5_000, big=1 << 70, half="\ud800", long="y" * 5_000, list=[1], good=7)
+    fault = Fault.of(error)
+    assert fault.fields == {"good": 7}
+    assert Fault.from_wire(codec.unpack(codec.pack(fault.wire()), max_size=10_000)) == fault
+
+
+def test_a_fault_has_room_for_its_row_whatever_fields_it_has() -> None:
+    fault = Fault.of(Refused("role", "x", row=3, **{f"f{n:02d}": n for n in range(40)}))
+    assert len(fault.fields) == 16
+    assert fault.fields["row"] == 3
+    assert Fault.from_wire(fault.wire()) == fault
