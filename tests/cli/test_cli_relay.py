@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import signal
 import ssl
 from contextlib import AsyncExitStack
@@ -20,6 +21,8 @@ from rsc_share.errors import LocalError
 from rsc_share.messages import ThreatAssessment
 from rsc_share.relay.net.limits import Limits
 from rsc_share.relay.net.settings import BadSettings, read_settings
+from rsc_share.relay.service import Relay
+from rsc_share.relay.store.protocol import Broken
 
 LABEL = "REGIONAL RESTRICTED REL TO @members"
 
@@ -145,6 +148,19 @@ def test_log_keys_the_charter_does_not_name_are_refused(run: Run, founders: Foun
 def test_status_of_a_relay_that_does_not_run(run: Run, founders: Founders, tmp_path: Path) -> None:
     folder = folder_of(founders, tmp_path, **{'health = "127.0.0.1:0"': 'health = "127.0.0.1:1"'})
     run("relay", "status", folder / "relay.toml").fails(69, "unavailable")
+
+
+def test_a_log_that_stops_ends_the_process_with_74(
+    run: Run, founders: Founders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stopping(relay: Relay) -> None:
+        relay.stop(relay.directory_log, Broken("the entries do not make the head"))
+
+    monkeypatch.setattr(Relay, "tick", stopping)
+    ran = run("relay", "run", folder_of(founders, tmp_path) / "relay.toml", "--found", founders.packet)
+    ran.fails(74, "broken")
+    events = [json.loads(line) for line in ran.out.splitlines()]
+    assert [event["level"] for event in events if event["event"] == "stopped"] == ["error"]
 
 
 # --- a process

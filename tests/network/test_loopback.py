@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from rsc_share import Draft, Node, Portion, Recalled, Unavailable, Unlock, Withh
 from rsc_share.messages import Indicator, ThreatAssessment
 from rsc_share.node.identity import Identity
 from rsc_share.node.net.port import NetPort
+from rsc_share.relay.net.limits import Limits
+from rsc_share.relay.store.protocol import Batch, Writer
 from rsc_share.testing.founding import HOST
 from rsc_share.testing.loopback import LoopbackFramework, NetWire
 
@@ -168,6 +171,54 @@ async def test_a_draining_relay_says_so_and_ends_every_session(fw: LoopbackFrame
         await port.logs()
     assert found.value.code in ("draining", "cut-off")
     assert not len(fw.server.sessions)
+
+
+async def test_what_is_being_committed_while_a_relay_drains_is_answered(
+    fw: LoopbackFramework, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store takes its time; the node hears that its entry is logged before it hears goodbye."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    append = fw.store.append
+
+    async def slowly(writer: Writer, batch: Batch) -> Writer:
+        begun.set()
+        await go_on.wait()
+        return await append(writer, batch)
+
+    channel = fw.node("EST").channel("main")
+    await (await channel.publish(Indicator(pattern="first", stix_id="i"), label=GREEN)).receipt()
+    await fw.settle()
+    monkeypatch.setattr(fw.store, "append", slowly)
+    receipt = asyncio.create_task((await channel.publish(Indicator(pattern="p", stix_id="i"), label=GREEN)).receipt())
+    async with asyncio.timeout(60):
+        await begun.wait()
+        draining = asyncio.create_task(fw.server.drain())
+        await asyncio.sleep(0)
+        assert not draining.done()
+        go_on.set()
+        assert (await receipt).index >= 0
+        await draining
+
+
+async def test_a_relay_that_drains_waits_for_nobody_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hasty(LoopbackFramework):
+        limits = replace(Limits(), drain_seconds=0.2)
+
+    async with Hasty.create("EST", "LVA", "FIN", seed=7) as fw:
+        never, begun = asyncio.Event(), asyncio.Event()
+        append = fw.store.append
+
+        async def stuck(writer: Writer, batch: Batch) -> Writer:
+            begun.set()
+            await never.wait()
+            return await append(writer, batch)
+
+        monkeypatch.setattr(fw.store, "append", stuck)
+        await fw.node("EST").channel("main").publish(Indicator(pattern="p", stix_id="i"), label=GREEN)
+        async with asyncio.timeout(60):
+            await begun.wait()
+            await fw.server.drain()
+        never.set()
 
 
 async def test_nobody_answers_is_unavailable_at_once(fw: LoopbackFramework) -> None:
