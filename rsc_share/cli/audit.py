@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from rsc_share.audit import html, terminal
 from rsc_share.audit import trace as tracing
 from rsc_share.audit.disclose import disclose as match
 from rsc_share.audit.outcome import Exit as Outcome
 from rsc_share.audit.outcome import exit_code, first_line
-from rsc_share.audit.replay import Replay, silent
+from rsc_share.audit.replay import Replay
 from rsc_share.audit.report import Mandate
 from rsc_share.audit.run import Done, anchors_from, run, write_reports
 from rsc_share.audit.sample import sample as draw
-from rsc_share.audit.trust import Progress as Report
 from rsc_share.cli.ask import AsJson
+from rsc_share.cli.bars import bars
 from rsc_share.cli.files import must_be_free, read_file
 from rsc_share.cli.frame import Exit
 from rsc_share.cli.output import GOOD, LOOK, PLAIN, WRONG, note, rows, say, show
@@ -175,26 +170,8 @@ def _audit(
     mandate: Mandate | None = None,
 ) -> Done:
     anchors = anchors_from(digest, checkpoints or (), vkeys or ())
-    with _bar() as progress:
+    with bars() as progress:
         return run(export, anchors, member=member, mandate=mandate, progress=progress)
-
-
-@contextmanager
-def _bar() -> Iterator[Report]:
-    """A bar for each log on stderr, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield silent
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(log: str, done: int, total: int) -> None:
-            if log not in tasks:
-                tasks[log] = bars.add_task(log, total=total)
-            bars.update(tasks[log], completed=done, total=total)
-
-        yield advance
 
 
 def _first_line(result: Replay) -> None:

@@ -37,14 +37,15 @@ class Exit(IntEnum):
     UNAVAILABLE = 69
     BUG = 70
     STORAGE = 74
+    TEMPORARY = 75
     STOPPED = 130
     UNREAD = 141
 
 
 EXIT_CODES = (
     "Exit codes: 0 ok; 1 findings, refused, or not complete; 2 wrong input or usage; "
-    "3 checked against itself only; 69 not available now; 70 a bug; 74 this machine's disk or keystore; 130 stopped; "
-    "141 nobody read the output to its end."
+    "3 checked against itself only; 69 not available now; 70 a bug; 74 this machine's disk or keystore; "
+    "75 a service that may start later; 130 stopped; 141 nobody read the output to its end."
 )
 
 TRACEBACK = "RSC_TRACEBACK"
@@ -53,6 +54,8 @@ USAGE = typer.BadParameter.__bases__[0]
 
 _VERDICTS = ("bad-signature", "quorum", "unsigned", "version", "previous", "wrong-charter", "wrong-digits")
 """Codes that say that something was checked and found wanting, not that it could not be read."""
+_TEMPORARY = ("listen",)
+"""Codes of a service that could not start and may soon: whoever watches it starts it again."""
 _FAULT: tuple[tuple[type[BaseException], str, Exit, str], ...] = (
     (Misbehaviour, "somebody cheated", Exit.FINDINGS, "keep the evidence and call the other members"),
     (RemoteError, "the file or its sender", Exit.BAD_INPUT, "do not use it; ask its sender for it again"),
@@ -115,6 +118,7 @@ def outcome(error: BaseException) -> tuple[int, str]:
     for known, fault, code, now in _FAULT:
         if isinstance(error, known) and isinstance(error, RscError):
             code = Exit.FINDINGS if error.code in _VERDICTS else code
+            code = Exit.TEMPORARY if error.code in _TEMPORARY and code == Exit.UNAVAILABLE else code
             return code, f"{fault}: {error.what}; now: {error.advice or _now(error, now)} [{error.code}]"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

@@ -11,6 +11,7 @@ from rsc_share.cli.keyfile import SUFFIX, USES, KeyFile, Kind
 from rsc_share.cli.output import digits, note, say, show
 from rsc_share.crypto.keystore import MODERATE, Keystore
 from rsc_share.crypto.signing import PrivateKey, Signer
+from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError, RemoteError
 
 COST = MODERATE
@@ -35,11 +36,19 @@ def store(path: Path, keys: Mapping[str, PrivateKey], passphrase: bytes) -> None
     keystore.save()
 
 
-def make_folder(path: Path, public: KeyFile, stores: Mapping[str, tuple[Mapping[str, PrivateKey], bytes]]) -> None:
-    """A new folder with keystores (by file name: keys and passphrase) and the public file; whole or not at all."""
+def make_folder(
+    path: Path,
+    public: KeyFile,
+    stores: Mapping[str, tuple[Mapping[str, PrivateKey], bytes]],
+    files: Mapping[str, tuple[bytes, int]] | None = None,
+) -> None:
+    """A new folder with keystores (by file name: keys and passphrase), the public file and other files (bytes and
+    mode); whole or not at all."""
     with new_folder(path) as unfinished:
         for name, (keys, passphrase) in stores.items():
             store(unfinished / name, keys, passphrase)
+        for name, (data, mode) in (files or {}).items():
+            write_whole(unfinished / name, data, mode=mode)
         write_new(unfinished / public.file_name, public.text())
 
 

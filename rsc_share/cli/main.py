@@ -15,7 +15,7 @@ ROOMS = {
     "authority": "Make a member's authority and duty keys; show fingerprints.",
     "charter": "Found a framework and amend it: new, print, diff, propose, sign, status, verify, show.",
     "node": "Make a node's keys and certify them.",
-    "relay": "Make a relay's log keys.",
+    "relay": "Make a relay's keys, run it, ask how it is.",
     "policy": "Check a policy folder, and ask why a node may or may not read a label.",
     "audit": "Replay an exported log without any key: replay, trace, disclose.",
     "demo": "A relay, four states, real input and a replayed audit, in one command.",

@@ -114,10 +114,17 @@ def _settings(node: str, packet: Packet, relays: list[str]) -> Settings:
         if host not in charter.relays:
             known = ", ".join(charter.relays)
             raise LocalError(f"{host} is no relay of this charter", code="usage", advice=f"it names {known}")
-    addresses = {host: addresses.get(host, f"wss://{host}") for host in charter.relays}
+    addresses = {host: _pinned(addresses.get(host, f"wss://{host}"), charter, host) for host in charter.relays}
     if names.member_of(node) not in charter.members:
         raise LocalError(f"{names.member_of(node)} is not a party to this charter", code="no-member")
     return Settings(node, packet.chain[0].charter.digest, charter.directory, addresses, ())
+
+
+def _pinned(address: str, charter: Charter, host: str) -> str:
+    """The address with the pins of the relay's TLS keys behind it, where it has none: before the node has read the
+    directory nobody else tells it whom to believe."""
+    pins = ",".join(charter.relays[host].tls_pins)
+    return f"{address}#{pins}" if pins and address.startswith("wss:") and "#" not in address else address
 
 
 @app.command("certify")

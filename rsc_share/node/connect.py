@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import importlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol, runtime_checkable
 
 from rsc_share.errors import LocalError
 from rsc_share.node.identity import Identity, World
 from rsc_share.session.port import RelayPort
 
-Connector = Callable[[str, Identity], Awaitable[tuple[RelayPort, World]]]
-"""From an address (`memory:lab/EST/mod-1`) and who is calling to a port, and the world to live in there."""
+Connector = Callable[[str, str, Identity], Awaitable[tuple[RelayPort, World]]]
+"""From a relay's host as the charter names it, its address (`wss://10.0.0.5:8443`) and who is calling to a port, and
+the world to live in there."""
+Pins = Callable[[], tuple[str, ...]]
+"""The pins of a relay's TLS keys as of the newest charter this node has verified; empty before it has one."""
 
+
+@runtime_checkable
+class Connection(Protocol):
+    """A port with a connection of its own behind it."""
+
+    def trust(self, pins: Pins) -> None:
+        """From now on ask `pins` whom to believe; what `node.toml` says counts only while that is nobody."""
+
+    async def aclose(self) -> None:
+        """Close it for good. Calls raise `Unavailable` afterwards."""
+
+
+_ROOMS = {"wss": "rsc_share.node.net"}
+"""Schemes whose room registers itself when it is loaded: a node in memory has no need of a network library."""
 _CONNECTORS: dict[str, Connector] = {}
 
 
@@ -19,11 +38,20 @@ def register(scheme: str, connector: Connector) -> None:
     _CONNECTORS[scheme] = connector
 
 
-async def connect(address: str, identity: Identity) -> tuple[RelayPort, World]:
+async def connect(host: str, address: str, identity: Identity) -> tuple[RelayPort, World]:
     """Raises `LocalError` for an address nobody can connect, `Unavailable` where nobody answers."""
     scheme = address.partition(":")[0]
+    if scheme not in _CONNECTORS and scheme in _ROOMS:
+        importlib.import_module(_ROOMS[scheme])
     connector = _CONNECTORS.get(scheme)
     if connector is None:
-        known = ", ".join(sorted(_CONNECTORS)) or "none"
+        known = ", ".join(sorted({*_CONNECTORS, *_ROOMS}))
         raise LocalError(f"no way to reach {address!r}", advice=f"schemes known in this process: {known}")
-    return await connector(address, identity)
+    return await connector(host, address, identity)
+
+
+async def close(ports: Iterable[RelayPort]) -> None:
+    """Give up the connections behind ports that have one."""
+    for port in ports:
+        if isinstance(port, Connection):
+            await port.aclose()

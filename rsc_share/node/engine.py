@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from rsc_share import names
@@ -11,6 +12,7 @@ from rsc_share.crypto.signing import VerifyCache
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, Unavailable
 from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
+from rsc_share.node.connect import Connection, close
 from rsc_share.node.directory_feed import DirectoryFeed
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
@@ -51,6 +53,9 @@ class Engine:
         self._cache = VerifyCache()
         self._unpublished: bytes | None = None
         self._cut_off = False
+        for host, port in ports.items():
+            if isinstance(port, Connection):
+                port.trust(partial(self._pins, host))
         self.turned_away: Refused | None = None
         """Why the relay does not let this node in, as of the last turn: its word, not a proof."""
 
@@ -67,6 +72,17 @@ class Engine:
         if host not in self.ports:
             raise Unavailable(f"no session with {host}")
         return self.ports[host]
+
+    def _pins(self, host: str) -> tuple[str, ...]:
+        """SHA-256 of the TLS keys that the newest verified charter names for a relay; empty before there is one."""
+        if self.trust.directory.size == 0:
+            return ()
+        relay = self.trust.directory.at(self.trust.directory.size).charter.relays.get(host)
+        return relay.tls_pins if relay is not None else ()
+
+    async def aclose(self) -> None:
+        """Give up every connection."""
+        await close(self.ports.values())
 
     def notes(self) -> dict[str, bytes]:
         """The newest witnessed checkpoint of every log this node reads: what a member gives an auditor directly."""

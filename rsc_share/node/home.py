@@ -15,7 +15,7 @@ from rsc_share.crypto.keystore import MODERATE, Cost, Keystore
 from rsc_share.crypto.signing import PrivateKey
 from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError, RemoteError, RscError, StorageError
-from rsc_share.node.connect import connect
+from rsc_share.node.connect import close, connect
 from rsc_share.node.engine import Engine
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.unlock import Unlock
@@ -24,6 +24,8 @@ from rsc_share.session.port import RelayPort
 CONFIG, KEYS, EVIDENCE, LOCK = "node.toml", "keys/keystore", "evidence", "lock"
 FOLDERS = ("keys", "state", EVIDENCE)
 MAX_CONFIG = 65_536
+MAX_ADDRESS = 800
+"""Characters: a host, and the eight pins a charter may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,10 @@ class Settings:
             names.node(m["node"]),
             bytes.fromhex(digest),
             names.origin(m["directory"], "directory"),
-            {names.host(host): shape.text(address, "relays", low=1) for host, address in relays.items()},
+            {
+                names.host(host): shape.text(address, "relays", low=1, high=MAX_ADDRESS)
+                for host, address in relays.items()
+            },
             tuple(shape.each(names.officer, m["officers"], "officers", high=16)),
         )
 
@@ -137,8 +142,12 @@ class Home:
         identity = self.identity()
         ports: dict[str, RelayPort] = {}
         world = World()
-        for host, address in self.settings.relays.items():
-            ports[host], world = await connect(address, identity)
+        try:
+            for host, address in self.settings.relays.items():
+                ports[host], world = await connect(host, address, identity)
+        except BaseException:
+            await close(ports.values())
+            raise
         return Engine(identity, self.settings.directory, ports, world, self.keep_evidence)
 
     def keep_evidence(self, code: str, parts: Mapping[str, bytes]) -> Path:

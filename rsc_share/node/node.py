@@ -73,6 +73,7 @@ class Node:
                 await asyncio.wait_for(asyncio.gather(self._task, return_exceptions=True), CLOSE_SECONDS)
         for line in self.engine.lines.values():
             line.reading.inbox.wake()
+        await self.engine.aclose()
         if self._home is not None:
             self._home.close()
 
@@ -147,7 +148,11 @@ class Node:
 async def _opened(path: Path, unlock: Unlock, types: tuple[type[Body], ...]) -> AsyncIterator[Node]:
     home = Home.open(path, unlock)
     try:
-        async with Node(await home.engine(), types, home) as node:
-            yield node
+        engine = await home.engine()
+        try:
+            async with Node(engine, types, home) as node:
+                yield node
+        finally:
+            await engine.aclose()  # where the node never got so far as to close itself
     finally:
         home.close()

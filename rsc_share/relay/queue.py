@@ -52,6 +52,10 @@ class LogQueue:
         self._closing = False
         self._task = asyncio.create_task(self._work(), name=f"commit {log.origin}")
 
+    @property
+    def working(self) -> bool:
+        return not self._task.done()
+
     async def put(self, submitted: Submitted) -> None:
         if self._closing:
             submitted.turn_away(NOT_READY)

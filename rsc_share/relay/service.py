@@ -159,9 +159,18 @@ class Relay:
         """Every log's state, for readiness."""
         return {origin: log.state for origin, log in self.logs.items()}
 
+    @property
+    def working(self) -> bool:
+        """Whether every log's committing task still runs."""
+        return all(queue.working for queue in self._queues.values())
+
     # --- sessions
 
     def connect(self, node: str) -> RelayPort:
+        """The port of an authenticated `node` in this process."""
+        return MemoryPort(self.session(node))
+
+    def session(self, node: str) -> Session:
         """A session of an authenticated `node`. It fences the node's older one, whose queue is dropped."""
         names.node(node)
         before = self._sessions.get(node)
@@ -169,7 +178,7 @@ class Relay:
             before.access.cut("a newer session of this node")
             self.bell.ring()
         session = self._sessions[node] = Session(self, node)
-        return MemoryPort(session)
+        return session
 
     async def submit(self, origin: str, submitted: Submitted) -> None:
         """Queue a run for its log's next commit and wait until it is answered."""

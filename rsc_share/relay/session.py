@@ -11,10 +11,12 @@ from rsc_share.relay.commit import is_directory
 from rsc_share.relay.cosigning import Cosigning
 from rsc_share.relay.house import House
 from rsc_share.relay.intake import take
+from rsc_share.relay.live import LiveLog
 from rsc_share.relay.queue import Submitted
 from rsc_share.relay.reading import Reading
 from rsc_share.relay.sequencer import NOT_TRIED
 from rsc_share.relay.witnessing import Quorum
+from rsc_share.rulebook.facts import NO_HEAD, HeadFact, head_key
 from rsc_share.session.frames import Offer, Outcome, Submission, Tail, Weather
 
 MAX_RUN = 256
@@ -39,6 +41,22 @@ class Session:
         self._reading, self._cosigning = Reading(self.access), Cosigning(self.access)
         self._in_flight = 0
         self._told: dict[str, tuple[int, Quorum | None]] = {}
+
+    async def greeted(self, heads: Mapping[str, int]) -> Mapping[str, HeadFact]:
+        """Take the witness heads the node named in its hello; its own newest entry in every channel it may read."""
+        own = {}
+        for origin, log in self.access.visible().items():
+            if self.access.witnesses(log):
+                log.witnessing.heard(self.access.node, self.access.member, heads.get(origin, 0), log.size)
+                self._relay.recover(log)
+            if not is_directory(origin):
+                own[origin] = await self._head(log)
+        return own
+
+    async def _head(self, log: LiveLog) -> HeadFact:
+        key = head_key(self.access.node)
+        found = (await log.store.lookup(log.origin, [key])).get(key)
+        return found if isinstance(found, HeadFact) else NO_HEAD
 
     async def logs(self) -> Mapping[str, int]:
         return {origin: log.size for origin, log in self.access.visible().items()}

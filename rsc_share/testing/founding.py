@@ -57,6 +57,7 @@ class Plan:
     files: Mapping[str, bytes] = field(default_factory=shipped_files)
     witness_quorum: int | None = None
     seed: int = 0
+    tls_pins: tuple[str, ...] = ("ab" * 32,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def found(plan: Plan, now: int) -> Founded:
         plan.framework,
         valid=(first_day, first_day + 1096 * DAY),
         members=[_member(party, plan, schemes) for party in parties.values()],
-        relays=[Relay(HOST, OPERATOR, (log_keys[0].public.fingerprint, log_keys[1].public.fingerprint), ("ab" * 32,))],
+        relays=[Relay(HOST, OPERATOR, (log_keys[0].public.fingerprint, log_keys[1].public.fingerprint), plan.tls_pins)],
         channels=[
             channel(
                 item.name,

@@ -74,15 +74,23 @@ class Framework:
             register("memory", framework._connect)
             async with relay:
                 await relay.found(*founded.genesis())
-                async with framework._running(tuple(types)):
+                async with framework._network(), framework._running(tuple(types)):
                     yield framework
+
+    def _network(self) -> AbstractAsyncContextManager[object]:
+        """What stands between nodes and relay while the framework runs: here nothing."""
+        return contextlib.nullcontext()
+
+    async def _wire(self, identity: Identity, *dice: object) -> Wire:
+        """A node's way to the relay."""
+        return Wire(self.relay_service.connect(identity.node), identity.member, self.relay)
 
     @asynccontextmanager
     async def _running(self, types: tuple[type[Body], ...]) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             for party in self.founded.parties.values():
                 for keys in party.nodes:
-                    node = self._made(party, keys, types)
+                    node = await self._made(party, keys, types)
                     self._nodes[keys.name] = node
                     self.clock.listen(node.nudge)
             await self.settle()
@@ -94,7 +102,7 @@ class Framework:
             await self.settle()
             yield
 
-    def _made(self, party: Party, keys: NodeKeys, types: tuple[type[Body], ...]) -> Node:
+    async def _made(self, party: Party, keys: NodeKeys, types: tuple[type[Body], ...]) -> Node:
         identity = Identity(
             node=keys.name,
             charter_digest=self.founded.framework_id,
@@ -103,7 +111,7 @@ class Framework:
             witness_pq=keys.witness_pq,
             officers={party.officer_name: party.officer},
         )
-        wire = Wire(self.relay_service.connect(keys.name), party.code, self.relay)
+        wire = await self._wire(identity, "first")
         world = World(self.clock, Dice(self.founded.plan.seed, keys.name))
         directory = self.founded.charter.directory
         return Node(Engine(identity, directory, {HOST: wire}, world, self._evidence(keys.name)), types)
@@ -164,10 +172,10 @@ class Framework:
         }
         Home.create(path, settings, secrets, passphrase, cost=UNSAFE_FAST)
 
-    async def _connect(self, address: str, identity: Identity) -> tuple[RelayPort, World]:
+    async def _connect(self, host: str, address: str, identity: Identity) -> tuple[RelayPort, World]:
         if address != f"memory:{self.founded.framework_id.hex()[:16]}":
             raise LocalError(f"{address} is another framework's", advice="one framework in memory at a time")
-        wire = Wire(self.relay_service.connect(identity.node), identity.member, self.relay)
+        wire = await self._wire(identity, "moved")
         return wire, World(self.clock, Dice(self.founded.plan.seed, identity.node, "moved"))
 
     # --- acts

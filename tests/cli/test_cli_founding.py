@@ -12,6 +12,7 @@ from cli_world import HOST, STATES, Founders, Run
 from rsc_share.charter.certificate import read_certificate
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.objects import UnverifiedObject
+from rsc_share.charter.text import parse_charter
 from rsc_share.labels.shipped import policies_folder
 from rsc_share.node.home import Home, Settings
 from rsc_share.node.unlock import Unlock
@@ -158,7 +159,8 @@ def test_node_home_opens_with_the_charters_pin(founders: Founders, run: Run, tmp
     finally:
         opened.close()
     settings = Settings.read(home / "node.toml")
-    assert settings.relays == {HOST: f"wss://{HOST}"}
+    pins = parse_charter((founders.packet / "charter.toml").read_bytes()).relays[HOST].tls_pins
+    assert settings.relays == {HOST: f"wss://{HOST}#{','.join(pins)}"}
     run("node", "init", home, "--charter", founders.packet).fails(2, "exists")
 
 

@@ -16,6 +16,7 @@ import { parseCharter } from './verifier/charter.mjs';
 import { Directory } from './verifier/directory.mjs';
 import { parseEntry, splitEntry } from './verifier/entries.mjs';
 import { Auditor } from './verifier/rulebook.mjs';
+import * as session from './verifier/sessions.mjs';
 import { audit, parseManifest } from './verifier/export.mjs';
 
 const { hex, sha, u } = keys;
@@ -212,6 +213,20 @@ const checks = {
   },
   'admission.json': admission,
   'turning.json': admission,
+  'sessions.json': (v) => {
+    const greeting = v.conversation.find((c) => c.value[0] === 'token'), hello = v.conversation[0].value;
+    const want = { host: v.host, framework: v.framework_id, nonce: hello[2].$bin, now: v.now, skew: v.skew, key: hex(v.key) };
+    check('the token in the conversation', greeting.value[1] === v.token.text);
+    check('the good token', session.token(v.token.text, want) === 'good');
+    check('its claims', equal(JSON.parse(Buffer.from(v.token.text.split('.')[1], 'base64url').toString()), v.token.claims));
+    for (const c of v.wrong_tokens) { const found = session.token(c.text, want); check(`token: ${c.why}: ${found}`, found === c.code); }
+    for (const c of v.conversation) {
+      check(`${c.value[0]} packs`, pack(fromJson(c.value)).equals(hex(c.frame)));
+      check(`${c.value[0]} reads`, session.frame(hex(c.frame)) === 'good');
+    }
+    check('the order', session.order(v.conversation.map((c) => [c.from, unpack(hex(c.frame))])));
+    for (const c of v.wrong_frames) { const found = session.frame(hex(c.frame)); check(`frame: ${c.why}: ${found}`, found === c.code); }
+  },
   'export.json': (v) => {
     const files = new Map(Object.entries(v.files).map(([path, text]) => [path, hex(text)])), pin = hex(v.charter_digest);
     const found = audit(noble, files, pin);

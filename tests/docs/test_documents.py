@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,17 @@ import pytest
 from rsc_share.audit.outcome import Exit
 from rsc_share.audit.report import NOT_CHECKED
 from rsc_share.charter.parameters import SECOND, TEXT_KEYS, Parameters, bounds
+from rsc_share.cli.frame import Exit as Command
 from rsc_share.crypto.signing import KINDS
 from rsc_share.envelope.header import KEYS
+from rsc_share.relay.net.limits import Limits
+from rsc_share.relay.net.meters import Meters
+from rsc_share.relay.net.serving import CLOSE_CODES
+from rsc_share.relay.net.settings import read_settings
 from rsc_share.rulebook.rules import VERSION_1
 from rsc_share.rulebook.view import Party
+from rsc_share.session.calls import CALLS
+from rsc_share.session.table import NODE_TAKES, RELAY_TAKES, State
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -119,3 +127,31 @@ def test_exit_codes_and_what_is_not_checked_are_the_auditors() -> None:
     assert {int(row[0]) for row in rows(text) if row[0].isdigit() and row[0] != ""} >= set(map(int, Exit))
     listed = text[text.index("## What is not checked") : text.index("## Before you sign")].count("\n- ")
     assert listed == len(NOT_CHECKED)
+
+
+def test_the_relays_settings_limits_and_codes_are_the_programs() -> None:
+    text = (DOCS / "operations.md").read_text()
+    example = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert example
+    read = read_settings(example[1].encode(), "relay.toml")
+    assert read.limits == Limits(), "the example shows the usual values"
+    assert all(f"`{item.name}`" in text for item in fields(Limits))
+    codes = {int(row[0]) for row in rows(text) if row[0].isdigit()}
+    assert codes >= {Command.OK, Command.BAD_INPUT, Command.BUG, Command.STORAGE, Command.TEMPORARY}
+    measured = {name for metric in Meters().registry.collect() for name in [metric.name]}
+    assert [name for name in measured if f"`{name}" not in text] == []
+
+
+def test_the_frames_calls_and_codes_of_a_session_are_the_programs() -> None:
+    frames = [
+        re.findall(r'\["([a-z]+)"', row[0])[0] for row in rows(section("14.3 Frames")) if row[0].startswith('`["')
+    ]
+    assert sorted(frames) == sorted({kind for takes in (RELAY_TAKES, NODE_TAKES) for k in takes.values() for kind in k})
+    states = {row[0].partition(":")[0]: row[1:] for row in rows(section("14.3 Frames")) if len(row) == 3}
+    for state in State:
+        assert re.findall(r"[a-z]+", states[state][0].partition("(")[0].replace("nothing", "")) == [*RELAY_TAKES[state]]
+        assert re.findall(r"[a-z]+", states[state][1].partition("(")[0].replace("nothing", "")) == [*NODE_TAKES[state]]
+    calls = [(row[0].strip("`"), row[3]) for row in rows(section("14.6 Calls")) if len(row) == 4]
+    assert calls[1:] == [(n, "its first entry's" if n == "submit" else form.rank) for n, form in CALLS.items()]
+    said = {code: int(row[1]) for row in rows(section("14.5 Why")) for code in re.findall(r"`([a-z-]+)`", row[0])}
+    assert {code: said.get(code) for code in CLOSE_CODES} == CLOSE_CODES

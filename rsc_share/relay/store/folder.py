@@ -95,7 +95,7 @@ def refuse_marked(folder: Path) -> None:
     raise StorageError(
         f"the store in {folder} stopped: {reason}",
         code="unchecked",
-        advice="run the relay's check; it removes this mark once everything fits",
+        advice="run `rsc-share relay check`; it removes this mark once everything fits",
     )
 
 

@@ -17,6 +17,7 @@ from rsc_share.testing.vectors import (
     exports,
     founding,
     sealed,
+    sessions,
     sharing,
     trees,
     turning,
@@ -40,6 +41,7 @@ FILES: Mapping[str, Callable[[Material], dict[str, Any]]] = {
     "entries.json": entries.entries,
     "admission.json": admission.admission,
     "turning.json": turning.turning,
+    "sessions.json": sessions.sessions,
     "export.json": exports.export,
     "auditing.json": auditing.auditing,
 }

@@ -1,0 +1,134 @@
+"""A `RelayPort` over a link: values to bytes, one call each, and questions cut to what an answer can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rsc_share import codec
+from rsc_share.envelope.header import PRECEDENCES, Header
+from rsc_share.errors import RemoteError, RscError
+from rsc_share.node.connect import Pins
+from rsc_share.node.net.link import Link
+from rsc_share.session.calls import CALLS, Own, pairs, read_answer
+from rsc_share.session.frames import Logged, Offer, Outcome, Submission, Tail, Weather
+
+RUN_BYTES = 2 << 20
+"""Bytes of a run in one call; a longer run goes in several, one after the other."""
+NOT_TRIED = Weather("not-tried", None)
+
+
+class NetPort:
+    """What a node calls. Raises `Unavailable` while there is no session; nothing is kept for later here: the outbox
+    sends the same bytes again."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    # --- the connection
+
+    def trust(self, pins: Pins) -> None:
+        self._link.trust(pins)
+
+    async def aclose(self) -> None:
+        await self._link.aclose()
+
+    @property
+    def own(self) -> Mapping[str, Own]:
+        """`seq`, header hash and index of this node's newest entry by log, as the session's welcome said."""
+        return self._link.own
+
+    async def _call(self, name: str, *arguments: Any, rank: str | None = None) -> Any:
+        body = await self._link.call(name, codec.pack(list(arguments)), rank or CALLS[name].rank)
+        return read_answer(name, body)
+
+    # --- the port
+
+    async def logs(self) -> Mapping[str, int]:
+        found: dict[str, int] = await self._call("logs")
+        return found
+
+    async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for run in _runs(entries):
+            if outcomes and not isinstance(outcomes[-1], Logged):
+                return outcomes + [NOT_TRIED] * (len(entries) - len(outcomes))
+            answered: list[Outcome] = await self._call(
+                "submit", log, [item.wire() for item in run], rank=precedence(run[0])
+            )
+            if len(answered) != len(run):
+                raise RemoteError("the relay answered another number of entries than were sent")
+            outcomes += answered
+        return outcomes
+
+    async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
+        index: int = await self._call("submit_object", found, pairs(bodies))
+        return index
+
+    async def read(self, log: str, start: int, limit: int) -> Tail | None:
+        try:
+            tail: Tail | None = await self._call("read", log, start, limit)
+        except RemoteError as error:
+            if error.code != "too-large" or limit == 1:
+                raise
+            return await self.read(log, start, limit // 2)
+        return tail
+
+    async def witnessed(self, log: str) -> bytes | None:
+        note: bytes | None = await self._call("witnessed", log)
+        return note
+
+    async def bodies(self, log: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        if not digests:
+            return {}
+        try:
+            found: dict[bytes, bytes] = await self._call("bodies", log, list(digests))
+        except RemoteError as error:
+            if error.code != "too-large" or len(digests) == 1:
+                raise
+            half = len(digests) // 2
+            return {**await self.bodies(log, digests[:half]), **await self.bodies(log, digests[half:])}
+        return found
+
+    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+        self._link.heads = dict(heads)
+        found: list[Offer] = await self._call("offers", dict(heads))
+        return found
+
+    async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:
+        await self._call("cosign", log, size, list(lines))
+
+    async def changed(self, known: Mapping[str, int]) -> None:
+        """While there is no session: return when there is one again, which is news, too.
+
+        Whatever ended it: who asks again at once would ask for ever.
+        """
+        try:
+            await self._call("changed", dict(known))
+        except RscError:
+            if self._link.is_open:
+                raise
+            await self._link.opened()
+
+
+def _runs(entries: Sequence[Submission]) -> list[list[Submission]]:
+    runs: list[list[Submission]] = []
+    room = 0
+    for entry in entries:
+        size = len(entry.header) + len(entry.block) + sum(map(len, entry.bodies)) + 128 * len(entry.openings)
+        if not runs or size > room:
+            runs.append([])
+            room = RUN_BYTES
+        runs[-1].append(entry)
+        room -= size
+    return runs
+
+
+def precedence(entry: Submission) -> str:
+    """The queue a run waits in: the outbox puts the most urgent entry first. ROUTINE for a header that does not parse:
+    the relay says what is wrong with it."""
+    try:
+        found = Header.parse(entry.header).precedence
+    except RemoteError:
+        return PRECEDENCES[-1]
+    return found

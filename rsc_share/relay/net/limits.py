@@ -1,0 +1,31 @@
+"""What a relay's operator may bound. The defaults are for a federation of some tens of members on one machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`waiting` connections are those that have not proved who they are: for them nothing is kept but a buffer."""
+
+    connections: int = 2_048
+    waiting: int = 256
+    waiting_per_address: int = 16
+    sessions_per_member: int = 16
+    calls: int = 32
+    """Calls of one session that may be open."""
+    call_bytes: int = 20 << 20
+    """Bytes of those calls together; a charter with its policy is the largest."""
+    greeting_seconds: float = 10.0
+    """From the first byte to a good token; the TLS handshake has as long again."""
+    stall_seconds: float = 60.0
+    """How long answers may wait for a node that does not take them."""
+    heartbeat_seconds: float = 30.0
+    drain_seconds: float = 8.0
+
+
+RUNNING = 4
+"""Calls of one session that are worked on at once: a flood of one node's waits in its own queue."""
+BACKLOG = 1 << 20
+"""Bytes of answers of one session above which none of its calls is begun."""

@@ -1,0 +1,72 @@
+"""What an operator can measure: counters here, gauges computed when somebody asks. By log only, never by sender."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from rsc_share.session.frames import Logged, Outcome, Turned
+
+COMMIT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+class Meters:
+    """One relay's counters, in a registry of its own: two relays in one process do not add up."""
+
+    def __init__(self) -> None:
+        self.registry = own = CollectorRegistry()
+        self._outcomes = Counter("rsc_entries", "Entries handed in, by outcome.", ["log", "code"], registry=own)
+        self._turned_away = Counter("rsc_turned_away", "Connections and requests not served.", ["code"], registry=own)
+        self._ended = Counter("rsc_session_ends", "Sessions that ended, by the reason told.", ["code"], registry=own)
+        self._calls = Counter("rsc_calls", "Calls of sessions.", ["call", "code"], registry=own)
+        about = "Append to the store, sync included."
+        self._commit = Histogram("rsc_commit_seconds", about, ["log"], buckets=COMMIT_BUCKETS, registry=own)
+
+    def outcomes(self, log: str, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self._outcomes.labels(log, _code(outcome)).inc()
+
+    def turned_away(self, code: str) -> None:
+        self._turned_away.labels(code).inc()
+
+    def ended(self, code: str) -> None:
+        self._ended.labels(code).inc()
+
+    def called(self, name: str, code: str) -> None:
+        self._calls.labels(name, code).inc()
+
+    def committed(self, log: str, seconds: float) -> None:
+        self._commit.labels(log).observe(seconds)
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)
+
+
+def _code(outcome: Outcome) -> str:
+    if isinstance(outcome, Logged):
+        return "logged"
+    return outcome.refusal.code if isinstance(outcome, Turned) else outcome.code
+
+
+class Gauges(Collector):
+    """`read` is called at each scrape."""
+
+    def __init__(self, read: Gauged) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        for name, about, label, values in self._read():
+            family = GaugeMetricFamily(name, about, labels=[label] if label else [])
+            for value, number in values:
+                family.add_metric([value] if label else [], number)
+            yield family
+
+
+class Gauged(Protocol):
+    def __call__(self) -> Iterable[tuple[str, str, str, Iterable[tuple[str, float]]]]:
+        """Name, description, label (or none) and values by label."""
