@@ -54,6 +54,8 @@ class Node:
 
     async def __aenter__(self) -> Self:
         await self.drain()
+        if isinstance(self.engine.stopped, StorageError):
+            raise self.engine.stopped  # an old copy of state/: it never signs, so it is not opened
         self._task = asyncio.create_task(self._run(), name=f"rsc-share {self.name}")
         self._task.add_done_callback(self._ended)
         return self
@@ -73,8 +75,15 @@ class Node:
                 await asyncio.wait_for(asyncio.gather(self._task, return_exceptions=True), CLOSE_SECONDS)
         for line in self.engine.lines.values():
             line.reading.inbox.wake()
-        if self._home is not None:
-            self._home.close()
+        await self.close()
+
+    async def close(self) -> None:
+        """Give store and directory back. Closing twice is fine."""
+        try:
+            await self.engine.store.close()
+        finally:
+            if self._home is not None:
+                self._home.close()
 
     def __repr__(self) -> str:
         return f"Node({self.name})"
@@ -147,7 +156,12 @@ class Node:
 async def _opened(path: Path, unlock: Unlock, types: tuple[type[Body], ...]) -> AsyncIterator[Node]:
     home = Home.open(path, unlock)
     try:
-        async with Node(await home.engine(), types, home) as node:
+        node = Node(await home.engine(), types, home)
+    except BaseException:
+        home.close()
+        raise
+    try:
+        async with node:
             yield node
     finally:
-        home.close()
+        await node.close()  # also where entering failed

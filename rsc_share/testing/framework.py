@@ -164,6 +164,14 @@ class Framework:
         }
         Home.create(path, settings, secrets, passphrase, cost=UNSAFE_FAST)
 
+    def host(self, node: Node) -> None:
+        """Let a node opened from a directory take part in `settle` like the others, until `let_go`."""
+        self._nodes[node.name] = node
+
+    def let_go(self, node: Node) -> None:
+        """It is closed, or it has crashed."""
+        self._nodes.pop(node.name, None)
+
     async def _connect(self, address: str, identity: Identity) -> tuple[RelayPort, World]:
         if address != f"memory:{self.founded.framework_id.hex()[:16]}":
             raise LocalError(f"{address} is another framework's", advice="one framework in memory at a time")
