@@ -14,11 +14,11 @@ from rsc_share.node.alarms import Alarms
 from rsc_share.node.directory_feed import DirectoryFeed
 from rsc_share.node.follower import Follower
 from rsc_share.node.identity import Identity, World
-from rsc_share.node.instance import Instance
+from rsc_share.node.instance import LOGS, Instance
 from rsc_share.node.keys import Keys
 from rsc_share.node.line import STOPPED, Line
 from rsc_share.node.records.tickets import error_wire, read_error
-from rsc_share.node.sending import ROLLED_BACK
+from rsc_share.node.sending import CLONED, ROLLED_BACK
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf, Store
 from rsc_share.node.trust import Trust
@@ -128,7 +128,7 @@ class Engine:
             self._cut_off = True
             return False
         except StorageError as error:
-            if error.code != ROLLED_BACK:
+            if error.code not in (CLONED, ROLLED_BACK):
                 raise
             self._refuse(error)
             return False
@@ -160,12 +160,11 @@ class Engine:
             line.sending.forbidden = frozenset(self.feed.forbidden)
 
     def _refuse(self, error: StorageError) -> None:
-        """This store is an old copy: it must never sign, however often it is started."""
+        """This instance must never sign again, however often it is started: another one has used its key."""
         kept = self._keep(error.code, {"entry": error.fields["entry"]})
         error.fields["evidence"] = "" if kept is None else str(kept)
         self.stopped = error
         self._shelf.put(Room.META, STOPPED, error_wire(error))
-        self.alarms.raise_(error.code, error.fields["log"], error.what, self.world.now())
         for line in self.lines.values():
             line.wake()
 
@@ -177,13 +176,16 @@ class Engine:
             line.stop(error, self.world.now())
 
     def _open_lines(self) -> None:
-        view = self.trust.view
+        view, known = self.trust.view, len(self.lines)
         for log, spec in view.logs.items():
             if log in self.lines or spec.spec is None or self.identity.member not in spec.members:
                 continue
-            self.lines[log] = Line(
+            line = self.lines[log] = Line(
                 log, self.identity, self.world, self.trust, self.keys, self._cache, self.alarms, self.store
             )
+            line.tickets.forget_keys(self.world.now() - view.parameters.outbox_age)
+        if len(self.lines) > known:
+            self._shelf.put(Room.META, LOGS, sorted(self.lines))
 
     # --- witness and prekeys
 

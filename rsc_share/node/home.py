@@ -154,6 +154,10 @@ class Home:
             Instance(os.urandom(16), self.settings.node, follows=known).begin(Shelf(store))
         return store
 
+    def state_secret(self) -> bytes:
+        """What opens the store's key file, and seals a backup."""
+        return self._keystore.secret(STATE_KEY)
+
     async def engine(self, open_store: OpenStore = SqliteStore.open) -> Engine:
         """Connected to every relay the settings name, and with everything this node remembers."""
         identity = self.identity()

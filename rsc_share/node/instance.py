@@ -8,6 +8,8 @@ from rsc_share.node.identity import Random
 from rsc_share.node.store.protocol import Room, Shelf
 
 _KEY = "instance"
+LOGS = "logs"
+"""The channel logs of which a store holds rows."""
 
 
 @dataclass(frozen=True, slots=True)

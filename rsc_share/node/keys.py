@@ -63,6 +63,10 @@ class Keys:
         self._prekeys[prekey.id], self._unpublished[prekey.id] = (prekey, now), found
         self._shelf.put(Room.PREKEY, prekey.id, [secret, now, found])
 
+    def ids(self) -> tuple[bytes, ...]:
+        """Of all prekeys whose private half is here."""
+        return tuple(self._prekeys)
+
     @property
     def unpublished(self) -> bytes | None:
         """The object of the newest prekey, if the directory does not show it yet."""

@@ -13,6 +13,7 @@ from typing import Any, Self
 from rsc_share.errors import LocalError, RscError, StorageError
 from rsc_share.messages import STANDARD, Body, Registry
 from rsc_share.node.alarms import Alarm
+from rsc_share.node.backup import write_backup
 from rsc_share.node.channel import Channel
 from rsc_share.node.engine import Engine
 from rsc_share.node.home import Home
@@ -122,6 +123,17 @@ class Node:
             raise LocalError(f"node {self.name} is closed")
         if self._failure is not None:
             raise StorageError(f"node {self.name} has stopped: {self._failure}", code="stopped") from self._failure
+
+    async def backup(self, out: Path) -> int:
+        """Write what a new instance may know of this one into a new file; the number of rows in it.
+
+        Raises `LocalError` where the node has no directory, or the file is there already; `StorageError`.
+        """
+        if self._home is None:
+            raise LocalError(f"{self.name} lives in memory: there is nothing to restore it into")
+        async with self._turning:
+            await self.engine.store.commit()
+            return write_backup(out, self._home, self.engine.store, self.now())
 
     async def drain(self) -> bool:
         """Do everything that can be done now. True if anything was."""

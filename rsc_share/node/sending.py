@@ -8,6 +8,7 @@ from rsc_share import names
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.contents import RecallContent
 from rsc_share.envelope.entry import Signed, UnverifiedEntry
+from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Head, Ref
 from rsc_share.errors import Refused, RemoteError, StorageError
 from rsc_share.log import proofs
@@ -224,11 +225,10 @@ class Sending:
 
     def _not_ours(self, entry: UnverifiedEntry, index: int, now: int, *, started: bool) -> None:
         header = entry.header
-        if started:
-            what = f"number {header.seq} is signed with this node's key and was not written here"
-            self._alarms.raise_("cloned", f"{self._log}/{header.seq}", what, now)
-        elif self.begun:
-            raise rolled_back(f"number {header.seq} of {self._log} is signed with this node's key", self._log, entry.raw)
+        if started or self.begun:
+            code = CLONED if started else ROLLED_BACK
+            self._alarms.raise_(code, f"{self._log}/{header.seq}", f"{_elsewhere(header, self._log)} and was not written here", now)
+            raise not_ours(header, self._log, code, entry.raw)
         elif (item := self.outbox.find(header.id)) is not None:
             # Queued in a backup, sent by the instance that was lost: it is in the log and goes out no second time.
             self.outbox.drop([item])
@@ -277,9 +277,20 @@ class Sending:
         self.outbox.done(item)
 
 
-ROLLED_BACK = "rolled-back"
+CLONED, ROLLED_BACK = "cloned", "rolled-back"
 
 
-def rolled_back(what: str, log: str, entry: bytes) -> StorageError:
-    advice = "stop every other copy of this node, then `rsc-share node backup` and `restore` make a new instance"
-    return StorageError(f"{what} and not known to state/, which is an old copy", code=ROLLED_BACK, advice=advice, log=log, entry=entry)
+def _elsewhere(header: Header, log: str) -> str:
+    return f"number {header.seq} of {log} is signed with this node's key"
+
+
+def not_ours(header: Header, log: str, code: str, entry: bytes) -> StorageError:
+    """Why this instance signs nothing any more: its key was used where its store does not know."""
+    why = "another copy of this node runs" if code == CLONED else "state/ is an old copy"
+    return StorageError(
+        f"{_elsewhere(header, log)} and was not written here: {why}",
+        code=code,
+        advice="stop every copy of it, then make a new instance: `rsc-share node backup` and `node restore`",
+        log=log,
+        entry=entry,
+    )

@@ -44,6 +44,7 @@ class Framework:
         self.folder = folder
         self._nodes: dict[str, Node] = {}
         self._count = 0
+        self._connected = 0
 
     @classmethod
     def create(
@@ -176,7 +177,8 @@ class Framework:
         if address != f"memory:{self.founded.framework_id.hex()[:16]}":
             raise LocalError(f"{address} is another framework's", advice="one framework in memory at a time")
         wire = Wire(self.relay_service.connect(identity.node), identity.member, self.relay)
-        return wire, World(self.clock, Dice(self.founded.plan.seed, identity.node, "moved"))
+        self._connected += 1  # a process that starts again does not repeat its randomness
+        return wire, World(self.clock, Dice(self.founded.plan.seed, identity.node, "moved", self._connected))
 
     # --- acts
 
