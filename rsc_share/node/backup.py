@@ -87,7 +87,9 @@ def write_backup(out: Path, home: Home, store: Store, now: int) -> int:
             os.fsync(file.fileno())
         sync_folder(out.parent)
     except FileExistsError:
-        raise LocalError(f"{out} exists", code="exists", advice="name a new file: backups are never overwritten") from None
+        raise LocalError(
+            f"{out} exists", code="exists", advice="name a new file: backups are never overwritten"
+        ) from None
     except OSError as error:
         out.unlink(missing_ok=True)
         raise StorageError(f"{out} cannot be written: {error.strerror}", code="not-written") from error
@@ -140,7 +142,9 @@ def read_backup(path: Path, passphrase: bytes, scratch: Path) -> tuple[Contents,
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}", code="damaged-backup") from error
     except (RemoteError, CryptoError, SodiumError, StopIteration, struct.error) as error:
-        raise StorageError(f"{path} is damaged or cut off: {error}", code="damaged-backup", advice="take an older one") from None
+        raise StorageError(
+            f"{path} is damaged or cut off: {error}", code="damaged-backup", advice="take an older one"
+        ) from None
     return Contents(settings, time, tuple((Room(room), log, key, value) for room, log, key, value in rows)), keystore
 
 
@@ -191,7 +195,9 @@ def _frame(file: BinaryIO, data: bytes) -> None:
     file.write(struct.pack(">I", len(data)) + data)
 
 
-def _sealed(file: BinaryIO, state: Any, data: bytes, tag: int = stream.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE) -> None:
+def _sealed(
+    file: BinaryIO, state: Any, data: bytes, tag: int = stream.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE
+) -> None:
     _frame(file, stream.crypto_secretstream_xchacha20poly1305_push(state, data, tag=tag))
 
 

@@ -69,7 +69,9 @@ class Follower:
         for _, leaves in sorted(self._shelf.rows(Room.TILE)):
             self.tree.extend(leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE))
         if self.tree.size != self._kept:
-            raise StorageError(f"the store holds {self.tree.size} hashes of {self._kept} of {self.log}", code="damaged-state")
+            raise StorageError(
+                f"the store holds {self.tree.size} hashes of {self._kept} of {self.log}", code="damaged-state"
+            )
         self.checked = self._kept
         self.facts = dict(read_fact(key, value) for key, value in self._shelf.rows(Room.FACT))
 

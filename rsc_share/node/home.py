@@ -22,7 +22,7 @@ from rsc_share.node.instance import Instance
 from rsc_share.node.store.protocol import Shelf, Store
 from rsc_share.node.store.segments import KEY_SIZE, NEW
 from rsc_share.node.store.sqlite import SqliteStore
-from rsc_share.node.unlock import Unlock
+from rsc_share.node.unlock import Source
 from rsc_share.session.port import RelayPort
 
 CONFIG, KEYS, STATE, EVIDENCE, LOCK = "node.toml", "keys/keystore", "state", "evidence", "lock"
@@ -114,7 +114,7 @@ class Home:
         write_whole(path / CONFIG, settings.text().encode())
 
     @classmethod
-    def open(cls, path: Path, unlock: Unlock) -> Home:
+    def open(cls, path: Path, unlock: Source) -> Home:
         settings = Settings.read(path / CONFIG)
         lock = _take_lock(path / LOCK)
         try:

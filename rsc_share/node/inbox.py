@@ -13,6 +13,7 @@ from rsc_share.labels.label import Label
 
 Write = Callable[[int, "Event"], None]
 
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One message as far as this node may read it: payloads and labels by portion. Verified and decrypted."""

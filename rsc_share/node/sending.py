@@ -227,9 +227,11 @@ class Sending:
         header = entry.header
         if started or self.begun:
             code = CLONED if started else ROLLED_BACK
-            self._alarms.raise_(code, f"{self._log}/{header.seq}", f"{_elsewhere(header, self._log)} and was not written here", now)
+            self._alarms.raise_(
+                code, f"{self._log}/{header.seq}", f"{_elsewhere(header, self._log)} and was not written here", now
+            )
             raise not_ours(header, self._log, code, entry.raw)
-        elif (item := self.outbox.find(header.id)) is not None:
+        if (item := self.outbox.find(header.id)) is not None:
             # Queued in a backup, sent by the instance that was lost: it is in the log and goes out no second time.
             self.outbox.drop([item])
             if item.ticket is not None:

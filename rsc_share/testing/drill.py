@@ -131,4 +131,3 @@ class Drill:
                 stored = self.fw.store.read(origin, 0, live.size, max_bytes=1 << 40)
                 found += [UnverifiedEntry.parse(item.entry) async for item in stored]
         return [entry for entry in found if entry.header.member == MEMBER]
-

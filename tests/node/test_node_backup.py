@@ -11,7 +11,7 @@ from node_world import GREEN, PASSPHRASE, Bench, indicator, patterns
 from rsc_share.errors import LocalError, StorageError
 from rsc_share.node import backup
 from rsc_share.node.home import Home
-from rsc_share.node.store.protocol import Room, Shelf
+from rsc_share.node.store.protocol import Room
 from rsc_share.testing.drill import drill
 
 
@@ -76,7 +76,14 @@ async def test_a_backup_holds_no_prekey_no_witness_head_and_no_numbers(tmp_path:
         assert await made(bench, tmp_path / "backup")
         contents, _ = backup.read_backup(tmp_path / "backup", PASSPHRASE, tmp_path / "scratch")
         forbidden = {
-            Room.PREKEY, Room.GRANT, Room.WITNESS, Room.SENDER, Room.SENT, Room.OURS, Room.PROMISE, Room.FOLLOWER
+            Room.PREKEY,
+            Room.GRANT,
+            Room.WITNESS,
+            Room.SENDER,
+            Room.SENT,
+            Room.OURS,
+            Room.PROMISE,
+            Room.FOLLOWER,
         }
         assert not forbidden & {room for room, *_ in contents.rows}
         assert not any(secret in value for *_, value in contents.rows for secret in secrets)
@@ -91,6 +98,7 @@ async def test_a_restored_witness_begins_where_k_others_stand(tmp_path: Path) ->
         shutil.rmtree(bench.path)
         await backup.restore(tmp_path / "backup", bench.path, PASSPHRASE)
         bench.fw.clock.advance(seconds=601)
+        await bench.fw.settle()
         bench.fw.relay.cut_off("FIN")
         await bench.fw.node("LVA").channel("main").publish(indicator("p"), label=GREEN)
         node = await bench.started()

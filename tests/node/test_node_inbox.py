@@ -89,7 +89,9 @@ async def test_a_recalled_payload_is_gone_from_the_store(tmp_path: Path) -> None
         assert not holds(bench, b"the-secret-pattern")
         node = await bench.restarted()
         assert not holds(bench, b"the-secret-pattern")
-        assert patterns(node) == ["(recalled)", ]
+        assert patterns(node) == [
+            "(recalled)",
+        ]
         async with node.channel("main").subscribe() as messages:
             async for message in messages:
                 assert message.body.reason == "wrong"
@@ -165,7 +167,9 @@ async def test_a_revocation_by_hand_is_still_obeyed_after_a_restart(tmp_path: Pa
     async with Bench.create(tmp_path) as bench:
         node = await bench.started()
         fw = bench.fw
-        made = revoke(Revocation("LVA/mod-1", "node", "stolen", fw.clock.now), fw.founded.framework_id, fw.party("LVA").duty)
+        made = revoke(
+            Revocation("LVA/mod-1", "node", "stolen", fw.clock.now), fw.founded.framework_id, fw.party("LVA").duty
+        )
         node.engine.obey(made)
         await node.engine.store.commit()
         node = await bench.restarted()

@@ -33,7 +33,9 @@ MAX_FILE: Final = 1 << 22
 PERMANENT: Final = 0
 _TYPE: Final = "rsc-share/v1 state keys"
 _MAX_SEGMENTS: Final = 65_536
-NEW: Final = "run `rsc-share node restore`, or move the state folder away to start as a new instance with an empty inbox"
+NEW: Final = (
+    "run `rsc-share node restore`, or move the state folder away to start as a new instance with an empty inbox"
+)
 
 
 def seal(key: bytes, data: bytes, aad: bytes) -> bytes:
@@ -76,7 +78,9 @@ class Segments:
 
     def save(self, path: Path, root: bytes) -> None:
         """Replace the file and overwrite what it held. When this returns the old keys are out of reach."""
-        content = codec.pack([self.id_key, self.current, self.rotated, sorted([n, key] for n, key in self.keys.items())])
+        content = codec.pack(
+            [self.id_key, self.current, self.rotated, sorted([n, key] for n, key in self.keys.items())]
+        )
         data = codec.pack([_TYPE, self.store_id, seal(root, content, _aad(self.store_id))])
         with _old(path) as old:
             write_whole(path, data, mode=0o600)

@@ -70,7 +70,9 @@ class SqliteStore:
         """
         database, keys = folder / DATABASE, folder / KEY_FILE
         if database.exists() and not keys.exists():
-            raise StorageError(f"{keys} is missing: nothing in {database} can be read", code="damaged-state", advice=NEW)
+            raise StorageError(
+                f"{keys} is missing: nothing in {database} can be read", code="damaged-state", advice=NEW
+            )
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not keys.exists():
