@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import RscError
@@ -35,17 +34,17 @@ class Bomb:
 
     def open(self, folder: Path, root: bytes) -> SqliteStore:
         store = SqliteStore.open(folder, root)
-        write = store._write
+        sync = store._sync
 
-        def bombed(rows: Any) -> None:
+        def bombed() -> None:
             self.count += 1
             if self.count == self.at and not self.after:
                 raise OSError(5, "the power is off")
-            write(rows)
+            sync()
             if self.count == self.at:
                 raise OSError(5, "the power is off")
 
-        store._write = bombed
+        store._sync = bombed
         return store
 
     @property

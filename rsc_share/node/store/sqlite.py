@@ -51,6 +51,7 @@ class SqliteStore:
         self._root, self._segments = root, segments
         self._writer = _connect(folder / DATABASE)
         self._reader = _connect(folder / DATABASE)
+        self._one_writer = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rsc-share store")
         self._staged: dict[RowKey, bytes | None] = {}
         self._leaving: dict[RowKey, bytes | None] = {}
@@ -164,19 +165,24 @@ class SqliteStore:
             raise self._broken
 
     async def _flush(self) -> None:
-        """Write everything staged by now in one transaction: all who wait share its sync. Never raises."""
-        self._leaving, self._staged, upto = self._staged, {}, self._made
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, self._leaving)
-            self._durable, self._leaving = upto, {}
-        except (sqlite3.Error, OSError) as error:
-            # The outcome of a COMMIT that raised is unknown: after a restart the rows may be there.
-            self._broken = _failed(self.folder, error)
-        finally:
-            self._flushing = None
+        """Write everything staged by now in one transaction: all who wait share its sync. Never raises.
 
-    def _write(self, rows: dict[RowKey, bytes | None]) -> None:
-        """In the writing thread."""
+        Rows are bound on the loop's thread and only the sync has a thread of its own: a row costs microseconds, and a
+        thread that asks for the interpreter once for every row waits for a busy loop once for every row.
+        """
+        async with self._one_writer:
+            self._leaving, self._staged, upto = self._staged, {}, self._made
+            try:
+                self._bind(self._leaving)
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
+                self._durable, self._leaving = upto, {}
+            except (sqlite3.Error, OSError) as error:
+                # The outcome of a COMMIT that raised is unknown: after a restart the rows may be there.
+                self._broken = self._broken or _failed(self.folder, error)
+            finally:
+                self._flushing = None
+
+    def _bind(self, rows: dict[RowKey, bytes | None]) -> None:
         puts, deletes = [], []
         for row, value in rows.items():
             room, log, _ = row
@@ -188,9 +194,13 @@ class SqliteStore:
                 continue
             segment = self._segments.current if room in ERASABLE else PERMANENT
             puts.append((room, shelf, row_id, segment, self._sealed(row, row_id, segment, value)))
-        with self._transaction():
-            self._writer.executemany(_DELETE, deletes)
-            self._writer.executemany(_PUT, puts)
+        self._writer.execute("BEGIN IMMEDIATE")
+        self._writer.executemany(_DELETE, deletes)
+        self._writer.executemany(_PUT, puts)
+
+    def _sync(self) -> None:
+        """In the store's thread: the only step that waits for the disk."""
+        self._writer.execute("COMMIT")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -212,12 +222,13 @@ class SqliteStore:
             return False
         self._rotated = now
         await self.commit()
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._rotate, now)
-        except (sqlite3.Error, OSError) as error:
-            self._broken = _failed(self.folder, error)
-        except StorageError as error:
-            self._broken = error
+        async with self._one_writer:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._rotate, now)
+            except (sqlite3.Error, OSError) as error:
+                self._broken = _failed(self.folder, error)
+            except StorageError as error:
+                self._broken = error
         if self._broken is not None:
             raise self._broken
         return True
