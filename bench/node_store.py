@@ -61,12 +61,12 @@ async def opened(fw: Framework, folder: Path | None) -> AsyncIterator[Node]:
 async def row(kind: str, where: Path | None, messages: int, tasks: int) -> None:
     """`alone`: the relay is cut off, and nothing but the store takes time."""
     with TemporaryDirectory(dir=where, prefix="node-store-") as scratch:
-        async with Framework.create("EST", "LVA", "FIN") as fw:
-            async with opened(fw, None if kind == "memory" else Path(scratch)) as node:
-                await measure(node, 64, 4)  # grant, prekeys, caches
-                if kind == "alone":
-                    fw.relay.cut_off("EST")
-                durable, logged, median, worst = await measure(node, messages, tasks, wait=kind != "alone")
+        folder = None if kind == "memory" else Path(scratch)
+        async with Framework.create("EST", "LVA", "FIN") as fw, opened(fw, folder) as node:
+            await measure(node, 64, 4)  # grant, prekeys, caches
+            if kind == "alone":
+                fw.relay.cut_off("EST")
+            durable, logged, median, worst = await measure(node, messages, tasks, wait=kind != "alone")
     print(f"{kind:>7} {tasks:>6} {durable:>12.0f} {logged:>12.0f} {median:>12.2f} {worst:>12.2f}", flush=True)
 
 

@@ -34,7 +34,7 @@ def backup(
     unlock_file: UnlockFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a node's backup: identity, inbox, outbox and cursors; no prekey, no grant key, nothing to sign twice with."""
+    """Write a node's backup: identity, inbox, outbox, cursors; nothing to open or sign with twice."""
     secret = passphrase(unlock_env, unlock_file, f"node {folder}")
     count = asyncio.run(_backup(folder, out, secret))
     if as_json:

@@ -33,6 +33,7 @@ from rsc_share.errors import LocalError, RemoteError, StorageError
 from rsc_share.node.home import CONFIG, FOLDERS, KEYS, STATE, STATE_KEY, Home, Settings
 from rsc_share.node.instance import LOGS, Instance
 from rsc_share.node.store.protocol import NODE, Room, Shelf, Store
+from rsc_share.node.store.segments import KEY_SIZE
 from rsc_share.node.store.sqlite import SqliteStore
 
 TYPE: Final = "rsc-share/v1 node backup"
@@ -123,8 +124,8 @@ def _batches(rows: Iterator[list[Any]]) -> Iterator[list[list[Any]]]:
         yield batch
 
 
-def read_backup(path: Path, passphrase: bytes, scratch: Path) -> tuple[Contents, bytes]:
-    """What is in a backup, and its keystore file. `scratch` is a file this may write the keystore to.
+def read_backup(path: Path, passphrase: bytes, scratch: Path) -> Contents:
+    """What is in a backup. Its keystore is left in the file `scratch`.
 
     Raises `LocalError` (`wrong-passphrase`, `no-backup`), `StorageError` (`damaged-backup`).
     """
@@ -145,7 +146,7 @@ def read_backup(path: Path, passphrase: bytes, scratch: Path) -> tuple[Contents,
         raise StorageError(
             f"{path} is damaged or cut off: {error}", code="damaged-backup", advice="take an older one"
         ) from None
-    return Contents(settings, time, tuple((Room(room), log, key, value) for room, log, key, value in rows)), keystore
+    return Contents(settings, time, tuple((Room(room), log, key, value) for room, log, key, value in rows))
 
 
 def _opened(file: BinaryIO, key: bytes, header: bytes) -> Iterator[bytes]:
@@ -163,18 +164,7 @@ async def restore(path: Path, folder: Path, passphrase: bytes) -> Contents:
 
     The settings come last: a crash before that leaves a folder that is no node.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise LocalError(f"{folder} is not empty", code="exists", advice="restore into a new folder")
-    for part in FOLDERS:
-        (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
-    contents, _ = read_backup(path, passphrase, folder / KEYS)
-    keystore = Keystore.open(folder / KEYS, passphrase)
-    keystore.remove(STATE_KEY)  # no copy of an earlier state opens under the new one
-    keystore.put(STATE_KEY, os.urandom(32))
-    keystore.save()
-    (folder / CONFIG).with_suffix(".new").write_bytes(contents.settings)
-    settings = Settings.read((folder / CONFIG).with_suffix(".new"))
-    store = SqliteStore.open(folder / STATE, keystore.secret(STATE_KEY))
+    contents, settings, store = _prepared(path, folder, passphrase)
     try:
         Instance(os.urandom(16), settings.node, follows=True).begin(Shelf(store))
         for room, log, key, value in contents.rows:
@@ -183,8 +173,22 @@ async def restore(path: Path, folder: Path, passphrase: bytes) -> Contents:
     finally:
         await store.close()
     write_whole(folder / CONFIG, contents.settings)
-    (folder / CONFIG).with_suffix(".new").unlink()
     return contents
+
+
+def _prepared(path: Path, folder: Path, passphrase: bytes) -> tuple[Contents, Settings, Store]:
+    """A home folder without settings: keystore, empty store, and what is to go into it."""
+    if folder.exists() and any(folder.iterdir()):
+        raise LocalError(f"{folder} is not empty", code="exists", advice="restore into a new folder")
+    for part in FOLDERS:
+        (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+    contents = read_backup(path, passphrase, folder / KEYS)
+    keystore = Keystore.open(folder / KEYS, passphrase)
+    keystore.remove(STATE_KEY)  # no copy of an earlier state opens under the new one
+    keystore.put(STATE_KEY, os.urandom(KEY_SIZE))
+    keystore.save()
+    settings = Settings.parse(contents.settings, str(path))
+    return contents, settings, SqliteStore.open(folder / STATE, keystore.secret(STATE_KEY))
 
 
 def _key(secret: bytes, salt: bytes) -> bytes:

@@ -12,13 +12,13 @@ from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, Rsc
 from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.directory_feed import DirectoryFeed
+from rsc_share.node.elsewhere import CLONED, ROLLED_BACK
 from rsc_share.node.follower import Follower
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.instance import LOGS, Instance
 from rsc_share.node.keys import Keys
 from rsc_share.node.line import STOPPED, Line
 from rsc_share.node.records.tickets import error_wire, read_error
-from rsc_share.node.sending import CLONED, ROLLED_BACK
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf, Store
 from rsc_share.node.trust import Trust

@@ -58,15 +58,21 @@ class Settings:
         """Raises `LocalError` with the file and what would be right."""
         try:
             data = path.read_bytes()[: MAX_CONFIG + 1]
-            value = tomllib.loads(data.decode("utf-8")) if len(data) <= MAX_CONFIG else {}
         except OSError as error:
             raise LocalError(f"{path}: {error.strerror}", advice="make one with `rsc-share node init`") from None
+        return cls.parse(data, str(path))
+
+    @classmethod
+    def parse(cls, data: bytes, where: str) -> Settings:
+        """As `read`, from bytes that stand in `where`."""
+        try:
+            value = tomllib.loads(data.decode("utf-8")) if len(data) <= MAX_CONFIG else {}
         except (ValueError, RecursionError) as error:
-            raise LocalError(f"{path}: not TOML: {error}") from None
+            raise LocalError(f"{where}: not TOML: {error}") from None
         try:
             return cls._checked(value)
         except RemoteError as error:
-            raise LocalError(f"{path}: {error.what}") from None
+            raise LocalError(f"{where}: {error.what}") from None
 
     @classmethod
     def _checked(cls, value: Any) -> Settings:

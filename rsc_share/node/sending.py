@@ -8,14 +8,14 @@ from rsc_share import names
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.contents import RecallContent
 from rsc_share.envelope.entry import Signed, UnverifiedEntry
-from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Head, Ref
-from rsc_share.errors import Refused, RemoteError, StorageError
+from rsc_share.errors import Refused, RemoteError
 from rsc_share.log import proofs
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.book import OutboxBook
 from rsc_share.node.delivery import Addressed, Deliveries
 from rsc_share.node.dispatch import MAX_ENTRIES, Dispatch, Standing
+from rsc_share.node.elsewhere import CLONED, ROLLED_BACK, elsewhere, not_ours
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.outbox import Item, Outbox, Sent
 from rsc_share.node.store.protocol import Room, Shelf
@@ -228,7 +228,7 @@ class Sending:
         if started or self.begun:
             code = CLONED if started else ROLLED_BACK
             self._alarms.raise_(
-                code, f"{self._log}/{header.seq}", f"{_elsewhere(header, self._log)} and was not written here", now
+                code, f"{self._log}/{header.seq}", f"{elsewhere(header, self._log)} and was not written here", now
             )
             raise not_ours(header, self._log, code, entry.raw)
         if (item := self.outbox.find(header.id)) is not None:
@@ -277,22 +277,3 @@ class Sending:
         if item.ticket is not None:
             item.ticket.fail(error)
         self.outbox.done(item)
-
-
-CLONED, ROLLED_BACK = "cloned", "rolled-back"
-
-
-def _elsewhere(header: Header, log: str) -> str:
-    return f"number {header.seq} of {log} is signed with this node's key"
-
-
-def not_ours(header: Header, log: str, code: str, entry: bytes) -> StorageError:
-    """Why this instance signs nothing any more: its key was used where its store does not know."""
-    why = "another copy of this node runs" if code == CLONED else "state/ is an old copy"
-    return StorageError(
-        f"{_elsewhere(header, log)} and was not written here: {why}",
-        code=code,
-        advice="stop every copy of it, then make a new instance: `rsc-share node backup` and `node restore`",
-        log=log,
-        entry=entry,
-    )

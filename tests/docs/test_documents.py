@@ -19,7 +19,7 @@ from rsc_share.rulebook.view import Party
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-WRITTEN = ("protocol.md", "threat-model.md", "glossary.md", "dependencies.md", "auditing.md")
+WRITTEN = ("protocol.md", "threat-model.md", "glossary.md", "dependencies.md", "auditing.md", "operations.md")
 PROTOCOL = (DOCS / "protocol.md").read_text()
 
 

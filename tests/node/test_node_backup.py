@@ -74,7 +74,7 @@ async def test_a_backup_holds_no_prekey_no_witness_head_and_no_numbers(tmp_path:
         secrets += [gk for gk, _ in node.engine.keys._grants.values()]
         await bench.close()
         assert await made(bench, tmp_path / "backup")
-        contents, _ = backup.read_backup(tmp_path / "backup", PASSPHRASE, tmp_path / "scratch")
+        contents = backup.read_backup(tmp_path / "backup", PASSPHRASE, tmp_path / "scratch")
         forbidden = {
             Room.PREKEY,
             Room.GRANT,

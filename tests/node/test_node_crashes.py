@@ -11,11 +11,12 @@ import itertools
 from pathlib import Path
 
 import pytest
-from node_world import GREEN, Bench, Bomb, arrivals, indicator, patterns, reading
+from node_world import GREEN, Bench, Bomb, OpenStore, arrivals, indicator, patterns, reading
 
 from rsc_share.errors import StorageError
 from rsc_share.node.node import Node
 from rsc_share.node.store.protocol import Room
+from rsc_share.node.store.sqlite import SqliteStore
 
 SECRET = "the-pattern-that-is-recalled"
 MESSAGES = ("a", "b", "c", "d")
@@ -61,20 +62,23 @@ class Script:
     async def run(self, bomb: Bomb) -> None:
         """To the end, with as many starts as it takes. Only the first one has a bomb."""
         opener = bomb.open
-        while True:
-            try:
-                node = await self.bench.open(opener)
-                self.watched.watch(node)
-                await self.bench.fw.settle()
-                await self._steps(node)
-                return
-            except StorageError as error:
-                assert "power is off" in str(error), error
-                self.crashes += 1
-                self.bench.crash()
-                from rsc_share.node.store.sqlite import SqliteStore
+        while not await self._lived(opener):
+            opener = SqliteStore.open
 
-                opener = SqliteStore.open
+    async def _lived(self, opener: OpenStore) -> bool:
+        """One life of the node. False if the power went in it."""
+        try:
+            node = await self.bench.open(opener)
+            self.watched.watch(node)
+            await self.bench.fw.settle()
+            await self._steps(node)
+        except StorageError as error:
+            if "power is off" not in str(error):
+                raise
+            self.crashes += 1
+            self.bench.crash()
+            return False
+        return True
 
     async def _steps(self, node: Node) -> None:
         channel, settle = node.channel("main"), self.bench.fw.settle

@@ -126,12 +126,10 @@ async def test_an_erased_row_cannot_be_read_even_from_an_older_database(bench: S
     assert await bench.store.rotate(HOUR)
     bench.store.abandon()
     shutil.copy(bench.folder / "keys", older)
+    again = SqliteStore.open(older, ROOT)
     with pytest.raises(StorageError, match="key of a row"):
-        again = SqliteStore.open(older, ROOT)
-        try:
-            Shelf(again, LOG).get(Room.PAYLOAD, b"secret")
-        finally:
-            again.abandon()
+        Shelf(again, LOG).get(Room.PAYLOAD, b"secret")
+    again.abandon()
     assert Shelf(bench.crash(), LOG).rows(Room.PAYLOAD) == [(b"other", b"stays")]
 
 
@@ -234,9 +232,12 @@ async def test_a_damaged_database_is_refused_in_one_line(bench: SqliteBench, dam
         path.unlink()
     whole = (bench.folder / "store.db").read_bytes()
     (bench.folder / "store.db").write_bytes(damage + whole[len(damage) :] if damage else whole[:5000])
+
+    def read() -> None:
+        Shelf(bench.crash(), LOG).rows(Room.EVENT)
+
     with pytest.raises(StorageError) as refused:
-        bench.crash()
-        Shelf(bench.store, LOG).rows(Room.EVENT)
+        read()
     assert "\n" not in str(refused.value)
 
 

@@ -1,4 +1,4 @@
-"""A store that forgets when its process ends: for tests and demonstrations, and as the plain meaning of the promises."""
+"""A store that forgets when its process ends: for tests and demonstrations, and as what the promises plainly mean."""
 
 from __future__ import annotations
 

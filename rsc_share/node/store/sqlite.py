@@ -11,17 +11,14 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from nacl.exceptions import CryptoError
-
-from rsc_share import codec, shape
 from rsc_share.durable import sync_folder
 from rsc_share.errors import RscError, StorageError
-from rsc_share.node.store.protocol import ERASABLE, MAX_VALUE, Room
-from rsc_share.node.store.segments import NEW, PERMANENT, Segments, seal, unseal
+from rsc_share.node.store.protocol import ERASABLE, Room
+from rsc_share.node.store.rows import RowKey, id_of, open_row, seal_row, shelf_of
+from rsc_share.node.store.segments import NEW, PERMANENT, Segments
 
 DATABASE, KEY_FILE = "store.db", "keys"
 HOUR: Final = 3_600_000
@@ -39,8 +36,6 @@ _DELETE = "DELETE FROM rows WHERE room = ? AND shelf = ? AND id = ?"
 _GET = "SELECT segment, sealed FROM rows WHERE room = ? AND shelf = ? AND id = ?"
 _ROWS = "SELECT id, segment, sealed FROM rows WHERE room = ? AND shelf = ?"
 _SEGMENT = "SELECT room, shelf, id, sealed FROM rows WHERE segment = ? LIMIT ?"
-
-RowKey = tuple[Room, str, bytes]
 
 
 class SqliteStore:
@@ -120,7 +115,7 @@ class SqliteStore:
         for waiting in (self._staged, self._leaving):
             if row in waiting:
                 return waiting[row]
-        shelf, row_id = self._shelf(log), self._id(row)
+        shelf, row_id = shelf_of(self._segments, log), id_of(self._segments, row)
         for attempt in range(2):
             found = self._reader.execute(_GET, (room, shelf, row_id)).fetchone()
             if found is None:
@@ -133,7 +128,7 @@ class SqliteStore:
 
     def rows(self, room: Room, log: str) -> Iterable[tuple[bytes, bytes]]:
         found: dict[bytes, bytes] = {}
-        for row_id, segment, sealed in self._reader.execute(_ROWS, (room, self._shelf(log))):
+        for row_id, segment, sealed in self._reader.execute(_ROWS, (room, shelf_of(self._segments, log))):
             try:
                 where, key, value = self._opened(room, row_id, segment, sealed)
             except KeyError:
@@ -186,14 +181,14 @@ class SqliteStore:
         puts, deletes = [], []
         for row, value in rows.items():
             room, log, _ = row
-            shelf, row_id = self._shelf(log), self._id(row)
+            shelf, row_id = shelf_of(self._segments, log), id_of(self._segments, row)
             if room in ERASABLE:
                 self._erases(room, shelf, row_id)
             if value is None:
                 deletes.append((room, shelf, row_id))
                 continue
             segment = self._segments.current if room in ERASABLE else PERMANENT
-            puts.append((room, shelf, row_id, segment, self._sealed(row, row_id, segment, value)))
+            puts.append((room, shelf, row_id, segment, seal_row(self._segments, row, row_id, segment, value)))
         self._writer.execute("BEGIN IMMEDIATE")
         self._writer.executemany(_DELETE, deletes)
         self._writer.executemany(_PUT, puts)
@@ -254,7 +249,9 @@ class SqliteStore:
         current, moved = self._segments.current, []
         for room, shelf, row_id, sealed in found:
             log, key, value = self._opened(room, row_id, segment, sealed)
-            moved.append((room, shelf, row_id, current, self._sealed((room, log, key), row_id, current, value)))
+            moved.append(
+                (room, shelf, row_id, current, seal_row(self._segments, (room, log, key), row_id, current, value))
+            )
         with self._transaction():
             self._writer.executemany(_PUT, moved)
         return bool(found)
@@ -274,34 +271,12 @@ class SqliteStore:
         self._writer.close()
         self._reader.close()
 
-    # --- sealing
-
-    def _shelf(self, log: str) -> int:
-        digest = blake2b(log.encode(), digest_size=8, key=self._segments.id_key, person=b"rsc shelf").digest()
-        return int.from_bytes(digest, "big", signed=True)
-
-    def _id(self, row: RowKey) -> bytes:
-        room, log, key = row
-        name = codec.pack([int(room), log, key])
-        return blake2b(name, digest_size=16, key=self._segments.id_key, person=b"rsc row").digest()
-
-    def _sealed(self, row: RowKey, row_id: bytes, segment: int, value: bytes) -> bytes:
-        room, log, key = row
-        content = codec.pack([log, key, value])
-        return seal(self._segments.keys[segment], content, self._aad(room, row_id, segment))
-
     def _opened(self, room: int, row_id: bytes, segment: int, sealed: bytes) -> tuple[str, bytes, bytes]:
-        """Log, key and value. `KeyError` for a segment whose key is gone, `StorageError` for a row that was altered."""
-        key = self._segments.keys[segment]
+        """As `open_row`; a row that does not open is this machine's fault."""
         try:
-            content = unseal(key, sealed, self._aad(room, row_id, segment))
-            log, name, value = shape.row(codec.unpack(content, max_size=MAX_VALUE + 4096), "row", 3)
-        except (CryptoError, RscError):
-            raise self._damaged("a row was altered or stands in another one's place") from None
-        return log, name, value
-
-    def _aad(self, room: int, row_id: bytes, segment: int) -> bytes:
-        return self._segments.store_id + bytes([room]) + segment.to_bytes(8, "big") + row_id
+            return open_row(self._segments, room, row_id, segment, sealed)
+        except RscError as error:
+            raise self._damaged(error.what) from None
 
     def _damaged(self, why: str) -> StorageError:
         return StorageError(f"{self.folder / DATABASE}: {why}", code="damaged-state", advice=NEW)
