@@ -17,7 +17,7 @@ from rsc_share.node.backup import write_backup
 from rsc_share.node.channel import Channel
 from rsc_share.node.engine import Engine
 from rsc_share.node.home import Home
-from rsc_share.node.unlock import Unlock
+from rsc_share.node.unlock import Source, Unlock
 
 IDLE_SECONDS = 1.0
 """The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
@@ -51,7 +51,7 @@ class Node:
         `unlock` has no default: no passphrase is looked up silently. Raises on entering: `LocalError` (configuration,
         passphrase), `StorageError` (in use, damaged), `Unavailable` (no relay).
         """
-        return _opened(Path(path), unlock, tuple(types))
+        return opened(Path(path), unlock, tuple(types))
 
     async def __aenter__(self) -> Self:
         await self.drain()
@@ -111,6 +111,11 @@ class Node:
             self._channels[name] = Channel(self, self.engine.line(name), name)
         return self._channels[name]
 
+    async def failed(self) -> None:
+        """Return when the background task has ended by itself: `raise_if_closed` then says why."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     def now(self) -> int:
         return self.engine.world.now()
 
@@ -165,7 +170,8 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def _opened(path: Path, unlock: Unlock, types: tuple[type[Body], ...]) -> AsyncIterator[Node]:
+async def opened(path: Path, unlock: Source, types: tuple[type[Body], ...] = ()) -> AsyncIterator[Node]:
+    """As `Node.open`, for callers that have the passphrase already."""
     home = Home.open(path, unlock)
     try:
         node = Node(await home.engine(), types, home)
