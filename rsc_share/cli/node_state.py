@@ -11,8 +11,10 @@ import typer
 
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, passphrase
 from rsc_share.cli.output import GOOD, note, say, show
+from rsc_share.errors import LocalError
 from rsc_share.node.backup import restore as restore_node
 from rsc_share.node.backup import summary, write_backup
+from rsc_share.node.door import ask
 from rsc_share.node.home import Home
 from rsc_share.node.identity import system_clock
 
@@ -28,20 +30,32 @@ class Given:
 
 
 def backup(
-    folder: Annotated[Path, typer.Argument(help="The node's home folder; the node must not be running.")],
+    folder: Annotated[Path, typer.Argument(help="The node's home folder; a node that runs there is asked.")],
     out: Annotated[Path, typer.Option(help="New file for the backup.")],
     unlock_env: UnlockEnv = None,
     unlock_file: UnlockFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a node's backup: identity, inbox, outbox, cursors; nothing to open or sign with twice."""
-    secret = passphrase(unlock_env, unlock_file, f"node {folder}")
-    count = asyncio.run(_backup(folder, out, secret))
+    count = asyncio.run(_asked(folder, str(out.absolute())))
+    if count is None:
+        count = asyncio.run(_backup(folder, out, passphrase(unlock_env, unlock_file, f"node {folder}")))
     if as_json:
         show({"file": str(out), "rows": count})
         return
     say(f"{out}: {count} rows", GOOD)
     note("It opens with the node's passphrase of today. Keep it where you keep keys.")
+
+
+async def _asked(folder: Path, out: str) -> int | None:
+    """The rows in the backup a running node has written; None if no node runs in this folder."""
+    try:
+        ((_, found),) = [answer async for answer in ask(folder, "backup", {"out": out})]
+    except LocalError as error:
+        if error.code == "not-running":
+            return None
+        raise
+    return int(found["rows"])
 
 
 async def _backup(folder: Path, out: Path, secret: bytes) -> int:

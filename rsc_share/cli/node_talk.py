@@ -16,8 +16,7 @@ from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, passphrase
 from rsc_share.cli.node_state import Given
 from rsc_share.cli.output import GOOD, LOOK, WRONG, note, rows, say, show
 from rsc_share.errors import LocalError
-from rsc_share.node.door import Door, ask
-from rsc_share.node.draft import Precedence
+from rsc_share.node.door import MAX_FRAME, Door, ask
 from rsc_share.node.node import opened
 
 Folder = Annotated[Path, typer.Argument(help="The node's home folder.")]
@@ -55,16 +54,28 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish one message. When this returns it is on the node's disk and goes out once."""
-    text = sys.stdin.read() if body is None else body.read_text(encoding="utf-8")
-    given: Precedence | str = precedence
-    fields = {"body": text, "channel": channel, "key": key, "label": label, "precedence": given, "type": kind}
-    answers = asyncio.run(_all(folder, "publish", {**fields, "wait": wait}))
+    fields = {"body": _text(body), "channel": channel, "key": key, "label": label, "precedence": precedence}
+    answers = asyncio.run(_all(folder, "publish", {**fields, "type": kind, "wait": wait}))
     found = {name: value for answer in answers for name, value in answer[1].items()}
     if as_json:
         show(found)
         return
     say(found.get("reference", found["id"]), GOOD)
     note(f"for {', '.join(found['members'])}" + ("" if wait else "; queued: it leaves as soon as the relay answers"))
+
+
+def _text(body: Path | None) -> str:
+    """At most what the socket takes, and one byte: the rest is never read."""
+    try:
+        data = sys.stdin.buffer.read(MAX_FRAME + 1) if body is None else _beginning(body)
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise LocalError(f"{body or 'the input'} is not UTF-8", advice="a message is JSON in UTF-8") from None
+
+
+def _beginning(body: Path) -> bytes:
+    with body.open("rb") as file:
+        return file.read(MAX_FRAME + 1)
 
 
 def listen(

@@ -10,7 +10,7 @@ from rsc_share.errors import PolicyDenied, Refused, RscError
 from rsc_share.node.plan import Outcome, ReleasePlan
 from rsc_share.node.ticket import Delivered, Place, Ticket
 
-_KNOWN = ("LocalError", "PolicyDenied", "Refused", "StorageError", "RemoteError", "Misbehaviour")
+_KNOWN = ("LocalError", "PolicyDenied", "Refused", "StorageError", "RemoteError", "Misbehaviour", "Unavailable")
 
 
 def outcome_wire(outcome: Outcome) -> list[Any]:

@@ -213,7 +213,7 @@ class SqliteStore:
             self._dirty.add(found[0])
 
     async def rotate(self, now: int) -> bool:
-        if now - self._rotated < HOUR:
+        if 0 <= now - self._rotated < HOUR:  # a clock that was set back must not put it off for ever
             return False
         self._rotated = now
         await self.commit()
