@@ -108,15 +108,17 @@ class Line:
 
     async def _confirm(self, port: RelayPort) -> bool:
         note, now = await port.witnessed(self.log), self._world.now()
-        if note is None or note == self.confirmed:
+        # What was confirmed before a restart is confirmed again: its quorum must be shown to this process.
+        if note is None or (note == self.confirmed and self.follower.quorum_time is not None):
             return False
         try:
             moved = self.follower.confirm(note, now)
         except Misbehaviour as error:
             self.stop(error, now)
             raise
-        self.confirmed = note
-        self.shelf.put(Room.META, CONFIRMED, note)
+        if note != self.confirmed:
+            self.confirmed = note
+            self.shelf.put(Room.META, CONFIRMED, note)
         self.follower.save()
         self.reading.inbox.wake()
         return moved

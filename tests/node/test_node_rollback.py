@@ -108,6 +108,29 @@ async def test_nothing_is_signed_before_k_members_have_cosigned_a_tree_with_the_
         assert (await sent.receipt()).index > 0
 
 
+async def test_a_fresh_tree_without_the_last_own_entry_is_not_enough_to_sign(tmp_path: Path) -> None:
+    """It is logged, and no k members have seen it yet: a relay may still show the log without it."""
+    async with Bench.create(tmp_path) as bench:
+        node = await bench.started()
+        bench.fw.relay.cut_off("LVA")
+        bench.fw.relay.cut_off("FIN")
+        await node.channel("main").publish(indicator("p1"), label=GREEN)
+        await bench.fw.settle()
+        count = len(await bench.own())
+        node = await bench.restarted()
+        line = node.channel("main").line
+        assert line.follower.quorum_time is not None
+        assert line.follower.witnessed_size <= line.sending.head.index
+        sent = await node.channel("main").publish(indicator("p2"), label=GREEN)
+        await bench.fw.settle()
+        assert not sent._ticket.settled
+        assert len(await bench.own()) == count
+        bench.fw.relay.reconnect("LVA")
+        bench.fw.relay.reconnect("FIN")
+        await bench.fw.settle()
+        assert patterns(bench.fw.node("LVA")) == ["p1", "p2"]
+
+
 async def test_what_was_fresh_before_a_restart_is_not_enough_to_sign(tmp_path: Path) -> None:
     """The quorum has to be shown to this process."""
     async with Bench.create(tmp_path) as bench:
