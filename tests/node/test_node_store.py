@@ -13,7 +13,7 @@ from store_conformance import LOG, StoreConformance
 
 from rsc_share.errors import StorageError
 from rsc_share.node.store.memory import MemoryStore
-from rsc_share.node.store.protocol import Room, Shelf
+from rsc_share.node.store.protocol import MAX_VALUE, Room, Shelf
 from rsc_share.node.store.sqlite import CHUNK, HOUR, SqliteStore
 
 ROOT = bytes(range(32))
@@ -239,6 +239,11 @@ async def test_a_damaged_database_is_refused_in_one_line(bench: SqliteBench, dam
     with pytest.raises(StorageError) as refused:
         read()
     assert "\n" not in str(refused.value)
+
+
+async def test_a_row_that_could_not_be_read_back_is_not_written(bench: SqliteBench) -> None:
+    with pytest.raises(StorageError, match="store takes"):
+        Shelf(bench.store, LOG).put(Room.PAYLOAD, 1, bytes(MAX_VALUE))
 
 
 async def test_a_store_of_a_later_form_is_left_alone(bench: SqliteBench) -> None:

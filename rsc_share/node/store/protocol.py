@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from rsc_share import codec
+from rsc_share.errors import StorageError
 
 MAX_VALUE = 1 << 24
 """Bytes of one row. The largest are a directory entry's bodies: a charter with the keys of all members."""
@@ -111,7 +112,11 @@ class Shelf:
         self.store, self._log = store, log
 
     def put(self, room: Room, key: Any, value: Any) -> None:
-        self.store.put(room, self._log, codec.pack(key), codec.pack(value))
+        """Raises `StorageError` for what could not be read back: better here than after the next start."""
+        data = codec.pack(value)
+        if len(data) > MAX_VALUE:
+            raise StorageError(f"a row of {len(data)} bytes; the store takes {MAX_VALUE}", code="too-large")
+        self.store.put(room, self._log, codec.pack(key), data)
 
     def delete(self, room: Room, key: Any) -> None:
         self.store.delete(room, self._log, codec.pack(key))
