@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from node_world import grep
-from store_conformance import LOG, StoreConformance
+from node_store_conformance import LOG, StoreConformance
 
 from rsc_share.errors import StorageError
 from rsc_share.node.store.memory import MemoryStore

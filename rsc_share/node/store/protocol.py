@@ -1,6 +1,6 @@
 """What a node asks of its store. Rows are staged as memory changes and become durable together.
 
-Promises, kept by every store (`tests/node/store_conformance.py`):
+Promises, kept by every store (`tests/node/node_store_conformance.py`):
 
 1. A staged row is seen by `get` and `rows` at once.
 2. `commit` returns when everything staged before the call would survive a power cut. What was staged between two
