@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from node_world import grep
 from node_store_conformance import LOG, StoreConformance
+from node_world import grep
 
 from rsc_share.errors import StorageError
 from rsc_share.node.store.memory import MemoryStore
