@@ -8,7 +8,7 @@ bound, or than the bytes that are left, is refused before a list is made.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -31,11 +31,27 @@ _MAX_COMPLAINT = 200
 _encoder = msgspec.msgpack.Encoder()
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class _Shape(msgspec.Struct, frozen=True):
+    """What `codec` may hold of a value here: for frames and records that are not forms themselves."""
+
+    def wire(self) -> Any:
+        """Lists, maps and plain values, as `codec.pack` takes them."""
+        return msgspec.to_builtins(self, builtin_types=(bytes,))
+
+    @classmethod
+    def from_wire(cls, value: Any, where: str) -> Self:
+        """The value of a part that `codec.unpack` returned. Raises `RemoteError` (`malformed`)."""
+        try:
+            return msgspec.convert(value, cls, builtin_types=(bytes,))
+        except msgspec.ValidationError as error:
+            raise RemoteError(f"{where}: {_plain(str(error))}", where=where) from None
+
+
+class Row(_Shape, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A list of exactly these items, in the order of the lines. No field has a default: nothing may be left out."""
 
 
-class Map(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Map(_Shape, frozen=True, forbid_unknown_fields=True):
     """A map with exactly these keys. The lines stand in the alphabet's order: that is the order of the bytes."""
 
 
@@ -65,9 +81,12 @@ class Form(Generic[T]):
         return found
 
     def _wrong(self, what: str) -> RemoteError:
-        # The complaint may quote a stranger's key: nothing of it may break a line or colour a terminal.
-        plain = "".join(c if c.isprintable() else "?" for c in what[:_MAX_COMPLAINT])
-        return RemoteError(f"{self.name}: {plain}", where=self.name)
+        return RemoteError(f"{self.name}: {_plain(what)}", where=self.name)
+
+
+def _plain(complaint: str) -> str:
+    """It may quote a stranger's key: nothing of it may break a line or colour a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in complaint[:_MAX_COMPLAINT])
 
 
 def write(value: Any) -> bytes:

@@ -14,10 +14,11 @@ from rsc_share.errors import LocalError
 ROOMS = {
     "authority": "Make a member's authority and duty keys; show fingerprints.",
     "charter": "Found a framework and amend it: new, print, diff, propose, sign, status, verify, show.",
-    "node": "Make a node's keys and certify them.",
-    "relay": "Make a relay's keys, run it, ask how it is.",
+    "node": "Make a node's keys and certify them; run it, talk through it; back it up and restore it.",
+    "relay": "Make a relay's keys, run it, ask how it is, read its store again.",
     "policy": "Check a policy folder, and ask why a node may or may not read a label.",
     "audit": "Replay an exported log without any key: replay, trace, disclose.",
+    "drill": "Practise a loss in a scratch folder: destroy a node and restore it.",
     "demo": "A relay, four states, real input and a replayed audit, in one command.",
 }
 _SINGLE = ("demo",)

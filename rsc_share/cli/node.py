@@ -13,7 +13,7 @@ from rsc_share.charter.certificate import NodeCertificate, certify
 from rsc_share.charter.changes import day
 from rsc_share.charter.model import NODE_ROLES, REALMS, Charter, NodeRole, Realm
 from rsc_share.charter.parameters import DAY
-from rsc_share.cli import keys
+from rsc_share.cli import keys, node_state, node_talk
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, ending, new_passphrase, passphrase
 from rsc_share.cli.files import must_be_free, write_new
 from rsc_share.cli.keyfile import KeyFile
@@ -27,6 +27,10 @@ from rsc_share.node.home import CONFIG, FOLDERS, KEYS, Settings
 from rsc_share.node.identity import system_clock
 
 app = typer.Typer(rich_markup_mode=None)
+app.command("backup")(node_state.backup)
+app.command("restore")(node_state.restore)
+for command in (node_talk.run, node_talk.publish, node_talk.listen, node_talk.status):
+    app.command(command.__name__)(command)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from rsc_share import names, shape
+from rsc_share import names
 from rsc_share.wire import Ed25519Signature, Hash, Map, Number, Positive, Row, Salt
 
 HASH = 32
@@ -29,15 +29,11 @@ class Ref(Row, frozen=True):
     index: Number
     header_hash: Hash
 
-    def wire(self) -> list[Any]:
-        return [self.log, self.index, self.header_hash]
-
     @classmethod
     def from_wire(cls, value: Any, where: str) -> Ref:
-        log, index, digest = shape.row(value, where, 3)
-        return cls(
-            names.origin(log, where), shape.integer(index, where), shape.blob(digest, f"{where} header hash", size=HASH)
-        )
+        found = super().from_wire(value, where)
+        names.origin(found.log, where)
+        return found
 
 
 _References = Annotated[tuple[Ref, ...], Meta(max_length=MAX_REFS)]
@@ -58,13 +54,15 @@ class Refs(Map, frozen=True):
     def wire(self) -> dict[str, Any] | None:
         if self == NO_REFS:
             return None
-        return {
-            "derived_from": [ref.wire() for ref in self.derived_from],
-            "releases": [ref.wire() for ref in self.releases],
-            "reply_to": self.reply_to and self.reply_to.wire(),
-            "supersedes": self.supersedes and self.supersedes.wire(),
-            "target": self.target and self.target.wire(),
-        }
+        found: dict[str, Any] = super().wire()
+        return found
+
+    @classmethod
+    def from_wire(cls, value: Any, where: str) -> Refs:
+        found = NO_REFS if value is None else super().from_wire(value, where)
+        for ref in found.all():
+            names.origin(ref.log, where)
+        return found
 
     def all(self) -> tuple[Ref, ...]:
         single = (self.reply_to, self.supersedes, self.target)
@@ -99,14 +97,6 @@ class Opening(Row, frozen=True):
 
     salt: Salt
     n: Positive
-
-    def wire(self) -> list[Any]:
-        return [self.salt, self.n]
-
-    @classmethod
-    def from_wire(cls, value: Any, where: str) -> Opening:
-        salt, n = shape.row(value, where, 2)
-        return cls(shape.blob(salt, where, size=SALT), shape.integer(n, where, low=1))
 
 
 Openings = Mapping[str, Opening]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rsc_share.node.store.protocol import Room, Shelf
+
 CODES = frozenset(
     {
         "back-dated",  # a log dates an entry into the past of its witnesses
@@ -20,6 +22,7 @@ CODES = frozenset(
         "opening-missing",  # the relay gives an entry without the opening that is ours
         "pending-revocation",  # obeyed before the log shows it
         "silent",  # a node of the channel has said nothing for 25 hours
+        "rolled-back",  # entries signed with our key that are not in our store: an old copy of it was put in place
         "refused-then-logged",  # the relay signed a refusal of an entry and logged it all the same
         "stalled",  # a log names a directory that nobody gives us
         "undelivered",  # not received by ACK_DEADLINE
@@ -43,10 +46,13 @@ class Alarm:
 
 
 class Alarms:
-    """Alarms in the order they were raised, each once. `listen` is called for each new one."""
+    """Alarms in the order they were raised, each once, also across restarts. `listen` is called for each new one."""
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
         self._raised: dict[tuple[str, str], Alarm] = {}
+        for _, (code, key, what, time, fields) in sorted(shelf.rows(Room.ALARM)):
+            self._raised[code, key] = Alarm(code, key, what, time, fields)
         self._listeners: list[Callable[[Alarm], None]] = []
 
     def listen(self, listener: Callable[[Alarm], None]) -> None:
@@ -56,6 +62,8 @@ class Alarms:
         if (code, key) in self._raised:
             return
         alarm = Alarm(code, key, what, now, fields)
+        kept = {name: value for name, value in fields.items() if type(value) in (str, int, bytes)}
+        self._shelf.put(Room.ALARM, len(self._raised), [code, key, what, now, kept])
         self._raised[code, key] = alarm
         for listener in self._listeners:
             listener(alarm)

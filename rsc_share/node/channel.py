@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar, overload
+from uuid import UUID
 
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, PolicyDenied
@@ -19,6 +20,7 @@ from rsc_share.node.line import Line
 from rsc_share.node.message import Message
 from rsc_share.node.plan import ReleasePlan
 from rsc_share.node.present import present_message, present_recall
+from rsc_share.node.store.protocol import Room
 from rsc_share.node.submission import Submission
 from rsc_share.node.subscription import Subscription
 
@@ -35,7 +37,6 @@ class Channel:
         self._node, self.line, self.name = node, line, name
         self.windows: dict[str, set[int]] = {}
         self._cursors: dict[str, Cursor] = {}
-        self._keys: dict[str, tuple[bytes, Submission]] = {}
         self._acts = Acts(node, line, name, self._publish_id)
 
     def __repr__(self) -> str:
@@ -82,7 +83,10 @@ class Channel:
         precedence: Precedence = "ROUTINE",
         must_reach: Iterable[str] = (),
     ) -> Submission:
-        """Queue a message and return. Raises `PolicyDenied(plan)` before that if `must_reach` is not reached."""
+        """Queue a message; it is durable when this returns, and goes out once, whatever happens to this process.
+
+        Raises `PolicyDenied(plan)` before that if `must_reach` is not reached, `StorageError` if the disk fails.
+        """
         if isinstance(what, Body):
             if label is None:
                 raise LocalError("a body needs a label", advice="publish(body, label=...)")
@@ -97,35 +101,60 @@ class Channel:
         wanted = frozenset(must_reach)
         for composition in made:
             _check_reach(composition.plan, wanted)
+        self._check_keys(made)
         found = [self._queue(composition) for composition in made]
+        await self.durable()
         self.nudge()
         return found
+
+    def submission(self, which: str | UUID) -> Submission:
+        """A message of this node again, by its key (text) or id: its state outlives the process that published it.
+
+        Raises `LocalError` if none was published here under that key or id.
+        """
+        if isinstance(which, UUID):
+            ticket = self.line.tickets.get(which.bytes)
+        else:
+            named = self.line.tickets.under(which)
+            ticket = None if named is None else named[1]
+        if ticket is None:
+            raise LocalError(f"no message {which} was published here", code="unknown-message")
+        return Submission(self, ticket)
 
     def _compose(self, draft: Draft) -> Composition:
         engine = self._node.engine
         return compose(draft, self.line.log, engine.trust.view, engine.identity, self._node.now())
 
     def _queue(self, made: Composition) -> Submission:
-        key = made.draft.key
-        if key is not None and key in self._keys:
-            digest, earlier = self._keys[key]
-            if digest != made.digest:
-                raise LocalError(f"the key {key!r} was used for another message", advice="give every message its own")
-            return earlier
+        key, tickets = made.draft.key, self.line.tickets
+        earlier = tickets.under(key) if key is not None else None
+        if earlier is not None:
+            return Submission(self, earlier[1])
         supersedes = self._acts.place_of(made.draft.supersedes) if made.draft.supersedes else None
         world = self._node.engine.world
         ticket, items = items_of(made, refs_of(made.draft, supersedes), world.now(), world.random)
         self.line.sending.outbox.add(items)
-        submission = Submission(self, ticket)
         if key is not None:
-            self._keys[key] = (made.digest, submission)
-        return submission
+            tickets.name(key, made.digest, ticket, world.now())
+        return Submission(self, ticket)
+
+    def _check_keys(self, made: Iterable[Composition]) -> None:
+        """Raises `LocalError` where a key stands for another message already, here or in this very call."""
+        known: dict[str, bytes] = {}
+        for composition in made:
+            key = composition.draft.key
+            if key is None:
+                continue
+            earlier = self.line.tickets.under(key)
+            if known.setdefault(key, earlier[0] if earlier else composition.digest) != composition.digest:
+                raise LocalError(f"the key {key!r} was used for another message", advice="give every message its own")
 
     # --- recall, acknowledgement, requests
 
     async def recall(self, reference: str, *, reason: str) -> Submission:
         """Take a message of this node back: every portion of it, with the reason sealed for those who had it."""
         ticket = await self._acts.recall(reference, reason)
+        await self.durable()
         self.nudge()
         return Submission(self, ticket)
 
@@ -136,6 +165,7 @@ class Channel:
         if note:
             await self.publish(self._acts.to_originator(ReadReceipt(message=reference, note=note), label, sender))
         self.state(place, sender, "acknowledged", None, officer)
+        await self.durable()
 
     def state(self, place: Ref, sender: str, statement: str, basis: str | None, officer: str | None) -> None:
         """An officer's statement about a message."""
@@ -176,7 +206,14 @@ class Channel:
         return Subscription(self, consumer, types, window)
 
     def cursor(self, consumer: str) -> Cursor:
-        return self._cursors.setdefault(consumer, Cursor())
+        if consumer not in self._cursors:
+            shelf = self.line.shelf
+
+            def save(cursor: Cursor) -> None:
+                shelf.put(Room.CURSOR, consumer, [cursor.low, sorted(cursor.above), cursor.given])
+
+            self._cursors[consumer] = Cursor(save, *(shelf.get(Room.CURSOR, consumer) or ()))
+        return self._cursors[consumer]
 
     def message(self, position: int, consumer: str, *, again: bool) -> Message[Any] | None:
         """The event at `position` as an embedder sees it; None for a tombstone."""
@@ -204,6 +241,10 @@ class Channel:
         self.line.reading.inbox.wake()
 
     # --- for submissions and subscriptions
+
+    async def durable(self) -> None:
+        """Return when everything done so far would survive a power cut. Raises `StorageError`."""
+        await self.line.shelf.store.commit()
 
     def nudge(self) -> None:
         """There may be something to do."""

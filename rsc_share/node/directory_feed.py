@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 from rsc_share import names
-from rsc_share.charter.amendment import body_digests
 from rsc_share.charter.certificate import read_certificate
 from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.revocation import read_revocation
 from rsc_share.errors import Misbehaviour, RemoteError
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.identity import Identity, World
-from rsc_share.node.trust import Trust, object_of
+from rsc_share.node.store.protocol import Room, Shelf
+from rsc_share.node.trust import Trust, needed, object_of
 from rsc_share.session.frames import Full, Tail
 from rsc_share.session.port import RelayPort
 
@@ -31,12 +31,13 @@ class DirectoryFeed:
         trust: Trust,
         alarms: Alarms,
         stop: Callable[[Misbehaviour, Mapping[str, bytes]], None],
+        shelf: Shelf,
     ) -> None:
         self._log, self._identity, self._world = log, identity, world
-        self._trust, self._alarms, self._stop = trust, alarms, stop
-        self.confirmed = b""
+        self._trust, self._alarms, self._stop, self._shelf = trust, alarms, stop, shelf
+        self.confirmed: bytes = shelf.get(Room.META, "confirmed") or b""
         """The newest note that k members cosigned."""
-        self.forbidden: dict[str, int] = {}
+        self.forbidden: dict[str, int] = dict(shelf.rows(Room.PENDING))
         """Nodes whose revocation reached us before the log shows it, and when (ms): obeyed at once (I16)."""
         signers = (identity.signer, identity.witness, identity.witness_pq, *identity.officers.values())
         self._own_keys = frozenset(signer.public.key_id for signer in signers)
@@ -70,6 +71,7 @@ class DirectoryFeed:
             self._stop(error, {"note": note})
             raise
         self.confirmed = note
+        self._shelf.put(Room.META, "confirmed", note)
         return moved
 
     async def _bodies(self, port: RelayPort, tail: Tail) -> dict[bytes, bytes]:
@@ -110,7 +112,7 @@ class DirectoryFeed:
         parsed = UnverifiedObject.parse(found)
         if parsed.kind == "revocation":
             name = read_revocation(parsed.content).name
-            self.forbidden.setdefault(name, now)
+            self._shelf.put(Room.PENDING, name, self.forbidden.setdefault(name, now))
             what = f"{name} is revoked; the log does not show it yet"
             self._alarms.raise_("pending-revocation", name, what, now)
 
@@ -120,16 +122,9 @@ class DirectoryFeed:
         for name, since in list(self.forbidden.items()):
             if not view.is_active(name, now):
                 del self.forbidden[name]
+                self._shelf.delete(Room.PENDING, name)
             elif now - since > view.parameters.lag:
                 self._alarms.raise_("unlogged", name, f"the directory does not show the revocation of {name}", now)
-
-
-def needed(found: bytes, bodies: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
-    """Digests of the bodies an object needs; none for one that cannot be read, which the fold will call void."""
-    try:
-        return body_digests(found, bodies)
-    except RemoteError:
-        return ()
 
 
 def certified(raw: bytes) -> tuple[str, frozenset[bytes]]:

@@ -106,7 +106,7 @@ class Dispatch:
         ticket = item.ticket
         for outcome in found.outcomes:
             if ticket is not None and not outcome.released and outcome.member in item.members:
-                ticket.narrowed.append(outcome)
+                ticket.narrow(outcome)
 
     def _sealed(self, item: Item, grant: Grant, view: DirectoryView, now: int) -> Sealed:
         part = seal_part(

@@ -9,14 +9,20 @@ from pathlib import Path
 from rsc_share import names
 from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
 from rsc_share.crypto.signing import VerifyCache
-from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, Unavailable
+from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, StorageError, Unavailable
 from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.connect import Connection, close
 from rsc_share.node.directory_feed import DirectoryFeed
+from rsc_share.node.elsewhere import CLONED, ROLLED_BACK
+from rsc_share.node.follower import Follower
 from rsc_share.node.identity import Identity, World
+from rsc_share.node.instance import LOGS, Instance
 from rsc_share.node.keys import Keys
-from rsc_share.node.line import Line
+from rsc_share.node.line import STOPPED, Line
+from rsc_share.node.records.tickets import error_wire, read_error
+from rsc_share.node.store.memory import MemoryStore
+from rsc_share.node.store.protocol import Room, Shelf, Store
 from rsc_share.node.trust import Trust
 from rsc_share.node.witness import Reader, Witness
 from rsc_share.session.frames import Offer
@@ -40,24 +46,33 @@ class Engine:
         ports: Mapping[str, RelayPort],
         world: World,
         keep_evidence: KeepEvidence = keep_nothing,
+        store: Store | None = None,
     ) -> None:
+        """`store`: where everything that must outlive this process is; without one it lives in memory."""
         self.identity, self.world, self.ports, self._keep = identity, world, ports, keep_evidence
         self.directory_log = directory_log
-        self.alarms = Alarms()
-        self.trust = Trust(identity.charter_digest)
-        self.keys = Keys(identity.node, identity.charter_digest)
-        self.witness = Witness(identity)
+        self.store: Store = MemoryStore() if store is None else store
+        self._shelf = shelf = Shelf(self.store)
+        self.instance = Instance.of(shelf, identity.node, world.random)
+        self.alarms = Alarms(shelf)
+        self.trust = Trust(identity.charter_digest, shelf)
+        self.keys = Keys(identity.node, identity.charter_digest, shelf)
+        self.witness = Witness(identity, shelf, lost=self.instance.follows)
         self.lines: dict[str, Line] = {}
-        self.stopped: RscError | None = None
-        self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._stop)
+        stopped = shelf.get(Room.META, STOPPED)
+        self.stopped: RscError | None = None if stopped is None else read_error(stopped)
+        """Why this node does nothing any more. A restart changes nothing about that: a person has to look."""
+        self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._stop, shelf)
         self._cache = VerifyCache()
-        self._unpublished: bytes | None = None
         self._cut_off = False
+        self._moved = False
         for host, port in ports.items():
             if isinstance(port, Connection):
                 port.trust(partial(self._pins, host))
         self.turned_away: Refused | None = None
         """Why the relay does not let this node in, as of the last turn: its word, not a proof."""
+        if self.trust.ready:
+            self._open_lines()
 
     def line(self, channel: str) -> Line:
         """The channel's line. `LocalError` if the charter has no such channel for this node."""
@@ -96,6 +111,13 @@ class Engine:
     async def turn(self) -> bool:
         """One round over everything. True if anything moved; errors of one log do not stop the others."""
         self.turned_away = None
+        moved = await self._turn()
+        self._moved = moved
+        await self.store.commit()
+        await self.store.rotate(self.world.now())
+        return moved
+
+    async def _turn(self) -> bool:
         moved = self.stopped is None and await self._guarded(self.feed.follow(self.port(self.directory_log)))
         if not self.trust.ready or self.stopped is not None:
             return await self._guarded(self._cosign()) or moved
@@ -120,6 +142,11 @@ class Engine:
             return await step
         except Unavailable:
             self._cut_off = True
+            return False
+        except StorageError as error:
+            if error.code not in (CLONED, ROLLED_BACK):
+                raise
+            self._refuse(error)
             return False
         except Misbehaviour as error:
             self._misbehaved(error.fields.get("log", ""), error, {})
@@ -148,18 +175,33 @@ class Engine:
         for line in self.lines.values():
             line.sending.forbidden = frozenset(self.feed.forbidden)
 
+    def _refuse(self, error: StorageError) -> None:
+        """This instance must never sign again, however often it is started: another one has used its key."""
+        kept = self._keep(error.code, {"entry": error.fields["entry"]})
+        error.fields["evidence"] = "" if kept is None else str(kept)
+        self.stopped = error
+        self._shelf.put(Room.META, STOPPED, error_wire(error))
+        for line in self.lines.values():
+            line.wake()
+
     def _stop(self, error: Misbehaviour, parts: Mapping[str, bytes]) -> None:
         self.stopped = error
+        self._shelf.put(Room.META, STOPPED, error_wire(error))
         error.evidence = error.evidence or self._keep(error.code, parts)
         for line in self.lines.values():
             line.stop(error, self.world.now())
 
     def _open_lines(self) -> None:
-        view = self.trust.view
+        view, known = self.trust.view, len(self.lines)
         for log, spec in view.logs.items():
             if log in self.lines or spec.spec is None or self.identity.member not in spec.members:
                 continue
-            self.lines[log] = Line(log, self.identity, self.world, self.trust, self.keys, self._cache, self.alarms)
+            line = self.lines[log] = Line(
+                log, self.identity, self.world, self.trust, self.keys, self._cache, self.alarms, self.store
+            )
+            line.tickets.forget_keys(self.world.now() - view.parameters.outbox_age)
+        if len(self.lines) > known:
+            self._shelf.put(Room.META, LOGS, sorted(self.lines))
 
     # --- witness and prekeys
 
@@ -178,8 +220,9 @@ class Engine:
         view = self.trust.directory.at(self.trust.directory.size)
         if not view.is_active(self.identity.node, now):
             return False
+        reader = self._reader(offer.log)
         try:
-            lines = self.witness.answer(offer, view, self._reader(offer.log), now)
+            lines = self.witness.answer(offer, view, reader, now, busy=self._moved)
         except Misbehaviour as error:
             self._misbehaved(offer.log, error, {"note": offer.note})
             return False
@@ -188,6 +231,10 @@ class Engine:
             return False
         if lines:
             size = self.witness.heads[offer.log].size
+            if isinstance(reader, Follower):
+                reader.cosigned(size)
+            # Another tree after a crash would be a fork in our name: the head is on disk before the line leaves.
+            await self.store.commit()
             await port.cosign(offer.log, size, [parse_signatures(item)[0].line() for item in lines])
         return bool(lines)
 
@@ -211,13 +258,16 @@ class Engine:
     async def _rotate_prekey(self) -> bool:
         now, parameters = self.world.now(), self.trust.view.parameters
         newest = self.keys.newest_prekey()
-        if self._unpublished is None:
+        if self.keys.unpublished is None:
             if newest is not None and now - newest < parameters.prekey_life:
                 return False
-            self._unpublished = self.keys.new_prekey(self.identity.signer, now, self.world.random(PREKEY_SECRET_SIZE))
-        # Kept until the directory has it: a prekey nobody can find is one nobody can seal to.
-        await self.port(self.directory_log).submit_object(self._unpublished, {})
-        self._unpublished = None
+            self.keys.new_prekey(self.identity.signer, now, self.world.random(PREKEY_SECRET_SIZE))
+        found = self.keys.unpublished
+        if found is None:
+            return False
+        await self.store.commit()
+        await self.port(self.directory_log).submit_object(found, {})
+        self.keys.published()
         settled = self._read_up_to() - 2 * parameters.lag
         self.keys.forget(superseded_before=settled, made_before=now - parameters.prekey_max)
         return True

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rsc_share.crypto.signing import VerifyCache
-from rsc_share.envelope.entry import Stamp, UnverifiedEntry
+from rsc_share.envelope.entry import Signed, Stamp, UnverifiedEntry
 from rsc_share.envelope.parts import Head, Ref
-from rsc_share.errors import RemoteError
-from rsc_share.log.merkle import leaf_hash
+from rsc_share.errors import RemoteError, StorageError
+from rsc_share.log.merkle import HASH_SIZE, leaf_hash
 from rsc_share.log.tree import MemoryTree
+from rsc_share.node.records.facts import entry_wire, fact_wire, read_fact, read_source
+from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.trust import Trust, log_signature, same_tree
 from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.facts import Fact, Key
@@ -17,6 +19,9 @@ from rsc_share.rulebook.order import opens
 from rsc_share.rulebook.view import Case, Party, Source, View
 from rsc_share.rulebook.witnesses import Witnessed, open_witnessed
 from rsc_share.session.frames import Bare, Full, Item, Tail
+
+TILE = 256
+"""Leaf hashes in one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,8 @@ class Seen:
 class Follower:
     """Feeds on tails. Entries are judged only when the tree they stand in has been checked against a signed root."""
 
-    def __init__(self, log: str, me: str, trust: Trust, signatures: VerifyCache) -> None:
-        self.log, self.me = log, me
+    def __init__(self, log: str, me: str, trust: Trust, signatures: VerifyCache, shelf: Shelf) -> None:
+        self.log, self.me, self._shelf = log, me, shelf
         self.trust, self.signatures = trust, signatures
         self.tree = MemoryTree()
         self.facts: dict[Key, Fact] = {}
@@ -48,6 +53,49 @@ class Follower:
         self._pending: list[tuple[int, UnverifiedEntry, Full]] = []
         self.checked = 0
         """Entries below this size stand in a tree whose root a signed checkpoint confirmed."""
+        self._kept = 0
+        self._effects: dict[Key, Fact] = {}
+        self._admitted: dict[int, Signed] = {}
+        self._load()
+
+    def _load(self) -> None:
+        found = self._shelf.get(Room.FOLLOWER, 0)
+        if found is None:
+            return
+        self._kept, head, self.witnessed_size, last, times = found
+        self.head = None if head is None else Head.from_wire(head, "head")
+        self.last = None if last is None else Stamp(*last)
+        self.times = [(index, at) for index, at in times]
+        for _, leaves in sorted(self._shelf.rows(Room.TILE)):
+            self.tree.extend(leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE))
+        if self.tree.size != self._kept:
+            raise StorageError(
+                f"the store holds {self.tree.size} hashes of {self._kept} of {self.log}", code="damaged-state"
+            )
+        self.checked = self._kept
+        self.facts = dict(read_fact(key, value) for key, value in self._shelf.rows(Room.FACT))
+
+    def save(self) -> None:
+        """Stage how far this log has been judged. What lies beyond is read, and judged, again after a restart.
+
+        The quorum's time is left out: after a restart only a cosignature seen since then lets this node sign.
+        """
+        size = min([self.checked, *(index for index, _, _ in self._pending[:1])])
+        for first in range(self._kept - self._kept % TILE, size, TILE):
+            self._shelf.put(Room.TILE, first, self.tree.row(0, first, min(TILE, size - first)))
+        for key, fact in self._effects.items():
+            self._shelf.put(Room.FACT, list(key), fact_wire(fact))
+        for index, signed in self._admitted.items():
+            self._shelf.put(Room.ENTRY, index, entry_wire(signed))
+        self._effects, self._admitted, self._kept = {}, {}, size
+        head = self.head.wire() if self.head is not None and self.head.size <= size else None
+        last = None if self.last is None else [self.last.logged_at, self.last.directory]
+        witnessed = min(self.witnessed_size, size)
+        self._shelf.put(Room.FOLLOWER, 0, [size, head, witnessed, last, [[i, at] for i, at in self.times if i < size]])
+
+    def cosigned(self, size: int) -> None:
+        """The times of the first `size` entries have been looked at, and need not be again."""
+        self.times = [(index, at) for index, at in self.times if index >= size]
 
     @property
     def size(self) -> int:
@@ -132,8 +180,10 @@ class Follower:
         case = self.case(index, entry, item)
         verdict = judge(case)
         self.facts.update(verdict.effects)
+        self._effects.update(verdict.effects)
         if isinstance(verdict, Admitted):
             self.sources[index] = Source.of(index, entry.signed)
+            self._admitted[index] = entry.signed
         self.last = entry.stamp
         return Seen(verdict, item, self._opening_true(case))
 
@@ -162,7 +212,11 @@ class Follower:
         return mine is None or (opening is not None and opens(case, self.me, mine, opening))
 
     def known(self, ref: Ref) -> Source | None:
-        found = self.sources.get(ref.index) if ref.log == self.log else None
+        if ref.log != self.log:
+            return None
+        found = self.sources.get(ref.index)
+        if found is None and (stored := self._shelf.get(Room.ENTRY, ref.index)) is not None:
+            found = self.sources[ref.index] = read_source(ref.index, stored)
         return found if found is not None and found.ref == ref else None
 
 

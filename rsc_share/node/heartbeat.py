@@ -8,6 +8,7 @@ from rsc_share.crypto.bodies import received_commitment
 from rsc_share.envelope.contents import HeartbeatContent
 from rsc_share.node.identity import Random
 from rsc_share.node.outbox import Item
+from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.session.frames import Statement
 
 DAY = 86_400_000
@@ -20,11 +21,19 @@ class Heartbeat:
     Heartbeats and their arrival never count as change: two nodes would answer each other for ever (I12).
     """
 
-    def __init__(self, log: str, node: str, random: Random) -> None:
-        self._log, self._node, self._random = log, node, random
+    def __init__(self, log: str, node: str, random: Random, shelf: Shelf) -> None:
+        self._log, self._node, self._random, self._shelf = log, node, random, shelf
         self._changed: dict[str, tuple[bytes, str]] = {}
         self._flash = False
         self._last: int | None = None
+        found = shelf.get(Room.HEARTBEAT, 0)
+        if found is not None:
+            changed, self._flash, self._last = found
+            self._changed = {sender: (digest, state) for sender, digest, state in changed}
+
+    def _save(self) -> None:
+        changed = [[sender, digest, state] for sender, (digest, state) in sorted(self._changed.items())]
+        self._shelf.put(Room.HEARTBEAT, 0, [changed, self._flash, self._last])
 
     def held(self, sender: str, header_hash: bytes, state: str, *, flash: bool = False) -> None:
         """An entry of `sender` is here in `state`. A bad state stays until it has been said."""
@@ -33,6 +42,7 @@ class Heartbeat:
             return
         self._changed[sender] = (header_hash, state)
         self._flash = self._flash or flash
+        self._save()
 
     def due(self, now: int, parameters: Parameters) -> bool:
         if self._last is None or self._flash:
@@ -52,6 +62,7 @@ class Heartbeat:
             rows.append((sender, commitment))
             statements.append(Statement(salt, digest, state))
         self._changed, self._flash, self._last = {}, False, now
+        self._save()
         return Item(
             "heartbeat",
             names.uuid7(now, self._random(10)),

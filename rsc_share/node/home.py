@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,21 @@ from rsc_share.errors import LocalError, RemoteError, RscError, StorageError
 from rsc_share.node.connect import close, connect
 from rsc_share.node.engine import Engine
 from rsc_share.node.identity import Identity, World
-from rsc_share.node.unlock import Unlock
+from rsc_share.node.instance import Instance
+from rsc_share.node.store.protocol import Shelf, Store
+from rsc_share.node.store.segments import KEY_SIZE, NEW
+from rsc_share.node.store.sqlite import SqliteStore
+from rsc_share.node.unlock import Source
 from rsc_share.session.port import RelayPort
 
-CONFIG, KEYS, EVIDENCE, LOCK = "node.toml", "keys/keystore", "evidence", "lock"
-FOLDERS = ("keys", "state", EVIDENCE)
+CONFIG, KEYS, STATE, EVIDENCE, LOCK = "node.toml", "keys/keystore", "state", "evidence", "lock"
+FOLDERS = ("keys", STATE, EVIDENCE)
+STATE_KEY = "state"
+"""The secret in the keystore that opens the store's key file."""
 MAX_CONFIG = 65_536
 MAX_ADDRESS = 800
 """Characters: a host, and the eight pins a charter may name."""
+OpenStore = Callable[[Path, bytes], Store]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +60,21 @@ class Settings:
         """Raises `LocalError` with the file and what would be right."""
         try:
             data = path.read_bytes()[: MAX_CONFIG + 1]
-            value = tomllib.loads(data.decode("utf-8")) if len(data) <= MAX_CONFIG else {}
         except OSError as error:
             raise LocalError(f"{path}: {error.strerror}", advice="make one with `rsc-share node init`") from None
+        return cls.parse(data, str(path))
+
+    @classmethod
+    def parse(cls, data: bytes, where: str) -> Settings:
+        """As `read`, from bytes that stand in `where`."""
+        try:
+            value = tomllib.loads(data.decode("utf-8")) if len(data) <= MAX_CONFIG else {}
         except (ValueError, RecursionError) as error:
-            raise LocalError(f"{path}: not TOML: {error}") from None
+            raise LocalError(f"{where}: not TOML: {error}") from None
         try:
             return cls._checked(value)
         except RemoteError as error:
-            raise LocalError(f"{path}: {error.what}") from None
+            raise LocalError(f"{where}: {error.what}") from None
 
     @classmethod
     def _checked(cls, value: Any) -> Settings:
@@ -112,7 +125,7 @@ class Home:
         write_whole(path / CONFIG, settings.text().encode())
 
     @classmethod
-    def open(cls, path: Path, unlock: Unlock) -> Home:
+    def open(cls, path: Path, unlock: Source) -> Home:
         settings = Settings.read(path / CONFIG)
         lock = _take_lock(path / LOCK)
         try:
@@ -137,18 +150,45 @@ class Home:
             officers={name: store.signer(f"officer/{name.partition('/')[2]}") for name in self.settings.officers},
         )
 
-    async def engine(self) -> Engine:
-        """Connected to every relay the settings name."""
+    def store(self, open_store: OpenStore = SqliteStore.open) -> Store:
+        """What this node remembers, under a key that the keystore holds. Raises `StorageError`.
+
+        Where the keystore has had such a key for a while and the folder is empty, an earlier instance lost its state:
+        the new one takes no number and no cosigned tree for granted.
+        """
+        known = STATE_KEY in self._keystore.names
+        if not known:
+            self._keystore.put(STATE_KEY, os.urandom(KEY_SIZE))
+            self._keystore.save()
+        store = open_store(self.path / STATE, self._keystore.secret(STATE_KEY))
+        if store.fresh:
+            Instance(os.urandom(16), self.settings.node, follows=known).begin(Shelf(store))
+        return store
+
+    def state_secret(self) -> bytes:
+        """What opens the store's key file, and seals a backup."""
+        return self._keystore.secret(STATE_KEY)
+
+    async def engine(self, open_store: OpenStore = SqliteStore.open) -> Engine:
+        """Connected to every relay the settings name, and with everything this node remembers."""
         identity = self.identity()
         ports: dict[str, RelayPort] = {}
         world = World()
+        store: Store | None = None
         try:
             for host, address in self.settings.relays.items():
                 ports[host], world = await connect(host, address, identity)
-        except BaseException:
+            store = self.store(open_store)
+            return Engine(identity, self.settings.directory, ports, world, self.keep_evidence, store)
+        except BaseException as error:
             await close(ports.values())
-            raise
-        return Engine(identity, self.settings.directory, ports, world, self.keep_evidence)
+            if store is None:
+                raise
+            await store.close()
+            if not isinstance(error, RscError):
+                raise
+            what = f"{self.path / STATE} cannot be read: {error.what}"
+            raise StorageError(what, code="damaged-state", advice=error.advice or NEW) from error
 
     def keep_evidence(self, code: str, parts: Mapping[str, bytes]) -> Path:
         """Signed proof of misbehaviour, one folder for each case."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from rsc_share.bell import Bell
@@ -10,6 +10,8 @@ from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.labels.label import Label
+
+Write = Callable[[int, "Event"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,15 @@ Event = Arrival | RecallEvent
 class Inbox:
     """The events of one channel. Positions never change; a recalled message's payload is erased in place."""
 
-    def __init__(self) -> None:
-        self.events: list[Event] = []
+    def __init__(self, events: Iterable[Event], write: Write) -> None:
+        """`write` is called with the position and value of every event that is new or changed."""
+        self.events: list[Event] = list(events)
+        self._write = write
         self.stopped: RscError | None = None
         self._bell = Bell()
 
     def add(self, event: Event) -> None:
+        self._write(len(self.events), event)
         self.events.append(event)
         self.wake()
 
@@ -73,18 +78,25 @@ class Inbox:
         for position, event in enumerate(self.events):
             if isinstance(event, Arrival) and event.place == target and event.payloads:
                 self.events[position] = replace(event, payloads={})
+                self._write(position, self.events[position])
                 found = True
         return found
 
 
 class Cursor:
-    """One consumer: the lowest position not done, and those done above it."""
+    """One consumer: the lowest position not done, those done above it, and how far it has been given anything."""
 
-    def __init__(self) -> None:
-        self.low = 0
-        self._above: set[int] = set()
-        self.given: set[int] = set()
+    def __init__(self, save: Callable[[Cursor], None], low: int = 0, above: Iterable[int] = (), given: int = 0) -> None:
+        self.low, self.above, self.given = low, set(above), given
+        self._save = save
         self.open = False
+
+    def give(self, position: int) -> bool:
+        """Hand out a position. True if it, or a later one, was handed out before."""
+        again, self.given = position < self.given, max(self.given, position + 1)
+        if not again:
+            self._save(self)
+        return again
 
     def enter(self) -> None:
         if self.open:
@@ -97,10 +109,13 @@ class Cursor:
         self.open = False
 
     def pending(self, position: int) -> bool:
-        return position >= self.low and position not in self._above
+        return position >= self.low and position not in self.above
 
     def done(self, position: int) -> None:
-        self._above.add(position)
-        while self.low in self._above:
-            self._above.remove(self.low)
+        if position < self.low:
+            return
+        self.above.add(position)
+        while self.low in self.above:
+            self.above.remove(self.low)
             self.low += 1
+        self._save(self)

@@ -16,6 +16,7 @@ from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
 from rsc_share.errors import RemoteError
 from rsc_share.messages.portions import MAX_PAYLOAD
+from rsc_share.node.store.protocol import Room, Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +33,51 @@ class Opened:
 
 
 class Keys:
-    """Prekey private halves by id, grant keys by (sender, grant id). Neither is in any backup."""
+    """Prekey private halves by id, grant keys by (sender, grant id). Neither is in any backup.
 
-    def __init__(self, node: str, framework_id: bytes) -> None:
-        self._node, self._framework_id = node, framework_id
+    Prekeys are in the store until the deletion rule lets them go. Of a grant the store keeps what the log shows anyway,
+    the key sealed to a prekey of ours: with the prekey's deletion it closes for good, here as everywhere.
+    """
+
+    def __init__(self, node: str, framework_id: bytes, shelf: Shelf) -> None:
+        self._node, self._framework_id, self._shelf = node, framework_id, shelf
         self._prekeys: dict[bytes, tuple[Prekey, int]] = {}
+        self._unpublished: dict[bytes, bytes] = {}
         self._grants: dict[tuple[str, bytes], tuple[bytes, int]] = {}
+        self._load()
 
-    def new_prekey(self, signer: Signer, now: int, secret: bytes) -> bytes:
-        """A prekey from 96 fresh random bytes; the directory object that publishes it. The private half stays here."""
+    def _load(self) -> None:
+        for key_id, (secret, made, found) in self._shelf.rows(Room.PREKEY):
+            self._prekeys[key_id] = (Prekey.from_bytes(secret), made)
+            if found is not None:
+                self._unpublished[key_id] = found
+        for (sender, grant_id), (key_id, sealed, info, logged_at) in self._shelf.rows(Room.GRANT):
+            if key_id in self._prekeys:
+                gk = open_key(self._prekeys[key_id][0], sealed, info)
+                self._grants[sender, grant_id] = (gk, logged_at)
+
+    def new_prekey(self, signer: Signer, now: int, secret: bytes) -> None:
+        """Make a prekey from 96 fresh random bytes. `unpublished` has the object until the directory has it."""
         prekey = Prekey.from_bytes(secret)
-        self._prekeys[prekey.id] = (prekey, now)
-        return publish_prekey(PrekeyObject(self._node, prekey.public, now), self._framework_id, signer)
+        found = publish_prekey(PrekeyObject(self._node, prekey.public, now), self._framework_id, signer)
+        self._prekeys[prekey.id], self._unpublished[prekey.id] = (prekey, now), found
+        self._shelf.put(Room.PREKEY, prekey.id, [secret, now, found])
+
+    def ids(self) -> tuple[bytes, ...]:
+        """Of all prekeys whose private half is here."""
+        return tuple(self._prekeys)
+
+    @property
+    def unpublished(self) -> bytes | None:
+        """The object of the newest prekey, if the directory does not show it yet."""
+        return next(reversed(self._unpublished.values()), None)
+
+    def published(self) -> None:
+        """The directory has it: kept until then, for a prekey nobody can find is one nobody can seal to."""
+        for key_id in self._unpublished:
+            prekey, made = self._prekeys[key_id]
+            self._shelf.put(Room.PREKEY, key_id, [prekey.to_bytes(), made, None])
+        self._unpublished.clear()
 
     def newest_prekey(self) -> int | None:
         """When (ms) the newest one was made."""
@@ -59,7 +93,17 @@ class Keys:
         dead = [key for key, (_, made) in self._prekeys.items() if made < newest or made < made_before]
         for key in dead:
             del self._prekeys[key]
+            self._unpublished.pop(key, None)
+            self._shelf.delete(Room.PREKEY, key)
+        if dead:
+            self._drop_grants(set(dead))
         return len(dead)
+
+    def _drop_grants(self, prekeys: set[bytes]) -> None:
+        """What is sealed to a deleted prekey opens no more; in memory a key in use lives on for its hour."""
+        for key, (key_id, *_) in self._shelf.rows(Room.GRANT):
+            if key_id in prekeys:
+                self._shelf.delete(Room.GRANT, key)
 
     def __len__(self) -> int:
         return len(self._prekeys)
@@ -92,8 +136,11 @@ class Keys:
             self._grants[header.sender, header.id] = (open_key(held[0], sealed, info), logged_at)
         except RemoteError:
             return "bad-grant"
+        self._shelf.put(Room.GRANT, [header.sender, header.id], [mine[1], sealed, info, logged_at])
         dead = logged_at - view.parameters.grant_life - view.parameters.lag
-        self._grants = {key: value for key, value in self._grants.items() if value[1] > dead}
+        for key in [key for key, (_, granted) in self._grants.items() if granted <= dead]:
+            del self._grants[key]
+            self._shelf.delete(Room.GRANT, list(key))
         return "stored"
 
     def open(self, header: Header, realm: str, body: bytes | None) -> Opened:

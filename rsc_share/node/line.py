@@ -12,7 +12,10 @@ from rsc_share.node.heartbeat import Heartbeat
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
 from rsc_share.node.reading import Reading
+from rsc_share.node.records.tickets import error_wire, read_error
 from rsc_share.node.sending import Sending
+from rsc_share.node.store.protocol import Room, Shelf, Store
+from rsc_share.node.tickets import Tickets
 from rsc_share.node.trust import Trust
 from rsc_share.rulebook.admit import Admitted, Void
 from rsc_share.rulebook.witnesses import fresh
@@ -20,6 +23,7 @@ from rsc_share.session.frames import Full, Tail
 from rsc_share.session.port import RelayPort
 
 READ_LIMIT = 256
+CONFIRMED, STOPPED = "confirmed", "stopped"
 DIRECTORY_ROW = 5
 """The row of the admission table that compares `directory`; row 13 compares `seen`."""
 
@@ -28,17 +32,31 @@ class Line:
     """Joins follower, reading and sending of one log. Stops for good on a tree or fork error, and on nothing else."""
 
     def __init__(
-        self, log: str, identity: Identity, world: World, trust: Trust, keys: Keys, cache: VerifyCache, alarms: Alarms
+        self,
+        log: str,
+        identity: Identity,
+        world: World,
+        trust: Trust,
+        keys: Keys,
+        cache: VerifyCache,
+        alarms: Alarms,
+        store: Store,
     ) -> None:
         self.log, self._identity, self._world, self._trust, self._alarms = log, identity, world, trust, alarms
-        self.follower = Follower(log, identity.node, trust, cache)
-        self.heartbeat = Heartbeat(log, identity.node, world.random)
-        self.deliveries = Deliveries(alarms, log)
-        self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries)
-        self.sending = Sending(log, identity, world, alarms, self.deliveries, self.reading.own)
-        self.stopped: RscError | None = None
+        self.shelf = shelf = Shelf(store, log)
+        self.tickets = Tickets(shelf)
+        self.follower = Follower(log, identity.node, trust, cache, shelf)
+        self.heartbeat = Heartbeat(log, identity.node, world.random, shelf)
+        self.deliveries = Deliveries(alarms, log, shelf, self.tickets)
+        self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries, shelf)
+        self.sending = Sending(log, identity, world, alarms, self.deliveries, self.reading.own, shelf, self.tickets)
         self._started = False
-        self.confirmed = b""
+        self.confirmed: bytes = shelf.get(Room.META, CONFIRMED) or b""
+        stopped = shelf.get(Room.META, STOPPED)
+        self.stopped: RscError | None = None if stopped is None else read_error(stopped)
+        """Why nothing of this log is believed any more. A restart does not make a log true again."""
+        if self.stopped is not None:
+            self.reading.inbox.stop(self.stopped)
         self._blocked_since: int | None = None
 
     async def read(self, port: RelayPort) -> bool:
@@ -49,7 +67,9 @@ class Line:
             if tail is not None:
                 moved = self._follow(tail) or moved
             if tail is None or not tail.items:
-                moved = self._take(self.follower.judge_pending(), self._world.now()) or moved
+                if self._take(self.follower.judge_pending(), self._world.now()):
+                    self.follower.save()
+                    moved = True
                 self._tell_unread(self._world.now())
                 return await self._confirm(port) or moved
         return moved
@@ -60,6 +80,7 @@ class Line:
         try:
             self._take(self.follower.take(tail, now), now)
             self._promises_kept()
+            self.follower.save()
         except Misbehaviour as error:
             self.stop(error, now)
             raise
@@ -87,20 +108,25 @@ class Line:
 
     async def _confirm(self, port: RelayPort) -> bool:
         note, now = await port.witnessed(self.log), self._world.now()
-        if note is None or note == self.confirmed:
+        # What was confirmed before a restart is confirmed again: its quorum must be shown to this process.
+        if note is None or (note == self.confirmed and self.follower.quorum_time is not None):
             return False
         try:
             moved = self.follower.confirm(note, now)
         except Misbehaviour as error:
             self.stop(error, now)
             raise
-        self.confirmed = note
+        if note != self.confirmed:
+            self.confirmed = note
+            self.shelf.put(Room.META, CONFIRMED, note)
+        self.follower.save()
         self.reading.inbox.wake()
         return moved
 
     def stop(self, error: RscError, now: int) -> None:
         """Nothing of this log is believed any more; everybody who waits hears it."""
         self.stopped = error
+        self.shelf.put(Room.META, STOPPED, error_wire(error))
         self._alarms.raise_(error.code, self.log, error.what, now)
         self.reading.inbox.stop(error)
 
@@ -154,8 +180,12 @@ class Line:
         """Whether this node may sign here: fresh directory, and once since start a log head fresh by k members."""
         if self.stopped is not None or not self._trust.fresh(now) or self.follower.head is None:
             return False
-        if not self._started:
-            self._started = fresh(self._trust.view, self.follower.quorum_time, now)
+        if not self._started and fresh(self._trust.view, self.follower.quorum_time, now):
+            # Fresh, and consistent with what was read before; and it holds the newest entry we know to be ours. A
+            # store that was put back from a copy has met the entries it does not know by now (`rolled-back`).
+            self._started = self.sending.found_itself(self.follower.witnessed_size)
+            if self._started:
+                self.sending.begin()
         return self._started
 
     def wake(self) -> None:

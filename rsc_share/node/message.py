@@ -91,8 +91,9 @@ class Message(Generic[B]):
         return f"Message({self.reference}, {self.label})"
 
     async def done(self) -> None:
-        """This consumer has dealt with it: it does not come again. The sender sees `handed-over`."""
+        """This consumer has dealt with it: when this returns, it never comes again. The sender sees `handed-over`."""
         self._channel.done(self._consumer, self._position)
+        await self._channel.durable()
 
     async def acknowledge(self, note: str = "", *, officer: str | None = None) -> None:
         """A person's act: an officer's signed word that it was read. `note` goes to the sender as a sealed message.

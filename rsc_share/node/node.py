@@ -13,10 +13,11 @@ from typing import Any, Self
 from rsc_share.errors import LocalError, RscError, StorageError
 from rsc_share.messages import STANDARD, Body, Registry
 from rsc_share.node.alarms import Alarm
+from rsc_share.node.backup import write_backup
 from rsc_share.node.channel import Channel
 from rsc_share.node.engine import Engine
 from rsc_share.node.home import Home
-from rsc_share.node.unlock import Unlock
+from rsc_share.node.unlock import Source, Unlock
 
 IDLE_SECONDS = 1.0
 """The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
@@ -50,10 +51,12 @@ class Node:
         `unlock` has no default: no passphrase is looked up silently. Raises on entering: `LocalError` (configuration,
         passphrase), `StorageError` (in use, damaged), `Unavailable` (no relay).
         """
-        return _opened(Path(path), unlock, tuple(types))
+        return opened(Path(path), unlock, tuple(types))
 
     async def __aenter__(self) -> Self:
         await self.drain()
+        if isinstance(self.engine.stopped, StorageError):
+            raise self.engine.stopped  # an old copy of state/: it never signs, so it is not opened
         self._task = asyncio.create_task(self._run(), name=f"rsc-share {self.name}")
         self._task.add_done_callback(self._ended)
         return self
@@ -73,9 +76,18 @@ class Node:
                 await asyncio.wait_for(asyncio.gather(self._task, return_exceptions=True), CLOSE_SECONDS)
         for line in self.engine.lines.values():
             line.reading.inbox.wake()
-        await self.engine.aclose()
-        if self._home is not None:
-            self._home.close()
+        await self.close()
+
+    async def close(self) -> None:
+        """Give sessions, store and directory back. Closing twice is fine."""
+        try:
+            await self.engine.aclose()
+        finally:
+            try:
+                await self.engine.store.close()
+            finally:
+                if self._home is not None:
+                    self._home.close()
 
     def __repr__(self) -> str:
         return f"Node({self.name})"
@@ -102,6 +114,11 @@ class Node:
             self._channels[name] = Channel(self, self.engine.line(name), name)
         return self._channels[name]
 
+    async def failed(self) -> None:
+        """Return when the background task has ended by itself: `raise_if_closed` then says why."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     def now(self) -> int:
         return self.engine.world.now()
 
@@ -114,6 +131,17 @@ class Node:
             raise LocalError(f"node {self.name} is closed")
         if self._failure is not None:
             raise StorageError(f"node {self.name} has stopped: {self._failure}", code="stopped") from self._failure
+
+    async def backup(self, out: Path) -> int:
+        """Write what a new instance may know of this one into a new file; the number of rows in it.
+
+        Raises `LocalError` where the node has no directory, or the file is there already; `StorageError`.
+        """
+        if self._home is None:
+            raise LocalError(f"{self.name} lives in memory: there is nothing to restore it into")
+        async with self._turning:
+            await self.engine.store.commit()
+            return write_backup(out, self._home, self.engine.store, self.now())
 
     async def drain(self) -> bool:
         """Do everything that can be done now. True if anything was."""
@@ -145,14 +173,16 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def _opened(path: Path, unlock: Unlock, types: tuple[type[Body], ...]) -> AsyncIterator[Node]:
+async def opened(path: Path, unlock: Source, types: tuple[type[Body], ...] = ()) -> AsyncIterator[Node]:
+    """As `Node.open`, for callers that have the passphrase already."""
     home = Home.open(path, unlock)
     try:
-        engine = await home.engine()
-        try:
-            async with Node(engine, types, home) as node:
-                yield node
-        finally:
-            await engine.aclose()  # where the node never got so far as to close itself
-    finally:
+        node = Node(await home.engine(), types, home)
+    except BaseException:
         home.close()
+        raise
+    try:
+        async with node:
+            yield node
+    finally:
+        await node.close()  # also where entering failed

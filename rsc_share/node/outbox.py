@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from rsc_share.envelope.contents import Content
 from rsc_share.envelope.header import PRECEDENCES
@@ -67,38 +68,98 @@ class Sent:
     counters: tuple[tuple[str, int], ...]
 
 
-class Outbox:
-    """Items of one log by precedence and age; at most one signed batch in flight."""
+class Book(Protocol):
+    """Where an outbox writes down what it does, and what it held when it was last written to."""
 
-    def __init__(self) -> None:
-        self._queued: list[Item] = []
-        self.in_flight: list[Sent] = []
+    queued: list[Item]
+    in_flight: list[Sent]
+    kept: dict[bytes, Item]
+
+    def added(self, item: Item) -> None: ...
+
+    def first(self, item: Item) -> None: ...
+
+    def signed(self, sent: Sent) -> None: ...
+
+    def answered(self, sent: Sent) -> None: ...
+
+    def kept_as(self, sent: Sent) -> None: ...
+
+    def emptied(self, item: Item) -> None: ...
+
+    def dropped(self, item: Item) -> None: ...
+
+
+class Outbox:
+    """Items of one log by precedence and age; at most one signed batch in flight. What changes is staged at once."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
         self.submitted_at = 0
-        self.kept: dict[bytes, Item] = {}
+        self._queued: list[Item] = book.queued
+        self.in_flight: list[Sent] = book.in_flight
+        self.kept: dict[bytes, Item] = book.kept
         """Logged. Payload and salt stay until delivered or recalled (a resend needs both), the rest for a recall."""
 
     def add(self, items: Iterable[Item]) -> None:
-        self._queued.extend(items)
+        for item in items:
+            self._queued.append(item)
+            self._book.added(item)
 
     def requeue(self, items: Iterable[Item]) -> None:
         """Back to the front, in their order: refused or not tried, and to be numbered again."""
-        self._queued[:0] = list(items)
+        back = list(items)
+        self._queued[:0] = back
+        for item in reversed(back):
+            self._book.first(item)
 
     def next(self, limit: int) -> list[Item]:
-        """The next items to send, FLASH first, oldest first; they stay queued until `take`."""
+        """The next items to send, FLASH first, oldest first; they stay queued until they are signed or dropped."""
         rank = {name: i for i, name in enumerate(PRECEDENCES)}
         return sorted(self._queued, key=lambda item: rank[item.precedence])[:limit]
 
-    def take(self, items: Iterable[Item]) -> None:
-        gone = {id(item) for item in items}
-        self._queued = [item for item in self._queued if id(item) not in gone]
+    def drop(self, items: Iterable[Item]) -> None:
+        """Gone for good: withdrawn, failed, or logged by another way."""
+        gone = self._unqueue(items)
+        for item in gone:
+            self._book.dropped(item)
+
+    def done(self, item: Item) -> None:
+        """An item that is not queued any more, and of which nothing is kept."""
+        self._book.dropped(item)
+
+    def _unqueue(self, items: Iterable[Item]) -> list[Item]:
+        gone = {id(item): item for item in items}
+        self._queued[:] = [item for item in self._queued if id(item) not in gone]
+        return list(gone.values())
+
+    def find(self, message_id: bytes) -> Item | None:
+        """A queued item by its id."""
+        return next((item for item in self._queued if item.id == message_id), None)
+
+    def signed(self, batch: Sequence[Sent], now: int) -> None:
+        """These bytes may leave once the store has committed them: they are the only ones under their numbers."""
+        self._unqueue(sent.item for sent in batch)
+        self.in_flight, self.submitted_at = list(batch), now
+        for sent in batch:
+            self._book.signed(sent)
+
+    def answered(self, sent: Sent) -> None:
+        """The outcome of these bytes is known."""
+        self.in_flight = [row for row in self.in_flight if row is not sent]
+        self._book.answered(sent)
+
+    def keep(self, sent: Sent) -> None:
+        """Logged, and kept for a resend and a recall."""
+        self.kept[sent.header_hash] = sent.item
+        self._book.kept_as(sent)
 
     def withdraw(self, ticket: Ticket) -> bool:
         """Drop a message none of whose entries was signed yet. False: too late."""
         mine = [item for item in self._queued if item.ticket is ticket]
         if len(mine) != ticket.expected:
             return False
-        self.take(mine)
+        self.drop(mine)
         return True
 
     def forget(self, header_hash: bytes) -> None:
@@ -106,6 +167,12 @@ class Outbox:
         item = self.kept.get(header_hash)
         if item is not None:
             item.payload, item.salt, item.sealed = b"", b"", None
+            self._book.emptied(item)
+
+    def recalled(self, header_hash: bytes) -> None:
+        item = self.kept.pop(header_hash, None)
+        if item is not None:
+            self._book.dropped(item)
 
     def wake(self) -> None:
         for item in (*self._queued, *(sent.item for sent in self.in_flight)):
@@ -118,7 +185,10 @@ class Outbox:
         for item in (*self._queued, *(sent.item for sent in self.in_flight)):
             if item.ticket is not None:
                 item.ticket.fail(error)
-        self._queued, self.in_flight = [], []
+        for sent in self.in_flight:
+            self.answered(sent)
+            self._book.dropped(sent.item)
+        self.drop(self._queued)
         return had
 
     def __len__(self) -> int:

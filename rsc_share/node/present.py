@@ -66,6 +66,7 @@ def present_recall(
 
     async def answer(statement: str, basis: str | None, officer: str | None) -> None:
         channel.state(event.target, event.header.sender, statement, basis, officer)
+        await channel.durable()
 
     body._answer = answer
     return Message(

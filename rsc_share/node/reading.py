@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rsc_share import names
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.bodies import received_commitment
@@ -20,8 +22,10 @@ from rsc_share.messages import RecallNotice
 from rsc_share.messages.portions import read_payload
 from rsc_share.node.delivery import Deliveries
 from rsc_share.node.heartbeat import Heartbeat
-from rsc_share.node.inbox import Arrival, Inbox, RecallEvent
+from rsc_share.node.inbox import Arrival, Event, Inbox, RecallEvent
 from rsc_share.node.keys import Keys, Opened
+from rsc_share.node.records.incoming import event_wire, read_event
+from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.ticket import Delivered, Ticket
 from rsc_share.rulebook.admit import Admitted
 from rsc_share.session.frames import Full
@@ -41,25 +45,58 @@ SAID = {
 """How an acknowledgement's statement shows in the deliveries of its target."""
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """The entry by which a document is shown: its portion 0, or the first one this node may read."""
+
+    place: Ref
+    header: Header
+    logged_at: int
+    unconfirmed: bool
+
+
 class Reading:
     """The receiving half of one channel. Entries come one verified stretch of the log at a time."""
 
-    def __init__(self, log: str, me: str, keys: Keys, heartbeat: Heartbeat, deliveries: Deliveries) -> None:
-        self._log, self._me, self._keys = log, me, keys
+    def __init__(
+        self, log: str, me: str, keys: Keys, heartbeat: Heartbeat, deliveries: Deliveries, shelf: Shelf
+    ) -> None:
+        self._log, self._me, self._keys, self._shelf = log, me, keys, shelf
         self._heartbeat, self._deliveries = heartbeat, deliveries
-        self.inbox = Inbox()
+        self.inbox = Inbox((read_event(value) for _, value in sorted(shelf.rows(Room.EVENT))), self._write)
         self.places: dict[str, Ref] = {}
         """Reference -> place of every message this node holds or wrote."""
         self.own: dict[Ref, Ticket] = {}
         self._parts: dict[Document, dict[int, tuple[Label, bytes]]] = {}
-        self._fresh: dict[Document, tuple[Admitted, Header]] = {}
-        self._heads: dict[Document, tuple[Admitted, Header]] = {}
+        self._fresh: dict[Document, First] = {}
+        self._heads: dict[Document, First] = {}
         self._held_at: dict[Ref, tuple[Document, int]] = {}
         self.unread: dict[Ref, tuple[str, Header]] = {}
         """Entries whose body did not come (`body-missing`) or is not what was committed to (`bad-part`). What is
         recalled or erased further on in the log leaves again."""
-        self._notices: dict[bytes, str] = {}
+        self._notices: dict[bytes, str] = dict(shelf.rows(Room.NOTICE))
         self._seqs: dict[Ref, str] = {}
+        self._recalls: set[Ref] = set()
+        self._load()
+
+    def _load(self) -> None:
+        """What the events say about places and documents; which entry brought which portion is written down apart."""
+        for event in self.inbox.events:
+            if not isinstance(event, Arrival):
+                self._recalls.add(event.place)
+                continue
+            self.places[event.reference], self._seqs[event.place] = event.place, event.reference
+            if event.header.document is not None:
+                document = event.header.sender, event.header.document[0]
+                self._parts[document] = {
+                    portion: (event.labels[portion], payload) for portion, payload in event.payloads.items()
+                }
+                self._heads[document] = First(event.place, event.header, event.logged_at, event.unconfirmed)
+        for (index, digest), (sender, document_id, portion) in self._shelf.rows(Room.HELD):
+            self._held_at[Ref(self._log, index, digest)] = ((sender, document_id), portion)
+
+    def _write(self, position: int, event: Event) -> None:
+        self._shelf.put(Room.EVENT, position, event_wire(event))
 
     def entry(self, verdict: Admitted, item: Full, view: DirectoryView, now: int) -> None:
         """Take one admitted entry of another node."""
@@ -85,6 +122,10 @@ class Reading:
             self.unread = {at: held for at, held in self.unread.items() if gone.isdisjoint(_digests(held[1]))}
 
     def _message(self, verdict: Admitted, header: Header, realm: str, item: Full) -> None:
+        if Ref(self._log, verdict.index, verdict.signed.header_hash) in self._held_at:
+            # Brought back by a backup and read again by the new instance, which has no key for it any more.
+            self._heartbeat.held(header.sender, verdict.signed.header_hash, "stored")
+            return
         opened = self._keys.open(header, realm, next(iter(item.bodies), None))
         flash = header.precedence == "FLASH"
         self._heartbeat.held(header.sender, verdict.signed.header_hash, opened.state, flash=flash)
@@ -94,45 +135,46 @@ class Reading:
             return
         if header.type == RecallNotice.TYPE:
             self._notices[header.id] = _reason(opened)
+            self._shelf.put(Room.NOTICE, header.id, self._notices[header.id])
             return
         document = _document(verdict, header)
         parts = self._parts.setdefault(document, {})
         if opened.portion in parts:
             return  # said already: a portion that was shown is never another one afterwards
         parts[opened.portion] = (header.label, opened.payload)
-        self._held_at[Ref(self._log, verdict.index, verdict.signed.header_hash)] = (document, opened.portion)
-        self._fresh.setdefault(document, (verdict, header))
+        place = Ref(self._log, verdict.index, verdict.signed.header_hash)
+        self._held_at[place] = (document, opened.portion)
+        self._shelf.put(Room.HELD, [place.index, place.header_hash], [*document, opened.portion])
+        first = First(place, header, verdict.stamp.logged_at, verdict.unconfirmed)
+        self._fresh.setdefault(document, first)
         if opened.portion == 0:
-            self._fresh[document] = (verdict, header)
+            self._fresh[document] = first
 
     def stretch_ends(self, view: DirectoryView) -> None:
         """All entries up to a checked root are in: what is complete as far as this node may read it, is shown."""
         for document, first in self._fresh.items():
             redelivered = document in self._heads
-            if not redelivered or first[1].id == document[1]:
+            if not redelivered or first.header.id == document[1]:
                 self._heads[document] = first
-            verdict, header = self._heads[document]
-            self._show(document, verdict, header, view, redelivered=redelivered)
-            if header.document is None:
+            self._show(document, self._heads[document], view, redelivered=redelivered)
+            if first.header.document is None:
                 del self._parts[document], self._heads[document]
         self._fresh = {}
 
-    def _show(
-        self, document: Document, verdict: Admitted, header: Header, view: DirectoryView, *, redelivered: bool
-    ) -> None:
-        place = Ref(self._log, verdict.index, verdict.signed.header_hash)
+    def _show(self, document: Document, first: First, view: DirectoryView, *, redelivered: bool) -> None:
+        header = first.header
         reference = names.reference(header.sender, names.channel_of(self._log), header.seq)
-        self.places[reference] = place
-        self._seqs[place] = reference
+        self.places[reference] = first.place
+        self._seqs[first.place] = reference
         parts = self._parts[document]
         self.inbox.add(
             Arrival(
                 reference=reference,
-                place=place,
+                place=first.place,
                 header=header,
-                logged_at=verdict.stamp.logged_at,
-                exercise=view.channel_facts(self._log, verdict.stamp.logged_at).realm == "exercise",
-                unconfirmed=verdict.unconfirmed,
+                logged_at=first.logged_at,
+                exercise=view.channel_facts(self._log, first.logged_at).realm == "exercise",
+                unconfirmed=first.unconfirmed,
                 total=header.document[1] - 1 if header.document else None,
                 labels={portion: label for portion, (label, _) in parts.items()},
                 payloads={portion: payload for portion, (_, payload) in parts.items()},
@@ -170,14 +212,17 @@ class Reading:
         self.inbox.erase(target)
         self.unread.pop(target, None)
         document, portion = self._held_at.pop(target, (None, 0))
+        self._shelf.delete(Room.HELD, [target.index, target.header_hash])
         if document is not None:
             self._parts.get(document, {}).pop(portion, None)
-        if target not in self._seqs:
+        place = Ref(self._log, verdict.index, verdict.signed.header_hash)
+        if target not in self._seqs or place in self._recalls:
             return  # a further portion of a document whose first one says it all, or nothing this node was shown
+        self._recalls.add(place)
         self.inbox.add(
             RecallEvent(
                 reference=self._seqs[target],
-                place=Ref(self._log, verdict.index, verdict.signed.header_hash),
+                place=place,
                 header=header,
                 logged_at=verdict.stamp.logged_at,
                 target=target,

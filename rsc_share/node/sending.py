@@ -12,11 +12,15 @@ from rsc_share.envelope.parts import Head, Ref
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.log import proofs
 from rsc_share.node.alarms import Alarms
+from rsc_share.node.book import OutboxBook
 from rsc_share.node.delivery import Addressed, Deliveries
 from rsc_share.node.dispatch import MAX_ENTRIES, Dispatch, Standing
+from rsc_share.node.elsewhere import CLONED, ROLLED_BACK, elsewhere, not_ours
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.outbox import Item, Outbox, Sent
+from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.ticket import Place, Ticket
+from rsc_share.node.tickets import Tickets
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact
 from rsc_share.rulebook.witnesses import open_witnessed
 from rsc_share.session.frames import Logged, Outcome, Turned, Weather
@@ -34,30 +38,68 @@ class Sending:
     """Outbox, numbering and receipts of one log at this node."""
 
     def __init__(
-        self, log: str, identity: Identity, world: World, alarms: Alarms, deliveries: Deliveries, own: dict[Ref, Ticket]
+        self,
+        log: str,
+        identity: Identity,
+        world: World,
+        alarms: Alarms,
+        deliveries: Deliveries,
+        own: dict[Ref, Ticket],
+        shelf: Shelf,
+        tickets: Tickets,
     ) -> None:
-        self._log, self._identity, self._world = log, identity, world
-        self._alarms, self._deliveries, self._own = alarms, deliveries, own
+        self._log, self._identity, self._world, self._shelf = log, identity, world, shelf
+        self._alarms, self._deliveries, self._own, self.tickets = alarms, deliveries, own, tickets
         self._dispatch = Dispatch(log, identity, world)
-        self.outbox = Outbox()
+        self.outbox = Outbox(OutboxBook(shelf, tickets))
         deliveries.delivered = self.outbox.forget
         self.head: HeadFact = NO_HEAD
+        self.begun = False
+        """Whether this instance has signed here: from then on it knows every number that its key has signed."""
         self._counters: dict[str, int] = {}
-        self._ours: set[bytes] = set()
-        self._promised: dict[int, bytes] = {}
+        self._ours: set[bytes] = {digest for digest, _ in shelf.rows(Room.OURS)}
+        """Headers signed here that were not seen in the log yet."""
+        self._promised: dict[int, bytes] = dict(shelf.rows(Room.PROMISE))
         """Leaf by index of every receipt, until this node has read that far."""
-        self._refused: set[bytes] = set()
+        self._refused: dict[bytes, int] = dict(shelf.rows(Room.REFUSED))
+        """Number by header hash of what the log has refused with its signature."""
         self._placed: set[bytes] = set()
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
+        self._load()
+
+    def _load(self) -> None:
+        found = self._shelf.get(Room.SENDER, 0)
+        if found is not None:
+            self.begun, seq, digest, index, counters = found
+            self.head, self._counters = HeadFact(seq, digest, index), dict(counters)
+        self._placed = {row.header_hash for row in self.outbox.in_flight if row.seq <= self.head.seq}
+        for ticket in self.tickets.all():
+            for place in ticket.places.values():
+                self._own[Ref(self._log, place.index, place.header_hash)] = ticket
+
+    def _save(self) -> None:
+        counters = [[node, n] for node, n in sorted(self._counters.items())]
+        head = self.head
+        self._shelf.put(Room.SENDER, 0, [self.begun, head.seq, head.header_hash, head.index, counters])
+
+    def begin(self) -> None:
+        """This instance may sign here: what its key signed before, it has found in the log or in its store."""
+        if not self.begun:
+            self.begun = True
+            self._save()
 
     async def send(self, port: RelayPort, view: DirectoryView, seen: Head, directory: Head) -> bool:
-        """Sign what is queued and hand it in, or hand in again what has no answer. True if something moved."""
+        """Sign what is queued and hand it in, or hand in again what has no answer. True if something moved.
+
+        Nothing leaves before the bytes and their numbers are durable: after a crash the same bytes go out again.
+        """
         now = self._world.now()
         if not self.outbox.in_flight:
             self._sign(view, seen, directory, now)
         if not self.outbox.in_flight:
             return False
+        await self._shelf.store.commit()
         sent = self.outbox.in_flight
         outcomes = await port.submit(self._log, [row.submission for row in sent])
         if len(outcomes) != len(sent):
@@ -67,20 +109,22 @@ class Sending:
     def _sign(self, view: DirectoryView, seen: Head, directory: Head, now: int) -> None:
         items = [item for item in self.outbox.next(MAX_ENTRIES) if not self._held(item, view, now)]
         ready, failed = self._dispatch.prepare(items, view, now)
-        self.outbox.take([*items, *failed])
+        self.outbox.drop(failed)
         if not ready:
             return
         standing = Standing(self.head, self._counters, seen, directory)
-        self.outbox.in_flight = self._dispatch.sign(ready, standing, view, now)
-        self.outbox.submitted_at = now
-        self._ours.update(row.header_hash for row in self.outbox.in_flight)
+        batch = self._dispatch.sign(ready, standing, view, now)
+        self.outbox.signed(batch, now)
+        for row in batch:
+            self._ours.add(row.header_hash)
+            self._shelf.put(Room.OURS, row.header_hash, row.seq)
 
     def _held(self, item: Item, view: DirectoryView, now: int) -> bool:
         """Whether it would reach a node whose revocation we obey already: it waits until the log shows that too."""
         return bool(self.forbidden) and not self.forbidden.isdisjoint(self._dispatch.audience(item, view, now))
 
     def _settle(self, sent: Sequence[Sent], outcomes: Sequence[Outcome], view: DirectoryView) -> bool:
-        unknown: list[Sent] = []
+        unknown = 0
         again: list[Item] = []
         refused = False
         for row, outcome in zip(sent, outcomes, strict=True):
@@ -92,12 +136,20 @@ class Sending:
             elif isinstance(outcome, Weather) and outcome.code == "not-tried" and refused:
                 # A signed refusal of an *earlier* header refuses every header whose prev runs through it (I7). Without
                 # one, another header for this number would be the second: a fork in our own name.
+                self._unwrite(row)
                 again.append(row.item)
             else:
-                unknown.append(row)
-        self.outbox.in_flight = unknown
+                unknown += 1
         self.outbox.requeue(again)
-        return len(unknown) < len(sent)
+        return unknown < len(sent)
+
+    def _unwrite(self, row: Sent) -> None:
+        """These bytes will never stand in the log: their log has said so, over its signature."""
+        self.outbox.answered(row)
+        self._refused[row.header_hash] = row.seq
+        self._shelf.put(Room.REFUSED, row.header_hash, row.seq)
+        self._ours.discard(row.header_hash)
+        self._shelf.delete(Room.OURS, row.header_hash)
 
     def _logged(self, row: Sent, outcome: Logged, view: DirectoryView) -> None:
         now = self._world.now()
@@ -111,53 +163,96 @@ class Sending:
             what = "the relay's receipt is dated off this node's clock"
             self._alarms.raise_("bad-receipt", row.header_hash.hex(), what, now, logged_at=outcome.stamp.logged_at)
         self._promised[outcome.index] = entry.leaf
+        self._shelf.put(Room.PROMISE, outcome.index, entry.leaf)
         place = Place(outcome.index, row.seq, outcome.stamp, row.header_hash, entry.raw, outcome.note, outcome.proof)
         self._take_place(row, place)
 
     def broken_promise(self, size: int, leaf: Callable[[int], bytes]) -> int | None:
         """The index of a receipt that the tree of `size` this node has read contradicts; None if all are kept."""
         due = [index for index in self._promised if index < size]
+        for index in due:
+            self._shelf.delete(Room.PROMISE, index)
         return next((index for index in due if self._promised.pop(index) != leaf(index)), None)
 
     def _take_place(self, row: Sent, place: Place) -> None:
         """Once for each entry: after a broken answer the same bytes are sent, and answered, again."""
+        self.outbox.answered(row)
         if row.header_hash in self._placed:
             return
         self._placed.add(row.header_hash)
-        item, ticket = row.item, row.item.ticket
         self.head = HeadFact(row.seq, row.header_hash, place.index)
         self._counters.update(row.counters)
-        if item.kind == "message" and item.label is not None:
-            reference = names.reference(self._identity.node, names.channel_of(self._log), row.seq)
-            addressed = Addressed(row.header_hash, place.stamp.logged_at, ticket, reference)
-            self._deliveries.logged(item.nodes, addressed)
-            self.outbox.kept[row.header_hash] = item
+        self._save()
+        self._is_logged(row, place)
+
+    def _is_logged(self, row: Sent, place: Place) -> None:
+        item, ticket = row.item, row.item.ticket
         if ticket is not None:
             self._own[Ref(self._log, place.index, row.header_hash)] = ticket
             ticket.place(item.portion, place)
         if isinstance(item.content, RecallContent) and item.refs.target is not None:
-            self.outbox.kept.pop(item.refs.target.header_hash, None)
+            self.outbox.recalled(item.refs.target.header_hash)
+        if item.kind != "message" or item.label is None:
+            self.outbox.done(item)
+            return
+        reference = names.reference(self._identity.node, names.channel_of(self._log), row.seq)
+        addressed = Addressed(row.seq, row.header_hash, place.stamp.logged_at, ticket, reference)
+        self._deliveries.logged(item.nodes, addressed)
+        self.outbox.keep(row)
 
     def seen_in_log(self, entry: UnverifiedEntry, index: int, now: int, *, started: bool) -> None:
         """An entry with our name stands in the verified log: the log is the truth for our own numbers.
 
-        Before this node has `started` to sign, what it finds is its own past, which it may have forgotten.
+        Before this instance has begun to sign, what it finds is the past of an earlier one. Afterwards it has written
+        down everything its key signed, so what it does not know was signed elsewhere: by a copy of this node that runs
+        (`cloned`), or by this node before somebody put an older `state/` in place (`rolled-back`).
         """
-        header = entry.header
-        row = next((sent for sent in self.outbox.in_flight if sent.header_hash == entry.signed.header_hash), None)
+        header, digest = entry.header, entry.signed.header_hash
+        row = next((sent for sent in self.outbox.in_flight if sent.header_hash == digest), None)
         if row is not None:
-            self._take_place(row, Place(index, row.seq, entry.stamp, row.header_hash, entry.raw))
-            self.outbox.in_flight = [sent for sent in self.outbox.in_flight if sent is not row]
-        elif entry.signed.header_hash in self._refused:
+            self._take_place(row, Place(index, row.seq, entry.stamp, digest, entry.raw))
+        elif digest in self._refused:
             what = f"number {header.seq} was refused with the log's signature and is logged all the same"
             self._alarms.raise_("refused-then-logged", f"{self._log}/{index}", what, now)
-        elif started and entry.signed.header_hash not in self._ours:
-            what = f"number {header.seq} is signed with this node's key and was not written here"
-            self._alarms.raise_("cloned", f"{self._log}/{header.seq}", what, now)
+        elif digest not in self._ours:
+            self._not_ours(entry, index, now, started=started)
+        self._forget_signed(digest, header.seq)
         if header.seq > self.head.seq:
-            self.head = HeadFact(header.seq, entry.signed.header_hash, index)
+            self.head = HeadFact(header.seq, digest, index)
             for node in header.nodes:
                 self._counters[node] = self._counters.get(node, 0) + 1
+            self._save()
+
+    def _not_ours(self, entry: UnverifiedEntry, index: int, now: int, *, started: bool) -> None:
+        header = entry.header
+        if started or self.begun:
+            code = CLONED if started else ROLLED_BACK
+            self._alarms.raise_(
+                code, f"{self._log}/{header.seq}", f"{elsewhere(header, self._log)} and was not written here", now
+            )
+            raise not_ours(header, self._log, code, entry.raw)
+        if (item := self.outbox.find(header.id)) is not None:
+            # Queued in a backup, sent by the instance that was lost: it is in the log and goes out no second time.
+            self.outbox.drop([item])
+            if item.ticket is not None:
+                self.tickets.keep(item.ticket)
+                self._own[Ref(self._log, index, entry.signed.header_hash)] = item.ticket
+                item.ticket.place(
+                    item.portion, Place(index, header.seq, entry.stamp, entry.signed.header_hash, entry.raw)
+                )
+
+    def _forget_signed(self, digest: bytes, seq: int) -> None:
+        """What stands in the log, and what can stand there no more, need not be recognised again."""
+        if digest in self._ours:
+            self._ours.discard(digest)
+            self._shelf.delete(Room.OURS, digest)
+        for refused in [known for known, number in self._refused.items() if number <= seq]:
+            del self._refused[refused]
+            self._shelf.delete(Room.REFUSED, refused)
+
+    def found_itself(self, size: int) -> bool:
+        """Whether the newest entry this node knows as its own lies in a witnessed tree of `size` that it has read."""
+        return self.head.index < size and not self._promised
 
     def _turned(self, row: Sent, outcome: Turned, view: DirectoryView, again: list[Item]) -> None:
         refusal = outcome.refusal
@@ -165,7 +260,7 @@ class Sending:
         if spec is None or refusal.header_hash != row.header_hash or refusal.log != self._log:
             raise RemoteError("a refusal of something else than was sent", code="bad-receipt")
         refusal.verify(spec.ed25519, view.framework_id)
-        self._refused.add(row.header_hash)
+        self._unwrite(row)
         item = row.item
         item.attempts += 1
         if refusal.code in REGRANT:
@@ -175,7 +270,10 @@ class Sending:
             self._give_up(item, refusal.error())
         elif item.kind != "grant":
             again.append(item)
+        else:
+            self.outbox.done(item)
 
     def _give_up(self, item: Item, error: Refused) -> None:
         if item.ticket is not None:
             item.ticket.fail(error)
+        self.outbox.done(item)

@@ -89,8 +89,8 @@ class Submission:
         """True: it never left and is gone. False: it was signed already; recall it instead."""
         if not self._channel.line.sending.outbox.withdraw(self._ticket):
             return False
-        self._ticket.withdrawn = True
-        self._ticket.wake()
+        self._ticket.withdraw()
+        await self._channel.durable()
         return True
 
     @asynccontextmanager

@@ -71,10 +71,9 @@ class Subscription(Generic[B]):
         cursor = self._cursor
         if not cursor.pending(position):
             return None
-        again = position in cursor.given
-        message = self._channel.message(position, self._consumer, again=again)
+        message = self._channel.message(position, self._consumer, again=position < cursor.given)
         if message is None or (self._types and not isinstance(message.body, self._types)):
             cursor.done(position)  # not for this consumer; its own cursor alone moves
             return None
-        cursor.given.add(position)
+        cursor.give(position)
         return message

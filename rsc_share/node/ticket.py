@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rsc_share.bell import Bell
@@ -32,6 +33,14 @@ class Place:
     proof: tuple[bytes, ...] = field(repr=False, default=())
 
 
+def _unwatched(ticket: Ticket) -> None:
+    """Nobody writes this ticket down."""
+
+
+def _unplaced(ticket: Ticket, portion: int, place: Place) -> None:
+    """Nobody writes this ticket's places down."""
+
+
 class Ticket:
     """One message: queued, then logged (with places of all portions), or failed. Several callers may wait."""
 
@@ -44,6 +53,8 @@ class Ticket:
         self.narrowed: list[Outcome] = []
         """Outcomes that re-sealing has changed for the worse since the plan was shown."""
         self.history: list[Delivered] = []
+        self.changed: Callable[[Ticket], None] = _unwatched
+        self.placed: Callable[[Ticket, int, Place], None] = _unplaced
         self._bell = Bell()
 
     @property
@@ -58,17 +69,29 @@ class Ticket:
         if portion in self.places:
             return
         self.places[portion] = place
+        self.placed(self, portion, place)
         self.wake()
 
     def fail(self, error: RscError) -> None:
         if not self.settled:
             self.error = error
+            self.changed(self)
         self.wake()
+
+    def withdraw(self) -> None:
+        self.withdrawn = True
+        self.changed(self)
+        self.wake()
+
+    def narrow(self, outcome: Outcome) -> None:
+        self.narrowed.append(outcome)
+        self.changed(self)
 
     def deliver(self, step: Delivered) -> None:
         if any(past.member == step.member and past.state == step.state for past in self.history):
             return
         self.history.append(step)
+        self.changed(self)
         self.wake()
 
     def wake(self) -> None:

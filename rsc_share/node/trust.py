@@ -6,7 +6,9 @@ What is permissive counts only from the witnessed directory; what is restrictive
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 
+from rsc_share.charter.amendment import body_digests
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.entry import DirectoryEntry
@@ -16,6 +18,7 @@ from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.merkle import CompactRange, leaf_hash
 from rsc_share.log.note import KeyType, Note
 from rsc_share.log.tree import MemoryTree
+from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.rulebook.witnesses import open_witnessed
 from rsc_share.session.frames import Full, Tail
 
@@ -23,7 +26,8 @@ from rsc_share.session.frames import Full, Tail
 class Trust:
     """Fold over the directory log, fed with tails from a relay. Nothing in a tail is believed before it verifies."""
 
-    def __init__(self, charter_digest: bytes) -> None:
+    def __init__(self, charter_digest: bytes, shelf: Shelf) -> None:
+        self._shelf = shelf
         self.directory = Directory(charter_digest)
         self.tree = MemoryTree()
         self.raw: list[bytes] = []
@@ -33,6 +37,27 @@ class Trust:
         self.confirmed_at: int | None = None
         self.head: Head | None = None
         """The newest head that k members cosigned: what `header.directory` names."""
+        self._load()
+
+    def _load(self) -> None:
+        """Fold what was kept. It was verified when it came, and is verified again: the fold knows no other way."""
+        for _, (raw, bodies) in sorted(self._shelf.rows(Room.DIRECTORY)):
+            self._apply(raw, {sha256(body).digest(): body for body in bodies})
+            self.tree.append(leaf_hash(raw))
+            self.raw.append(raw)
+        self.voids.clear()  # told when they were read
+        found = self._shelf.get(Room.TRUST, 0)
+        if found is not None:
+            self.witnessed, self.confirmed_at, head = found
+            self.head = None if head is None else Head.from_wire(head, "head")
+
+    def _save(self) -> None:
+        head = None if self.head is None else self.head.wire()
+        self._shelf.put(Room.TRUST, 0, [self.witnessed, self.confirmed_at, head])
+
+    def _keep(self, raw: bytes, bodies: Mapping[bytes, bytes]) -> None:
+        wanted = [bodies[digest] for digest in needed(object_of(raw), bodies) if digest in bodies]
+        self._shelf.put(Room.DIRECTORY, self.size, [raw, wanted])
 
     @property
     def size(self) -> int:
@@ -72,6 +97,7 @@ class Trust:
         for raw in entries:
             if self.directory.size == self.size:
                 self._apply(raw, bodies)  # where a body is missing this raises, and the next tail begins here
+            self._keep(raw, bodies)
             self.tree.append(leaf_hash(raw))
             self.raw.append(raw)
         self._note(tail.note, now)
@@ -135,6 +161,7 @@ class Trust:
         self.witnessed = checkpoint.size
         self.confirmed_at = max(quorum, self.confirmed_at or 0)
         self.head = Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
+        self._save()
 
     def logged_times(self, start: int, stop: int) -> list[int]:
         """When the entries from `start` to before `stop` were logged (ms)."""
@@ -150,6 +177,14 @@ def object_of(raw: bytes) -> bytes:
         return DirectoryEntry.parse(raw).object
     except RemoteError:
         return b""
+
+
+def needed(found: bytes, bodies: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+    """Digests of the bodies an object needs; none for one that cannot be read, which the fold will call void."""
+    try:
+        return body_digests(found, bodies)
+    except RemoteError:
+        return ()
 
 
 def same_tree(root: bytes, checkpoint: Checkpoint) -> None:

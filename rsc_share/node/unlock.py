@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 from os import PathLike
 from pathlib import Path
+from typing import Protocol
 
 from rsc_share.errors import LocalError
 
 MAX_PASSPHRASE = 4096
+
+
+class Source(Protocol):
+    """Whoever can say a passphrase: an `Unlock`, or a command that has asked a person for it."""
+
+    def passphrase(self) -> bytes: ...
 
 
 class Unlock:

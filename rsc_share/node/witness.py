@@ -17,6 +17,7 @@ from rsc_share.log.cosignature import cosign_ed25519, cosign_mldsa44
 from rsc_share.log.merkle import EMPTY_ROOT
 from rsc_share.log.tree import MemoryTree
 from rsc_share.node.identity import Identity
+from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.trust import same_tree
 from rsc_share.rulebook.witnesses import Witnessed, open_witnessed, witness_name
 from rsc_share.session.frames import Offer
@@ -34,7 +35,7 @@ class Reader(Protocol):
 
 
 AGAIN = 250
-"""ms before the same tree is cosigned again."""
+"""ms before the same tree is cosigned again, or another one while there is much to do."""
 PQ_EVERY = 10 * 60_000
 """ms between ML-DSA-44 cosignatures of one log."""
 
@@ -50,17 +51,23 @@ class WitnessHead:
 
 
 class Witness:
-    """Heads by log. In a durable node they live in its store and are in no backup."""
+    """Heads by log. They live in the node's store and are in no backup: who lost them begins where k others stand."""
 
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
-        self.heads: dict[str, WitnessHead] = {}
+    def __init__(self, identity: Identity, shelf: Shelf, *, lost: bool = False) -> None:
+        """`lost`: an earlier instance of this node may have cosigned more than anybody here remembers."""
+        self._identity, self._shelf, self._lost = identity, shelf, lost
+        self.heads: dict[str, WitnessHead] = {log: WitnessHead(*row) for log, row in shelf.rows(Room.WITNESS)}
 
     def sizes(self) -> dict[str, int]:
         return {log: head.size for log, head in self.heads.items()}
 
-    def answer(self, offer: Offer, view: DirectoryView, reader: Reader | None, now: int) -> list[bytes]:
+    def answer(
+        self, offer: Offer, view: DirectoryView, reader: Reader | None, now: int, *, busy: bool = False
+    ) -> list[bytes]:
         """Cosignature lines for an offer, or none where the time to answer has not come.
+
+        The caller makes the store durable before a line leaves. While the node is `busy` a log is cosigned every
+        250 ms, and at once when it goes idle: a line says more the later it is made, and each costs a sync.
 
         Raises `Misbehaviour` (equivocation) for a tree that contradicts one seen before, `RemoteError` for a bad offer.
         """
@@ -70,9 +77,10 @@ class Witness:
         found = open_witnessed(offer.note, view, offer.log, now)
         size, root = found.checkpoint.size, found.checkpoint.root
         head = self.heads.get(offer.log)
-        if head is not None and (head.size, head.root) == (size, root) and now - head.time < AGAIN:
+        same = head is not None and (head.size, head.root) == (size, root)
+        if head is not None and (same or busy) and now - head.time < AGAIN:
             return []  # a relay that asks without end gets no work without end
-        if head is None and size > 0 and reader is None and not self._others(found, view):
+        if head is None and size > 0 and (reader is None or self._lost) and not self._others(found, view):
             return []
         self._extends(offer, head, size, root)
         if reader is not None:
@@ -81,7 +89,8 @@ class Witness:
             same_tree(reader.tree.root(size), found.checkpoint)
             self._times_plausible(reader, head, found.checkpoint, now, parameters.skew)
         pq = head is None or now - head.pq_time >= PQ_EVERY or offer.log == view.charter.directory
-        self.heads[offer.log] = WitnessHead(size, root, now, now if pq or head is None else head.pq_time)
+        kept = self.heads[offer.log] = WitnessHead(size, root, now, now if pq or head is None else head.pq_time)
+        self._shelf.put(Room.WITNESS, offer.log, [kept.size, kept.root, kept.time, kept.pq_time])
         name, seconds = witness_name(view, self._identity.node), now // 1000
         lines = [cosign_ed25519(found.checkpoint, name, self._identity.witness, seconds).line()]
         if pq:

@@ -44,6 +44,7 @@ class Framework:
         self.folder = folder
         self._nodes: dict[str, Node] = {}
         self._count = 0
+        self._connected = 0
 
     @classmethod
     def create(
@@ -172,11 +173,20 @@ class Framework:
         }
         Home.create(path, settings, secrets, passphrase, cost=UNSAFE_FAST)
 
+    def host(self, node: Node) -> None:
+        """Let a node opened from a directory take part in `settle` like the others, until `let_go`."""
+        self._nodes[node.name] = node
+
+    def let_go(self, node: Node) -> None:
+        """It is closed, or it has crashed."""
+        self._nodes.pop(node.name, None)
+
     async def _connect(self, host: str, address: str, identity: Identity) -> tuple[RelayPort, World]:
         if address != f"memory:{self.founded.framework_id.hex()[:16]}":
             raise LocalError(f"{address} is another framework's", advice="one framework in memory at a time")
         wire = await self._wire(identity, "moved")
-        return wire, World(self.clock, Dice(self.founded.plan.seed, identity.node, "moved"))
+        self._connected += 1  # a process that starts again does not repeat its randomness
+        return wire, World(self.clock, Dice(self.founded.plan.seed, identity.node, "moved", self._connected))
 
     # --- acts
 

@@ -1,0 +1,126 @@
+"""`rsc-share node run` owns a node's directory; `publish`, `listen` and `status` talk to it through its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, passphrase
+from rsc_share.cli.node_state import Given
+from rsc_share.cli.output import GOOD, LOOK, WRONG, note, rows, say, show
+from rsc_share.errors import LocalError
+from rsc_share.node.door import MAX_FRAME, Door, ask
+from rsc_share.node.node import opened
+
+Folder = Annotated[Path, typer.Argument(help="The node's home folder.")]
+Channel = Annotated[str, typer.Option(help="The channel's name.")]
+
+
+def run(folder: Folder, unlock_env: UnlockEnv = None, unlock_file: UnlockFile = None) -> None:
+    """Run the node until SIGTERM or Ctrl-C. Kill it whenever you like: nothing acknowledged is lost."""
+    asyncio.run(_run(folder, Given(passphrase(unlock_env, unlock_file, f"node {folder}"))))
+
+
+async def _run(folder: Path, unlock: Given) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with opened(folder, unlock) as node, Door(node, folder):
+        note(f"{node.name} runs; stop it with SIGTERM")
+        stopping = asyncio.ensure_future(stop.wait())
+        failing = asyncio.ensure_future(node.failed())
+        await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        failing.cancel()
+        node.raise_if_closed()
+
+
+def publish(
+    folder: Folder,
+    channel: Channel,
+    label: Annotated[str, typer.Option(help='Such as "TLP:GREEN REL TO @members".')],
+    kind: Annotated[str, typer.Option("--type", help="Message type, such as cyber/indicator/1.")],
+    body: Annotated[Path | None, typer.Option(help="JSON file with the message; without it, standard input.")] = None,
+    key: Annotated[str | None, typer.Option(help="A rerun under the same key is the same message.")] = None,
+    precedence: Annotated[str, typer.Option(help="FLASH, IMMEDIATE, PRIORITY or ROUTINE.")] = "ROUTINE",
+    wait: Annotated[bool, typer.Option("--wait", help="Until the relay has logged it and proved that.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish one message. When this returns it is on the node's disk and goes out once."""
+    fields = {"body": _text(body), "channel": channel, "key": key, "label": label, "precedence": precedence}
+    answers = asyncio.run(_all(folder, "publish", {**fields, "type": kind, "wait": wait}))
+    found = {name: value for answer in answers for name, value in answer[1].items()}
+    if as_json:
+        show(found)
+        return
+    say(found.get("reference", found["id"]), GOOD)
+    note(f"for {', '.join(found['members'])}" + ("" if wait else "; queued: it leaves as soon as the relay answers"))
+
+
+def _text(body: Path | None) -> str:
+    """At most what the socket takes, and one byte: the rest is never read."""
+    try:
+        data = sys.stdin.buffer.read(MAX_FRAME + 1) if body is None else _beginning(body)
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise LocalError(f"{body or 'the input'} is not UTF-8", advice="a message is JSON in UTF-8") from None
+
+
+def _beginning(body: Path) -> bytes:
+    with body.open("rb") as file:
+        return file.read(MAX_FRAME + 1)
+
+
+def listen(
+    folder: Folder,
+    channel: Channel,
+    consumer: Annotated[str, typer.Option(help="Each consumer gets everything, and has its own place.")] = "default",
+    count: Annotated[int | None, typer.Option(help="Stop after this many; without it, never.")] = None,
+) -> None:
+    """Print messages as they come, one JSON document a line. Printed is done: it does not come again."""
+    asyncio.run(_listen(folder, channel, consumer, count))
+
+
+async def _listen(folder: Path, channel: str, consumer: str, count: int | None) -> None:
+    async for _, fields in ask(folder, "listen", {"channel": channel, "consumer": consumer}, count):
+        sys.stdout.write(json.dumps({**fields, "body": json.loads(fields["body"])}, sort_keys=True) + "\n")
+        sys.stdout.flush()
+
+
+def status(folder: Folder, as_json: AsJson = False) -> int:
+    """How far the node has read, what waits, and what is wrong. Exit code 1: something is."""
+    ((_, found),) = asyncio.run(_all(folder, "status", {}))
+    wrong = bool(found["stopped"] or found["turned_away"]) or not all(log["alive"] for log in found["logs"].values())
+    if as_json:
+        show(found)
+        return int(wrong)
+    say(f"{found['node']}, instance {found['instance'][:8]}, directory of {found['directory']['size']} entries", "bold")
+    lines = [
+        (
+            (log, str(s["size"]), str(s["witnessed"]), str(s["outbox"]), "yes" if s["sends"] else "no"),
+            GOOD if s["alive"] and s["sends"] else LOOK if s["alive"] else WRONG,
+        )
+        for log, s in sorted(found["logs"].items())
+    ]
+    rows(("log", "read", "witnessed", "waiting", "sends"), lines)
+    for alarm in found["alarms"]:
+        when = datetime.fromtimestamp(alarm["time"] // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        say(f"{when} {alarm['code']}: {alarm['what']}", LOOK)
+    for word in ("stopped", "turned_away"):
+        if found[word]:
+            say(f"{word.replace('_', ' ')}: {found[word]}", WRONG)
+    return int(wrong)
+
+
+async def _all(folder: Path, name: str, fields: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    found = [answer async for answer in ask(folder, name, fields)]
+    if not found:
+        raise LocalError(f"the node in {folder} gave no answer", code="not-running")
+    return found

@@ -1,0 +1,220 @@
+"""The local socket of a running node: other programs of the same user publish, listen and look through it.
+
+    frame = u32 length || msgpack value, at most 1 MiB
+
+A connection carries one request, `[name, {arguments}]`, and its answers `[name, {...}]`; the last one is `end` or
+`error`. A listener confirms each `message` with `["done", {"last": flag}]` before the next one comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from rsc_share import codec, shape
+from rsc_share.errors import LocalError, RemoteError, RscError, StorageError
+from rsc_share.node.draft import Draft
+from rsc_share.node.local import message_wire, read_body, status_of
+from rsc_share.node.node import Node
+from rsc_share.node.records.tickets import error_wire, read_error
+
+SOCKET: Final = "socket"
+MAX_FRAME: Final = 1 << 20
+MAX_CONNECTIONS: Final = 64
+_CREDENTIALS: Final = struct.Struct("3i")
+
+Answer = Callable[[str, dict[str, Any]], Awaitable[None]]
+
+
+class Door:
+    """Open while the node runs: `async with Door(node, folder)`."""
+
+    def __init__(self, node: Node, folder: Path) -> None:
+        self._node, self._path = node, folder / SOCKET
+        self._server: asyncio.Server | None = None
+        self._guests: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Door:
+        listening = _bound(self._path)
+        self._server = await asyncio.start_unix_server(self._enter, sock=listening, limit=MAX_FRAME)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.close()
+        for guest in self._guests:
+            guest.cancel()
+        await asyncio.gather(*self._guests, return_exceptions=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+
+    async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        guest = asyncio.current_task()
+        if guest is None or len(self._guests) >= MAX_CONNECTIONS or peer_uid(writer) != os.geteuid():
+            writer.close()  # the mode of the socket says the same; this holds where the folder's does not
+            return
+        self._guests.add(guest)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # it went away; what it asked for stands
+        finally:
+            self._guests.discard(guest)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def answer(name: str, fields: dict[str, Any]) -> None:
+            writer.write(framed([name, fields]))
+            await writer.drain()
+
+        try:
+            name, fields = await next_frame(reader)
+            handler = {"publish": self._publish, "listen": self._listen, "status": self._status, "backup": self._backup}
+            if name not in handler:
+                raise LocalError(f"this node does not know the request {name!r}", advice="use the same release")
+            await handler[name](fields, answer, reader)
+            await answer("end", {})
+        except RscError as error:
+            await answer("error", {"error": error_wire(error)})
+
+    async def _publish(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
+        m = shape.closed(fields, "publish", ("body", "channel", "key", "label", "precedence", "type", "wait"))
+        body = read_body(self._node.registry, m["type"], m["body"])
+        draft = Draft(body, label=m["label"], key=m["key"], precedence=m["precedence"])
+        sent = await self._node.channel(m["channel"]).publish(draft)
+        await answer("queued", {"id": str(sent.id), "members": sorted(sent.plan.released_to)})
+        if m["wait"]:
+            receipt = await sent.receipt()
+            await answer("logged", {"index": receipt.index, "reference": receipt.reference})
+
+    async def _listen(self, fields: dict[str, Any], answer: Answer, reader: asyncio.StreamReader) -> None:
+        m = shape.closed(fields, "listen", ("channel", "consumer"))
+        async with self._node.channel(m["channel"]).subscribe(consumer=m["consumer"], window=1) as messages:
+            waiting = _Hangup(reader)
+            try:
+                while (message := await waiting.unless(anext(messages))) is not None:
+                    await answer("message", message_wire(message))
+                    word, said = await waiting.said()
+                    if word != "done":
+                        return
+                    await message.done()
+                    if said.get("last"):
+                        return
+            finally:
+                await waiting.close()
+
+    async def _status(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
+        shape.closed(fields, "status", ())
+        await answer("status", status_of(self._node))
+
+    async def _backup(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
+        m = shape.closed(fields, "backup", ("out",))
+        await answer("backup", {"rows": await self._node.backup(Path(m["out"]))})
+
+
+class _Hangup:
+    """What the other end says next, read beside waiting for a message: a listener that left must not keep its name."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._next: asyncio.Task[tuple[str, dict[str, Any]]] = asyncio.create_task(next_frame(reader))
+
+    async def unless(self, wait: Awaitable[Any]) -> Any:
+        """The result of `wait`, or None if the other end said anything, or left, before that."""
+        waiting = asyncio.ensure_future(wait)
+        try:
+            await asyncio.wait({waiting, self._next}, return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else None
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+    async def said(self) -> tuple[str, dict[str, Any]]:
+        found = await self._next
+        self._next = asyncio.create_task(next_frame(self._reader))
+        return found
+
+    async def close(self) -> None:
+        self._next.cancel()
+        await asyncio.gather(self._next, return_exceptions=True)
+
+
+def peer_uid(writer: asyncio.StreamWriter) -> int:
+    """The user at the other end, as the kernel says."""
+    found: socket.socket = writer.get_extra_info("socket")
+    _, uid, _ = _CREDENTIALS.unpack(found.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(uid)
+
+
+def _bound(path: Path) -> socket.socket:
+    """A listening socket of mode 0600. The node's lock is held, so one that lies there is of a process that died."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        made.bind(str(path))
+        made.listen(MAX_CONNECTIONS)
+    except OSError as error:
+        made.close()
+        raise StorageError(f"{path}: {error.strerror or error}", code="no-socket") from None
+    finally:
+        os.umask(before)
+    return made
+
+
+def framed(value: Any) -> bytes:
+    data = codec.pack(value)
+    if len(data) > MAX_FRAME:
+        raise LocalError(f"{len(data)} bytes do not fit the local socket", advice=f"at most {MAX_FRAME}")
+    return struct.pack(">I", len(data)) + data
+
+
+async def next_frame(reader: asyncio.StreamReader) -> tuple[str, dict[str, Any]]:
+    """Name and fields. Raises `asyncio.IncompleteReadError` at the end, `RemoteError` for anything else."""
+    (length,) = struct.unpack(">I", await reader.readexactly(4))
+    if length > MAX_FRAME:
+        raise RemoteError(f"a frame of {length} bytes; at most {MAX_FRAME}")
+    name, fields = shape.row(codec.unpack(await reader.readexactly(length), max_size=MAX_FRAME), "frame", 2)
+    if type(fields) is not dict:
+        raise shape.wrong("frame", "needs a map of fields")
+    return shape.text(name, "frame", low=1, high=40), fields
+
+
+async def ask(
+    folder: Path, name: str, fields: dict[str, Any], count: int | None = None
+) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """The answers of the node that runs in `folder`; of messages at most `count`.
+
+    A `message` is done when the next answer is asked for. Raises `LocalError` (`not-running`), and whatever the node
+    answered with.
+    """
+    given = 0
+    try:
+        reader, writer = await asyncio.open_unix_connection(folder / SOCKET, limit=MAX_FRAME)
+    except OSError:
+        advice = f"start it: rsc-share node run {folder}"
+        raise LocalError(f"no node runs in {folder}", code="not-running", advice=advice) from None
+    try:
+        writer.write(framed([name, fields]))
+        while True:
+            try:
+                kind, found = await next_frame(reader)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                raise LocalError(f"the node in {folder} has stopped", code="not-running") from None
+            if kind == "error":
+                raise read_error(found["error"])
+            if kind == "end":
+                return
+            yield kind, found
+            if kind == "message":
+                given += 1
+                writer.write(framed(["done", {"last": given == count}]))
+    finally:
+        writer.close()

@@ -1,0 +1,78 @@
+"""What a running node says about itself and its messages, as plain values for other programs on the machine."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from rsc_share.errors import LocalError
+from rsc_share.messages import Body, Registry, UnknownMessage
+from rsc_share.node.message import Message
+from rsc_share.node.node import Node
+
+
+def read_body(registry: Registry, type_id: str, text: str) -> Body:
+    """A message from JSON. Raises `LocalError` that names the places, never what stands there."""
+    kind = registry.get(type_id)
+    if kind is None:
+        known = ", ".join(sorted(found.TYPE for found in registry))
+        raise LocalError(f"this node knows no message type {type_id!r}", advice=f"it knows {known}")
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        places = [
+            f"{'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors(include_input=False)
+        ]
+        raise LocalError(f"no {type_id}: {'; '.join(places)[:500]}", code="wrong-body") from None
+
+
+def message_wire(message: Message[Any]) -> dict[str, Any]:
+    """One message for a listener; the body as JSON text."""
+    return {
+        "body": _body(message.body),
+        "exercise": message.exercise,
+        "id": str(message.id),
+        "label": str(message.label),
+        "logged_at": message.logged_at,
+        "precedence": message.precedence,
+        "redelivered": message.redelivered,
+        "reference": message.reference,
+        "sender": message.sender,
+        "type": message.body.type if isinstance(message.body, UnknownMessage) else message.body.TYPE,
+        "unconfirmed": message.unconfirmed,
+    }
+
+
+def _body(body: Body) -> str:
+    if isinstance(body, UnknownMessage):
+        return json.dumps({"payload": base64.b64encode(body.payload).decode()})
+    return body.model_dump_json()
+
+
+def status_of(node: Node) -> dict[str, Any]:
+    """Who it is, how far it has read, what waits, and what is wrong. No content."""
+    engine = node.engine
+    now = node.now()
+    logs = {
+        log: {
+            "alive": line.stopped is None,
+            "outbox": len(line.sending.outbox),
+            "sends": engine.trust.ready and line.ready(now),
+            "size": line.follower.size,
+            "witnessed": line.follower.witnessed_size,
+        }
+        for log, line in engine.lines.items()
+    }
+    return {
+        "alarms": [{"code": a.code, "time": a.time, "what": a.what} for a in node.alarms[-100:]],
+        "directory": {"fresh": engine.trust.ready and engine.trust.fresh(now), "size": engine.trust.size},
+        "instance": engine.instance.id.hex(),
+        "logs": logs,
+        "node": node.name,
+        "prekeys": len(engine.keys),
+        "stopped": None if engine.stopped is None else engine.stopped.what,
+        "turned_away": None if engine.turned_away is None else engine.turned_away.what,
+    }

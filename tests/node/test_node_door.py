@@ -1,0 +1,194 @@
+"""The socket of a running node: who may use it, what it does, and what it does with nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from node_world import GREEN, Bench, indicator, patterns
+
+from rsc_share.cli.main import main
+from rsc_share.errors import LocalError, PolicyDenied
+from rsc_share.node import door
+from rsc_share.node.door import Door, ask
+from rsc_share.node.node import Node
+
+BODY = '{"pattern": "p", "stix_id": "i"}'
+PUBLISH = {
+    "body": BODY,
+    "channel": "main",
+    "key": None,
+    "label": GREEN,
+    "precedence": "ROUTINE",
+    "type": "cyber/indicator/1",
+    "wait": True,
+}
+
+
+@asynccontextmanager
+async def running(tmp_path: Path) -> AsyncIterator[tuple[Bench, Node]]:
+    """A node with its background task and its door open."""
+    async with Bench.create(tmp_path) as bench:
+        await bench.started()
+        await bench.close()
+        async with Node.open(bench.path, unlock=bench.unlock) as node, Door(node, bench.path):
+            bench.fw.host(node)
+            await bench.fw.settle()
+            yield bench, node
+            bench.fw.let_go(node)
+
+
+async def answers(folder: Path, name: str, fields: dict, count: int | None = None) -> list:
+    return [answer async for answer in ask(folder, name, fields, count)]
+
+
+async def test_publish_is_queued_then_logged(tmp_path: Path) -> None:
+    async with running(tmp_path) as (bench, _):
+        (queued, fields), (logged, receipt) = await answers(bench.path, "publish", PUBLISH)
+        assert (queued, logged) == ("queued", "logged")
+        assert fields["members"] == ["FIN", "LVA"]
+        assert receipt["reference"].startswith("EST/mod-1/main/")
+        await bench.fw.settle()
+        assert patterns(bench.fw.node("LVA")) == ["p"]
+
+
+async def test_a_refusal_comes_back_as_what_it_is(tmp_path: Path) -> None:
+    async with running(tmp_path) as (bench, _):
+        with pytest.raises(PolicyDenied, match="nobody"):
+            await answers(bench.path, "publish", {**PUBLISH, "label": "REGIONAL SECRET ORIGINATOR ONLY"})
+        with pytest.raises(LocalError, match="no channel"):
+            await answers(bench.path, "publish", {**PUBLISH, "channel": "other"})
+        with pytest.raises(LocalError, match="no message type"):
+            await answers(bench.path, "publish", {**PUBLISH, "type": "cyber/nothing/1"})
+        with pytest.raises(LocalError, match="pattern") as wrong:
+            await answers(bench.path, "publish", {**PUBLISH, "body": '{"secret-word": "x"}'})
+        assert "\n" not in str(wrong.value)
+
+
+async def test_a_listener_gets_each_message_until_it_confirmed_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as (bench, _):
+        for n in range(3):
+            await bench.fw.node("LVA").channel("main").publish(indicator(f"p{n}"), label=GREEN)
+        await bench.fw.settle()
+        wanted = {"channel": "main", "consumer": "c"}
+        stream = ask(bench.path, "listen", wanted)
+        _, first = await anext(stream)
+        await stream.aclose()  # it died before it said done
+        assert json.loads(first["body"])["pattern"] == "p0"
+        given = await retried(bench.path, wanted, 2)
+        assert [json.loads(fields["body"])["pattern"] for _, fields in given] == ["p0", "p1"]
+        assert [fields["redelivered"] for _, fields in given] == [True, False]
+        ((_, last),) = await retried(bench.path, wanted, 1)
+        assert json.loads(last["body"])["pattern"] == "p2"
+
+
+async def retried(folder: Path, wanted: dict, count: int) -> list:
+    """The door notices a hang-up a moment after it happened; until then the consumer's name is taken."""
+    while True:
+        try:
+            return await answers(folder, "listen", wanted, count)
+        except LocalError as error:
+            if "subscribed already" not in str(error):
+                raise
+            await asyncio.sleep(0)
+
+
+async def test_status_says_what_waits_and_shows_no_content(tmp_path: Path) -> None:
+    async with running(tmp_path) as (bench, _):
+        await answers(bench.path, "publish", {**PUBLISH, "body": '{"pattern": "the-word", "stix_id": "i"}'})
+        ((_, found),) = await answers(bench.path, "status", {})
+        (log,) = found["logs"].values()
+        assert found["node"] == "EST/mod-1"
+        assert log["sends"]
+        assert found["stopped"] is None
+        assert "the-word" not in json.dumps(found)
+
+
+async def test_a_backup_of_a_running_node(tmp_path: Path) -> None:
+    async with running(tmp_path) as (bench, _):
+        ((_, found),) = await answers(bench.path, "backup", {"out": str(tmp_path / "b")})
+        assert (tmp_path / "b").stat().st_size > 0
+        assert found["rows"] >= 0
+
+
+async def test_the_socket_is_the_owners_alone_and_goes_with_the_node(tmp_path: Path) -> None:
+    async with running(tmp_path) as (bench, _):
+        assert (bench.path / "socket").stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "node" / "socket").exists()
+    with pytest.raises(LocalError, match="no node runs"):
+        await answers(tmp_path / "node", "status", {})
+
+
+async def test_another_user_is_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(tmp_path) as (bench, _):
+        monkeypatch.setattr(door, "peer_uid", lambda _: os.geteuid() + 1)
+        with pytest.raises(LocalError, match="has stopped"):
+            await answers(bench.path, "status", {})
+        monkeypatch.undo()
+        assert await answers(bench.path, "status", {})
+
+
+async def test_a_socket_left_by_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    async with Bench.create(tmp_path) as bench:
+        await bench.started()
+        await bench.close()
+        (bench.path / "socket").write_bytes(b"")
+        async with Node.open(bench.path, unlock=bench.unlock) as node, Door(node, bench.path):
+            assert await answers(bench.path, "status", {})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack(">I", 1 << 31),
+        struct.pack(">I", 3) + b"\xc1\xc1\xc1",
+        door.framed(["nothing", {}]),
+        door.framed(["publish", {}]),
+        door.framed(["status", {"x": 1}]),
+        door.framed([1, 2]),
+        door.framed(["status", []]),
+        b"\x00",
+        b"",
+    ],
+)
+async def test_nonsense_ends_its_own_connection_only(tmp_path: Path, data: bytes) -> None:
+    async with running(tmp_path) as (bench, _):
+        reader, writer = await asyncio.open_unix_connection(bench.path / "socket")
+        writer.write(data)
+        writer.write_eof()
+        said = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        assert not said or b"error" in said
+        assert await answers(bench.path, "status", {})
+
+
+async def test_the_commands_talk_to_the_node_that_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with running(tmp_path) as (bench, _):
+        (tmp_path / "body.json").write_text(BODY)
+        home = str(bench.path)
+        common = ["--channel", "main", "--label", GREEN, "--type", "cyber/indicator/1"]
+
+        async def run(*arguments: str) -> tuple[int, str]:
+            code = await asyncio.to_thread(main, arguments)
+            return code, capsys.readouterr().out
+
+        code, out = await run(
+            "node", "publish", home, *common, "--body", str(tmp_path / "body.json"), "--wait", "--json"
+        )
+        assert code == 0
+        assert json.loads(out)["reference"].startswith("EST/mod-1/main/")
+        await bench.fw.node("LVA").channel("main").publish(indicator("from LVA"), label=GREEN)
+        await bench.fw.settle()
+        code, out = await run("node", "listen", home, "--channel", "main", "--count", "1")
+        assert (code, json.loads(out)["body"]["pattern"]) == (0, "from LVA")
+        code, out = await run("node", "status", home)
+        assert code == 0
+        assert "EST/mod-1" in out
+        code, out = await run("node", "status", str(tmp_path))
+        assert code == 2
