@@ -283,6 +283,21 @@ async def test_sighup_takes_all_or_nothing(founders: Founders, tmp_path: Path) -
         assert (await process.end())[0] == 0
 
 
+async def test_status_of_a_relay_that_runs(run: Run, founders: Founders, tmp_path: Path) -> None:
+    folder = folder_of(founders, tmp_path)
+    async with serving(folder, founders) as (_, _, health):
+        config = folder / "relay.toml"
+        config.write_text(config.read_text().replace('health = "127.0.0.1:0"', f'health = "127.0.0.1:{health}"'))
+        ran = await asyncio.to_thread(run, "relay", "status", config)
+        assert ran.code == 1, "nobody has witnessed anything yet"
+        assert f"{HOST}/regional/directory" in ran.out
+        assert "recovering" in ran.out
+        found = (await asyncio.to_thread(run, "relay", "status", config, "--json")).json
+        assert found == {"logs": dict.fromkeys(found["logs"], "recovering"), "ready": False}
+        config.write_text(config.read_text().replace(f'"127.0.0.1:{health}"', '"off"'))
+        (await asyncio.to_thread(run, "relay", "status", config)).fails(2, "no-health")
+
+
 async def test_a_port_somebody_holds_is_exit_code_75(founders: Founders, tmp_path: Path) -> None:
     folder = folder_of(founders, tmp_path)
     async with serving(folder, founders) as (_, port, _):

@@ -157,7 +157,7 @@ INPUTS: dict[str, tuple[bytes, ...]] = {
         b"\xcf" + b"\xff" * 8,
         b"\xc1",
     ),
-    "names": (b"a" * 121,),
+    "names": (b"a" * 121, b"EST/mod-1", b"relay.example/r/main", b"threat/assessment/1"),
     "header": _headers(),
     "charter text": _charters(),
     "scheme": _schemes(),
