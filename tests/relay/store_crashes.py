@@ -197,6 +197,12 @@ def store_files(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / (FILE + end) for end in ("", "-wal"))
 
 
+def unmounted(at: Path) -> None:
+    """Lazily where it has to be: a failed test has files open there still, and a mount must not outlive its test."""
+    if subprocess.run(["umount", str(at)], check=False, capture_output=True).returncode:
+        subprocess.run(["umount", "--lazy", str(at)], check=False, capture_output=True)
+
+
 class Disk:
     """An ext4 file system in a file: a copy of that file is what a power cut would leave."""
 
@@ -227,12 +233,11 @@ class Disk:
         try:
             yield at
         finally:
-            subprocess.run(["umount", str(at)], check=True)
+            unmounted(at)
 
     def unmount(self) -> None:
         end_victims()
-        # Lazily: a failed test has files open here still, and the mount must not outlive it.
-        subprocess.run(["umount", "--lazy", str(self.at)], check=False, capture_output=True)
+        unmounted(self.at)
 
 
 def seeded(name: str, round_: int) -> random.Random:

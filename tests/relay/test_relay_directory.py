@@ -61,7 +61,8 @@ async def test_giving_up_the_wait_leaves_log_and_fold_together(world):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await asyncio.sleep(0.01)
+        async with world.relay._keeper._lock:  # held until the append and what follows it are done
+            pass
         assert world.relay.directory.size == world.relay.logs[DIRECTORY].size
 
 

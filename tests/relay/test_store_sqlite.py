@@ -194,6 +194,16 @@ async def test_an_erasure_that_waits_hears_of_the_end(folder, store):
     reader.close()
 
 
+async def test_the_mark_is_there_before_anybody_hears_of_the_end(store, monkeypatch):
+    """Else a relay that exits at once could leave a store without it."""
+    heard = []
+    monkeypatch.setattr(store._committer, "_failed", lambda error: heard.append(store.failure))
+    store._committer.fail(Broken("damage"))
+    store._committer.fail(Broken("more damage"))
+    assert heard == [None]
+    assert "more" not in store.failure.what
+
+
 async def test_a_reader_that_stops_half_way_holds_nothing(folder, store):
     await filled(store, 3_000)
     reading = store.read(LOG, 0, 3_000, max_bytes=1 << 30)

@@ -45,7 +45,8 @@ class Committer:
         """What is decided. Never changed but replaced, so that other threads may look."""
         self.failure: StorageError | None = None
         self._queue: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
-        self._gate, self._ending = threading.Lock(), False
+        self._gate, self._failing = threading.Lock(), threading.Lock()
+        self._ending = False
         self._unsynced: Pending = {}
         self._sweeping: list[Call] = []
         self._written = 0
@@ -200,9 +201,10 @@ class Committer:
 
     def fail(self, error: StorageError) -> None:
         """Nothing more is written or answered. Also called by a reader that found the store damaged."""
-        if self.failure is None:
-            self.failure = error
-            self._failed(error)
+        with self._failing:
+            if self.failure is None:
+                self._failed(error)  # the mark first: whoever hears of the end may end the process
+                self.failure = error
 
     def _end(self) -> None:
         for call in self._sweeping:
