@@ -22,7 +22,7 @@ from rsc_share.audit.findings import Finding, Grade, ordered
 from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, knowing, verify_head
 from rsc_share.audit.load import Export, LogFiles, load
 from rsc_share.audit.second import Ask, SecondOpinion
-from rsc_share.audit.setting import Bound, CountingCache, Roots, Setting
+from rsc_share.audit.setting import Bound, CountingCache, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree, recompute
 from rsc_share.audit.trust import Progress, Trust, establish, unconfirmed
 from rsc_share.audit.walk import Walk
@@ -119,7 +119,7 @@ class _Audit:
             export=self.export,
             trust=trust,
             usable=trust.usable,
-            directory_roots=Roots(trust.tree.tree or MemoryTree()),
+            directory_roots=roots_of(trust.tree.tree or MemoryTree()),
             opinion=self.opinion,
             signatures=self.signatures,
             book=self.book,

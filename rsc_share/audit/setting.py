@@ -12,9 +12,7 @@ from rsc_share.audit.trust import Trust
 from rsc_share.crypto.signing import PublicKey, VerifyCache
 from rsc_share.envelope.parts import Ref
 from rsc_share.log.tree import MemoryTree
-from rsc_share.rulebook.view import Source
-
-_ROOTS = 4096
+from rsc_share.rulebook.view import RootAt, Source
 
 
 class CountingCache(VerifyCache):
@@ -35,22 +33,9 @@ class CountingCache(VerifyCache):
         super().once(mark, key, data, signature)
 
 
-class Roots:
-    """Roots of a tree at the sizes that were asked for lately."""
-
-    __slots__ = ("_cached", "_tree")
-
-    def __init__(self, tree: MemoryTree) -> None:
-        self._tree = tree
-        self._cached: dict[int, bytes] = {}
-
-    def at(self, size: int) -> bytes | None:
-        found = self._cached.get(size)
-        if found is None and 0 <= size <= self._tree.size:
-            if len(self._cached) >= _ROOTS:
-                self._cached.clear()
-            found = self._cached[size] = self._tree.root(size)
-        return found
+def roots_of(tree: MemoryTree) -> RootAt:
+    """The root at a size, None for one the tree never had."""
+    return lambda size: tree.root(size) if 0 <= size <= tree.size else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +63,7 @@ class Setting:
     trust: Trust
     usable: int
     """Directory sizes above this are unknown (`Trust.usable`)."""
-    directory_roots: Roots
+    directory_roots: RootAt
     opinion: SecondOpinion
     signatures: CountingCache
     book: BodyBook

@@ -18,7 +18,7 @@ from rsc_share.audit.classes import (
     Sums,
 )
 from rsc_share.audit.findings import Finding, Grade, file_finding
-from rsc_share.audit.setting import Bound, Roots, SenderState, Setting
+from rsc_share.audit.setting import Bound, SenderState, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree
 from rsc_share.audit.verdicts import rule_of, void_finding
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
@@ -29,7 +29,7 @@ from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.facts import MutableFacts
-from rsc_share.rulebook.view import Case, Party, Source, View
+from rsc_share.rulebook.view import Case, Party, RootAt, Source, View
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Walk:
     busy: bool = False
     _passed: bytearray = field(default_factory=bytearray)
     _besides: tuple[int, dict[int, Beside]] = (-1, {})
-    _roots: Roots | None = None
+    _roots: RootAt | None = None
 
     @property
     def size(self) -> int:
@@ -153,12 +153,12 @@ class Walk:
             party=Party.NODE if me else Party.AUDITOR,
             log=self.origin,
             directory=setting.trust.directory,
-            directory_root=setting.directory_roots.at,
+            directory_root=setting.directory_roots,
             witnessed=setting.usable,
             facts=self.facts,
             size=index,
             last=self.last,
-            root_at=self._own_roots().at,
+            root_at=self._own_roots(),
             signatures=setting.signatures,
             known=self._known,
             me=me,
@@ -174,9 +174,9 @@ class Walk:
             return "" if member is None else h.sender
         return next((node for node in h.nodes if names.member_of(node) == member), h.sender)
 
-    def _own_roots(self) -> Roots:
+    def _own_roots(self) -> RootAt:
         if self._roots is None:
-            self._roots = Roots(self.tree.tree or MemoryTree())
+            self._roots = roots_of(self.tree.tree or MemoryTree())
         return self._roots
 
     def _known(self, ref: Ref) -> Source | None:

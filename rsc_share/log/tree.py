@@ -9,6 +9,9 @@ from hashlib import sha256
 from rsc_share.errors import LocalError
 from rsc_share.log.merkle import HASH_SIZE, fold
 
+ROOTS = 4_096
+"""Roots of earlier sizes that a tree in memory keeps."""
+
 
 class HashTree(ABC):
     """Roots and proofs of an RFC 6962 tree from its complete subtrees, wherever those are kept.
@@ -93,10 +96,11 @@ class MemoryTree(HashTree):
     Level L holds, end to end in one bytearray, the roots of all complete subtrees of 2^L leaves.
     """
 
-    __slots__ = ("_levels",)
+    __slots__ = ("_levels", "_roots")
 
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
         self._levels: list[bytearray] = [bytearray()]
+        self._roots: dict[int, bytes] = {}
         self._size = 0
         self.extend(leaves)
 
@@ -120,6 +124,16 @@ class MemoryTree(HashTree):
         """Add leaf hashes in order."""
         for leaf in leaves:
             self.append(leaf)
+
+    def root(self, size: int | None = None) -> bytes:
+        """As of every tree. The sizes asked for lately are remembered: each entry names the one its sender saw."""
+        end = self._size_or_all(size)
+        found = self._roots.get(end)
+        if found is None:
+            if len(self._roots) >= ROOTS:
+                self._roots.clear()
+            found = self._roots[end] = super().root(end)
+        return found
 
     def node(self, level: int, index: int) -> bytes:
         """Root of the complete subtree of leaves [index * 2^level, (index + 1) * 2^level)."""

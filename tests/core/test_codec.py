@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from rsc_share import codec
 from rsc_share.codec import INT_MAX, INT_MIN, MAX_DEPTH, pack, unpack
 from rsc_share.errors import LocalError, RemoteError
 
@@ -351,3 +352,39 @@ def test_items_are_bounded() -> None:
         unpack(data, max_size=100, max_items=19)
     with pytest.raises(RemoteError):
         unpack(pack({str(i): i for i in range(20)}), max_size=200, max_items=19)
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(1 << 64), 1 << 64)
+        | st.floats()
+        | st.text(max_size=4)
+        | st.binary(max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.tuples(inner, inner)
+            | st.dictionaries(st.text(max_size=3) | st.integers(0, 3), inner, max_size=4)
+        ),
+        max_leaves=20,
+    )
+)
+def test_what_is_written_as_it_is_would_be_written_the_same_sorted(value: Any) -> None:
+    """The quick way out of `pack` against the plain one."""
+    try:
+        plain = codec._dump(codec._ordered(value, codec.MAX_DEPTH))
+    except (LocalError, UnicodeEncodeError, TypeError):
+        with pytest.raises(LocalError):
+            codec.pack(value)
+        return
+    assert codec.pack(value) == plain
+
+
+def test_one_level_too_deep_is_refused_in_order_or_not() -> None:
+    value: Any = 1
+    for _ in range(codec.MAX_DEPTH):
+        value = [value]
+    assert codec.unpack(codec.pack(value), max_size=100) == value
+    with pytest.raises(LocalError, match="nested"):
+        codec.pack([value])
