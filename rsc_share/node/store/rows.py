@@ -7,6 +7,7 @@ sealed = XChaCha20-Poly1305(segment key, nonce24, aad = store id || room u8 || s
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from nacl.exceptions import CryptoError
@@ -22,7 +23,13 @@ RowKey = tuple[Room, str, bytes]
 
 def shelf_of(segments: Segments, log: str) -> int:
     """Rows of one log lie together; of which log is not said."""
-    digest = blake2b(log.encode(), digest_size=8, key=segments.id_key, person=b"rsc shelf").digest()
+    return _shelf(segments.id_key, log)
+
+
+@lru_cache(maxsize=256)
+def _shelf(key: bytes, log: str) -> int:
+    """A node has few logs, and a row for everything that happens in them."""
+    digest = blake2b(log.encode(), digest_size=8, key=key, person=b"rsc shelf").digest()
     return int.from_bytes(digest, "big", signed=True)
 
 

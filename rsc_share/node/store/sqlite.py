@@ -34,6 +34,7 @@ CREATE TABLE opened (n INTEGER PRIMARY KEY);
 _PUT = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?)"
 _DELETE = "DELETE FROM rows WHERE room = ? AND shelf = ? AND id = ?"
 _GET = "SELECT segment, sealed FROM rows WHERE room = ? AND shelf = ? AND id = ?"
+_WHERE = "SELECT segment FROM rows WHERE room = ? AND shelf = ? AND id = ?"
 _ROWS = "SELECT id, segment, sealed FROM rows WHERE room = ? AND shelf = ?"
 _SEGMENT = "SELECT room, shelf, id, sealed FROM rows WHERE segment = ? LIMIT ?"
 
@@ -208,7 +209,7 @@ class SqliteStore:
         self._writer.execute("COMMIT")
 
     def _erases(self, room: Room, shelf: int, row_id: bytes) -> None:
-        found = self._writer.execute(_GET, (room, shelf, row_id)).fetchone()
+        found = self._writer.execute(_WHERE, (room, shelf, row_id)).fetchone()
         if found is not None:
             self._dirty.add(found[0])
 
