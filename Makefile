@@ -29,6 +29,8 @@ types: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python bench/core.py
 	$(BIN)/python bench/store.py
+	$(BIN)/python bench/node_store.py --messages 600
+	$(BIN)/python bench/end_to_end.py --messages 600
 
 # Ten minutes for every family of parsers, two at a time: a little more than an hour. The suite has a short version.
 FUZZ_SECONDS ?= 600
