@@ -73,34 +73,12 @@ _dump: Final = msgspec.msgpack.Encoder().encode
 
 
 def _as_is(value: Value) -> bool:
-    """Whether `value` can be written without sorting or refusing anything: most of what is written is made in order.
-
-    Level by level, because calls are what costs here.
-    """
-    level: list[Any] = [(value,)]
-    for _ in range(MAX_DEPTH + 1):
-        inner: list[Any] = []
-        for container in level:
-            for item in container:
-                kind = type(item)
-                if kind is bytes or kind is str or item is None or kind is bool:
-                    continue
-                if kind is int:
-                    if not INT_MIN <= item <= INT_MAX:
-                        return False
-                elif kind is list or kind is tuple:
-                    inner.append(item)
-                elif kind is dict:
-                    keys = list(item)
-                    if (keys and set(map(type, keys)) != _TEXTS) or keys != sorted(keys):
-                        return False
-                    inner.append(item.values())
-                elif kind is not float or not _plain_float(item):
-                    return False
-        if not inner:
-            return True
-        level = inner
-    return False
+    """Whether `value` can be written without sorting or refusing anything: most of what is written is made in order."""
+    try:
+        _check(value, MAX_DEPTH)
+    except RemoteError:
+        return False
+    return True
 
 
 def _ordered(value: Value, depth: int) -> Value:
@@ -140,7 +118,7 @@ def _check(value: Value, depth: int) -> None:
                 if kind is int:
                     if not INT_MIN <= item <= INT_MAX:
                         raise RemoteError("integer outside 64 bits")
-                elif kind is list:
+                elif kind is list or kind is tuple:  # of what is to be written; nothing is read as one
                     inner.append(item)
                 elif kind is dict:
                     _check_keys(list(item))
