@@ -6,6 +6,7 @@ Verifying costs one Ed25519 check per *batch*; every entry carries its own path,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -49,7 +50,12 @@ _FORM: Form[SignatureBlock] = Form(SignatureBlock, "signature", MAX_BLOCK)
 
 def batch_bytes(framework_id: bytes, realm: str, size: int, root: bytes, suite: int = Suite.ED25519) -> bytes:
     """What is signed. The size is in it: with it free, one path verifies at up to 128 places (research A14)."""
-    return signed_bytes("entry", suite, framework_id, realm.encode() + b"\0", size.to_bytes(2, "big"), root)
+    return _prefix(framework_id, realm, suite) + size.to_bytes(2, "big") + root
+
+
+@lru_cache(maxsize=64)
+def _prefix(framework_id: bytes, realm: str, suite: int) -> bytes:
+    return signed_bytes("entry", suite, framework_id, realm.encode() + b"\0")
 
 
 def sign_batch(signer: Signer, framework_id: bytes, realm: str, headers: Sequence[bytes]) -> list[bytes]:
@@ -64,5 +70,7 @@ def verify_block(
     block: SignatureBlock, leaf: bytes, key: PublicKey, framework_id: bytes, realm: str, cache: VerifyCache
 ) -> None:
     """Raises `RemoteError` (`bad-signature` or `bad-proof`) unless `key` signed the batch this header stands in."""
-    root = proofs.root_from_path(leaf, block.index, block.size, block.path)
-    cache.verify(key, batch_bytes(framework_id, realm, block.size, root, block.suite), block.signature)
+    size, signature = block.size, block.signature
+    root = proofs.root_from_path(leaf, block.index, size, block.path)
+    mark = ("entry", key.key_id, framework_id, realm, size, root, signature)
+    cache.once(mark, key, lambda: batch_bytes(framework_id, realm, size, root, block.suite), signature)
