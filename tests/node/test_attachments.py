@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rsc_share import Attachment, Draft, LocalError, Refused, RemoteError, Unavailable
+from rsc_share.audit.bodies import BodyBook, Missing
 from rsc_share.crypto.blobs import CHUNK, SEALED_CHUNK
 from rsc_share.errors import RscError
 from rsc_share.log.merkle import leaf_hash
@@ -436,3 +437,33 @@ async def test_small_files_that_do_not_fit_together_are_refused_at_once(fw: Fram
             .publish(Draft(Indicator(pattern="p", stix_id="i"), label=GREEN, attachments=files))
         )
     assert caught.value.code == "too-large"
+
+
+# --- auditors
+
+
+async def test_an_auditor_is_told_of_the_blobs_that_are_not_in_an_export(fw: Framework, tmp_path: Path) -> None:
+    await (await publish(fw, made(tmp_path / "a", LARGE))).receipt()
+    await fw.settle()
+    report = await fw.audit()
+    assert not report.findings
+    (told,) = [finding for finding in report.observations if finding.code == "blobs-apart"]
+    assert told.evidence["blobs"] == 1
+    assert told.evidence["bytes"] > LARGE
+
+
+async def test_a_blob_that_is_gone_without_a_word_is_a_finding(fw: Framework, tmp_path: Path) -> None:
+    await (await publish(fw, made(tmp_path / "a", LARGE))).receipt()
+    await fw.settle()
+    _, digest = named_blob(fw)
+    bodies = fw.store._log(MAIN).bodies
+    del bodies[digest]
+    (found,) = (await fw.audit()).findings
+    assert found.code == "body-missing"
+
+
+async def test_only_blobs_may_lie_apart() -> None:
+    """`apart` said of a body that fits beside its entry excuses nothing."""
+    book = BodyBook({}, {b"d" * 32: "apart"}, named={b"d" * 32})
+    book.missing.append(Missing(MAIN, 3, b"d" * 32, "EST/mod-1", 5, None))
+    assert [finding.code for finding in book.findings(10)] == ["body-missing"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,10 +29,17 @@ class BlobClient:
 
     def __init__(self, address: Address, token: Callable[[Use], str], pins: Callable[[], tuple[str, ...]]) -> None:
         self._address, self._token, self._pins = address, token, pins
+        self._context = client_context()
+        """One: aiohttp keeps connections open by it."""
         self._http: aiohttp.ClientSession | None = None
         self._pinned: tuple[str, ...] = ()
+        self._closed = False
 
     async def aclose(self) -> None:
+        self._closed = True
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
@@ -41,7 +49,7 @@ class BlobClient:
 
     async def put(self, log: str, digest: bytes, size: int, index: int, chunk: bytes) -> int:
         query = {"log": log, "size": str(size), "chunk": str(index)}
-        return _durable(await self._ask("PUT", digest, "", "write", query, data=chunk))
+        return _durable(await self._ask("PUT", digest, "", "write", query, data=io.BytesIO(chunk)))
 
     async def read(self, log: str, digest: bytes, start: int, stop: int) -> bytes:
         """Exactly these bytes. Raises `RemoteError` where the relay gives fewer."""
@@ -59,7 +67,7 @@ class BlobClient:
         use: Use,
         query: Mapping[str, str],
         *,
-        data: bytes | None = None,
+        data: io.BytesIO | None = None,
         headers: Mapping[str, str] | None = None,
         most: int = MAX_ANSWER,
     ) -> bytes:
@@ -68,7 +76,7 @@ class BlobClient:
         sent = {"Authorization": f"Bearer {self._token(use)}", **(headers or {})}
         try:
             async with http.request(
-                method, url, data=data, headers=sent, ssl=client_context(), allow_redirects=False
+                method, url, data=data, headers=sent, ssl=self._context, allow_redirects=False
             ) as answer:
                 found = await _bounded(answer, most if answer.status in (200, 206) else MAX_ANSWER)
                 if answer.status not in (200, 206):
@@ -80,9 +88,11 @@ class BlobClient:
 
     async def _session(self) -> aiohttp.ClientSession:
         """One for the pins that count now: a charter may have named other keys since."""
+        if self._closed:
+            raise Unavailable("the node is closed", code="cut-off")
         pins = self._pins()
         if self._http is None or pins != self._pinned:
-            await self.aclose()
+            await self._hang_up()
             connector = aiohttp.TCPConnector(ssl=PinCheck(pins), limit=CONNECTIONS)
             timeout = aiohttp.ClientTimeout(total=SECONDS)
             self._http = aiohttp.ClientSession(
