@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,9 @@ MAX_ATTACHMENTS = MAX_PARTS - 1
 MAX_NAME = 255
 MAX_MEDIA = 127
 KEY_SIZE = 32
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"})
+"""Unicode categories of what a person does not see, or sees as something else. Unassigned ones are no matter of a
+release's Unicode version."""
 Progress = Callable[[str, int, int], None]
 """(name, bytes done, bytes in all)"""
 
@@ -73,7 +77,7 @@ def file_name(value: Any) -> str:
     found = shape.text(value, "attachment name", low=1, high=MAX_NAME)
     if found in (".", "..") or found != found.strip() or len(found.encode()) > MAX_NAME:
         raise shape.wrong("attachment name", "is no file's name")
-    if any(not c.isprintable() or c in '/\\:*?"<>|' for c in found):
+    if any(c in '/\\:*?"<>|' or (unicodedata.category(c) in _UNSEEN and c != " ") for c in found):
         raise shape.wrong("attachment name", "holds a character that no file's name may hold")
     return found
 
