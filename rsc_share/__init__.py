@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from rsc_share.labels.label import Label
     from rsc_share.labels.shipped import read_label
     from rsc_share.messages import Body, Portion, UnknownMessage, Withheld
+    from rsc_share.node.attachments import Attachment
     from rsc_share.node.channel import Channel
     from rsc_share.node.draft import Draft
     from rsc_share.node.message import Message, Recalled
     from rsc_share.node.node import Node
     from rsc_share.node.plan import Outcome, ReleasePlan
     from rsc_share.node.receipt import Receipt
+    from rsc_share.node.received import ReceivedAttachment
     from rsc_share.node.submission import Delivery, Submission
     from rsc_share.node.subscription import Subscription
     from rsc_share.node.unlock import Unlock
@@ -43,12 +45,14 @@ _WHERE = {
     "rsc_share.labels.label": "Label",
     "rsc_share.labels.shipped": "read_label",
     "rsc_share.messages": "Body Portion UnknownMessage Withheld",
+    "rsc_share.node.attachments": "Attachment",
     "rsc_share.node.channel": "Channel",
     "rsc_share.node.draft": "Draft",
     "rsc_share.node.message": "Message Recalled",
     "rsc_share.node.node": "Node",
     "rsc_share.node.plan": "Outcome ReleasePlan",
     "rsc_share.node.receipt": "Receipt",
+    "rsc_share.node.received": "ReceivedAttachment",
     "rsc_share.node.submission": "Delivery Submission",
     "rsc_share.node.subscription": "Subscription",
     "rsc_share.node.unlock": "Unlock",
@@ -56,6 +60,7 @@ _WHERE = {
 _MODULES = {name: module for module, listed in _WHERE.items() for name in listed.split()}
 
 __all__ = [
+    "Attachment",
     "Body",
     "Channel",
     "Delivery",
@@ -70,6 +75,7 @@ __all__ = [
     "Portion",
     "Recalled",
     "Receipt",
+    "ReceivedAttachment",
     "Refused",
     "ReleasePlan",
     "RemoteError",

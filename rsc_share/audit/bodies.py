@@ -11,6 +11,7 @@ from rsc_share.audit.beside_checks import Place
 from rsc_share.audit.findings import Finding, Grade, file_finding
 from rsc_share.audit.source import digests_of
 from rsc_share.charter.parameters import DAY
+from rsc_share.crypto.bodies import MAX_INLINE_PART
 from rsc_share.envelope.contents import ErasureContent, GrantContent
 from rsc_share.envelope.header import Header
 
@@ -25,6 +26,8 @@ class Missing:
     sender: str
     when: int
     gone_after: int | None
+    blob: int = 0
+    """Its bytes, if it is too large to lie beside an entry."""
 
 
 @dataclass(slots=True)
@@ -40,11 +43,14 @@ class BodyBook:
 
     def note(self, h: Header, place: Place, grant_life: int, keep_days: int | None) -> None:
         """Take down the bodies of an entry at `place`. `keep_days`: the channel's retention; `grant_life` ms."""
+        blobs = {part.digest: part.size for part in h.parts if part.size > MAX_INLINE_PART}
         for digest in digests_of(h, place.member):
             self.named.add(digest)
             if digest not in self.present:
                 gone = _gone_after(h, place.when, grant_life, keep_days)
-                self.missing.append(Missing(place.log, place.index, digest, h.sender, place.when, gone))
+                self.missing.append(
+                    Missing(place.log, place.index, digest, h.sender, place.when, gone, blobs.get(digest, 0))
+                )
 
     def order(self, h: Header) -> None:
         """A recall or erasure that the rulebook admitted."""
@@ -56,13 +62,20 @@ class BodyBook:
     def counts(self, log: str, now: int) -> Counter[str]:
         found = Counter(erased=0, missing=0)
         for item in self.missing:
-            if item.log == log:
+            if item.log == log and not self._apart(item):
                 found["erased" if self._reasons(item, now) else "missing"] += 1
         return found
 
     def findings(self, now: int, *, whole: bool = True) -> Iterator[Finding]:
         """`now`: the newest time the logs and their witnesses show. `whole`: every entry could be read."""
+        apart = {item.digest: item.blob for item in self.missing if self._apart(item)}
+        if apart:
+            what = f"{len(apart)} blobs of {sum(apart.values())} bytes are named by entries and not in this export"
+            evidence = {"blobs": len(apart), "bytes": sum(apart.values())}
+            yield Finding(Grade.OBSERVATION, "blobs-apart", what, evidence=evidence)
         for item in self.missing:
+            if self._apart(item):
+                continue
             reasons, claimed = self._reasons(item, now), self.absent.get(item.digest)
             if not reasons:
                 what = f"a body of entry {item.index} is not there, and nothing in the log says that it may be gone"
@@ -85,6 +98,9 @@ class BodyBook:
         if count:
             what = f"{count} bodies are named by no entry that could be read"
             yield Finding(Grade.OBSERVATION, "bodies-unjudged", what, evidence={"bodies": count})
+
+    def _apart(self, item: Missing) -> bool:
+        return item.blob > 0 and self.absent.get(item.digest) == "apart"
 
     def _reasons(self, item: Missing, now: int) -> set[str]:
         found = set()

@@ -17,9 +17,10 @@ from rsc_share.envelope.parts import Opening
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.session.frames import Statement
 
-Reason = Literal["expired", "recalled", "erased"]
-REASONS: tuple[Reason, ...] = ("erased", "expired", "recalled")
-"""Why a body may be gone. The auditor checks each against the log."""
+Reason = Literal["apart", "expired", "recalled", "erased"]
+REASONS: tuple[Reason, ...] = ("apart", "erased", "expired", "recalled")
+"""Why a body may not be here. The auditor checks each against the log; `apart` is a blob that the exporter holds and
+did not put in: it is counted, and believed of nothing that fits beside an entry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import mimetypes
 import signal
 import sys
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, passphrase
+from rsc_share.cli.bars import bars
 from rsc_share.cli.node_state import Given
 from rsc_share.cli.output import GOOD, LOOK, WRONG, note, rows, say, show
 from rsc_share.errors import LocalError
@@ -50,18 +53,26 @@ def publish(
     body: Annotated[Path | None, typer.Option(help="JSON file with the message; without it, standard input.")] = None,
     key: Annotated[str | None, typer.Option(help="A rerun under the same key is the same message.")] = None,
     precedence: Annotated[str, typer.Option(help="FLASH, IMMEDIATE, PRIORITY or ROUTINE.")] = "ROUTINE",
+    attach: Annotated[
+        list[Path] | None, typer.Option(help="A file to go with it; it stays as it is until the relay has it.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until the relay has logged it and proved that.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish one message. When this returns it is on the node's disk and goes out once."""
     fields = {"body": _text(body), "channel": channel, "key": key, "label": label, "precedence": precedence}
-    answers = asyncio.run(_all(folder, "publish", {**fields, "type": kind, "wait": wait}))
+    files = [[str(path.absolute()), _media(path)] for path in attach or []]
+    answers = asyncio.run(_all(folder, "publish", {**fields, "attach": files, "type": kind, "wait": wait}))
     found = {name: value for answer in answers for name, value in answer[1].items()}
     if as_json:
         show(found)
         return
     say(found.get("reference", found["id"]), GOOD)
     note(f"for {', '.join(found['members'])}" + ("" if wait else "; queued: it leaves as soon as the relay answers"))
+
+
+def _media(path: Path) -> str:
+    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
 
 def _text(body: Path | None) -> str:
@@ -83,13 +94,16 @@ def listen(
     channel: Channel,
     consumer: Annotated[str, typer.Option(help="Each consumer gets everything, and has its own place.")] = "default",
     count: Annotated[int | None, typer.Option(help="Stop after this many; without it, never.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Folder for attachments, one below it for each message; without it, none.")
+    ] = None,
 ) -> None:
     """Print messages as they come, one JSON document a line. Printed is done: it does not come again."""
-    asyncio.run(_listen(folder, channel, consumer, count))
+    asyncio.run(_listen(folder, channel, consumer, count, None if save is None else str(save.absolute())))
 
 
-async def _listen(folder: Path, channel: str, consumer: str, count: int | None) -> None:
-    async for _, fields in ask(folder, "listen", {"channel": channel, "consumer": consumer}, count):
+async def _listen(folder: Path, channel: str, consumer: str, count: int | None, save: str | None = None) -> None:
+    async for fields in _shown(ask(folder, "listen", {"channel": channel, "consumer": consumer, "save": save}, count)):
         sys.stdout.write(json.dumps({**fields, "body": json.loads(fields["body"])}, sort_keys=True) + "\n")
         sys.stdout.flush()
 
@@ -120,7 +134,23 @@ def status(folder: Folder, as_json: AsJson = False) -> int:
 
 
 async def _all(folder: Path, name: str, fields: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    found = [answer async for answer in ask(folder, name, fields)]
+    found = []
+    with bars(of_bytes=True) as report:
+        async for kind, answer in ask(folder, name, fields):
+            if kind == "progress":
+                report(answer["what"], answer["done"], answer["total"])
+            else:
+                found.append((kind, answer))
     if not found:
         raise LocalError(f"the node in {folder} gave no answer", code="not-running")
     return found
+
+
+async def _shown(answers: AsyncIterator[tuple[str, dict[str, Any]]]) -> AsyncIterator[dict[str, Any]]:
+    """The messages; bars for what is saved before each."""
+    with bars(of_bytes=True) as report:
+        async for kind, fields in answers:
+            if kind == "progress":
+                report(fields["what"], fields["done"], fields["total"])
+            else:
+                yield fields

@@ -1,6 +1,6 @@
 """Blobs: bodies too large for one ciphertext, sealed and opened a chunk at a time in constant memory.
 
-    plain  = u64 length || salt (32) || payload || zeros, up to padded(40 + length)
+    plain  = u64 length || salt (32) || payload || zeros, up to padded(40 + length), 64 KiB at least
     chunk  = AES-256-GCM(key, nonce, 1 MiB of plain, aad)      nonce: chunk number (11 bytes) || 1 if it is the last
     digest = RFC 6962 root over the chunks
 
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from rsc_share import codec
-from rsc_share.crypto.bodies import MAX_INLINE_PART, SALT_SIZE, commitment_hash, padded_size
+from rsc_share.crypto.bodies import MAX_INLINE_PART, MAX_INLINE_PAYLOAD, SALT_SIZE, commitment_hash, padded_size
 from rsc_share.errors import LocalError, RemoteError
 
 CHUNK: Final = 1 << 20
@@ -31,6 +31,8 @@ CHUNK: Final = 1 << 20
 TAG: Final = 16
 SEALED_CHUNK: Final = CHUNK + TAG
 HEAD: Final = 8 + SALT_SIZE
+LEAST_PLAIN: Final = 64 * 1024
+"""An inline body's frame is two bytes longer: what just does not fit one is padded to the smallest blob."""
 MAX_BLOB: Final = 1 << 40
 """Bytes of a blob on the wire (the bound of a header's `size`)."""
 
@@ -59,10 +61,10 @@ class Layout:
     @classmethod
     def of_payload(cls, length: int) -> Layout:
         """Raises `LocalError` (`too-large`), and (`too-small`) for what is sent inline: one text has one form."""
-        made = cls(padded_size(HEAD + length))
+        made = cls(max(LEAST_PLAIN, padded_size(HEAD + length)))
         if made.size > MAX_BLOB:
             raise LocalError(f"{length} bytes do not fit a blob of {MAX_BLOB}", code="too-large")
-        if made.size <= MAX_INLINE_PART:
+        if length <= MAX_INLINE_PAYLOAD:
             raise LocalError(f"{length} bytes fit an inline body", code="too-small")
         return made
 
@@ -183,6 +185,24 @@ class BlobOpener:
         self._next += 1
         return payload
 
+    def passed(self, payload: bytes) -> None:
+        """The payload of the next chunk as an earlier run wrote it down: that chunk is not opened again.
+
+        `finish` covers it like any other. Chunk 0, which has the salt, is always opened.
+        """
+        index, layout = self._next, self._cipher.layout
+        most = min(self._left, layout.length_of(index)) if index < layout.chunks else 0
+        if self._hash is None or len(payload) != most:
+            raise _bad(f"chunk {index} does not hold {len(payload)} bytes")
+        self._hash.update(payload)
+        self._left -= len(payload)
+        self._next += 1
+
+    @property
+    def left(self) -> int:
+        """Bytes of payload in the chunks that were not opened yet; known after chunk 0."""
+        return self._left
+
     def _unframe(self, plain: bytes) -> bytes:
         if self._hash is None:
             plain = self._begin(plain)
@@ -196,7 +216,7 @@ class BlobOpener:
 
     def _begin(self, plain: bytes) -> bytes:
         length = int.from_bytes(plain[:8], "big")
-        if padded_size(HEAD + length) != self._cipher.layout.plain:
+        if length <= MAX_INLINE_PAYLOAD or max(LEAST_PLAIN, padded_size(HEAD + length)) != self._cipher.layout.plain:
             raise _bad("has a padding that does not fit its length")
         self.salt, self._left = plain[8:HEAD], length
         self._hash = Commitment(self.place, self.salt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rsc_share.node.attachments import Prepared
 from rsc_share.node.outbox import Item, Sent
 from rsc_share.node.records.outgoing import item_wire, read_item, read_sent, sent_wire, ticket_id
 from rsc_share.node.store.protocol import Room, Shelf
@@ -28,8 +29,11 @@ class OutboxBook:
 
     def _load(self) -> None:
         items = {key: read_item(key, value, self._tickets.get(ticket_id(value))) for key, value in self._items()}
-        for item_id, (payload, salt) in self._shelf.rows(Room.PAYLOAD):
-            items[item_id].payload, items[item_id].salt = payload, salt
+        for item_id, (payload, salt, attachments) in self._shelf.rows(Room.PAYLOAD):
+            item = items[item_id]
+            item.payload, item.salt = payload, salt
+            item.attachments = tuple(map(Prepared.from_wire, attachments))
+            item.uploaded = not item.blobs
         self._written = set(items)
         sent = sorted(self._shelf.rows(Room.SENT), key=lambda row: int(row[1][2]))
         self.in_flight = [read_sent(digest, value, items[value[0]]) for digest, value in sent]
@@ -62,7 +66,8 @@ class OutboxBook:
             self._tickets.keep(item.ticket)
         self._shelf.put(Room.ITEM, item.id, item_wire(item))
         if item.payload:
-            self._shelf.put(Room.PAYLOAD, item.id, [item.payload, item.salt])
+            attachments = [found.wire() for found in item.attachments]
+            self._shelf.put(Room.PAYLOAD, item.id, [item.payload, item.salt, attachments])
         self._written.add(item.id)
 
     def signed(self, sent: Sent) -> None:

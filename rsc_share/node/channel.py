@@ -12,6 +12,8 @@ from rsc_share.errors import LocalError, PolicyDenied
 from rsc_share.labels.label import Label
 from rsc_share.messages import Body, ReadReceipt, ReleaseRequest
 from rsc_share.node.acts import Acts
+from rsc_share.node.attach import Attaching, attach, id_of
+from rsc_share.node.attachments import Progress, unwatched
 from rsc_share.node.compose import Composition, compose, items_of, refs_of
 from rsc_share.node.desk import Host
 from rsc_share.node.draft import Draft, Precedence
@@ -38,6 +40,7 @@ class Channel:
         self.windows: dict[str, set[int]] = {}
         self._cursors: dict[str, Cursor] = {}
         self._acts = Acts(node, line, name, self._publish_id)
+        self._attaching = Attaching(node, line)
 
     def __repr__(self) -> str:
         return f"Channel({self.name})"
@@ -61,7 +64,9 @@ class Channel:
         return self._compose(draft).plan
 
     @overload
-    async def publish(self, draft: Draft, /, *, must_reach: Iterable[str] = ()) -> Submission: ...
+    async def publish(
+        self, draft: Draft, /, *, must_reach: Iterable[str] = (), progress: Progress = ...
+    ) -> Submission: ...
     @overload
     async def publish(
         self,
@@ -82,8 +87,11 @@ class Channel:
         key: str | None = None,
         precedence: Precedence = "ROUTINE",
         must_reach: Iterable[str] = (),
+        progress: Progress = unwatched,
     ) -> Submission:
         """Queue a message; it is durable when this returns, and goes out once, whatever happens to this process.
+
+        Files attached to it are read once before that (`progress` hears how far), and again when they are handed in.
 
         Raises `PolicyDenied(plan)` before that if `must_reach` is not reached, `StorageError` if the disk fails.
         """
@@ -91,9 +99,11 @@ class Channel:
             if label is None:
                 raise LocalError("a body needs a label", advice="publish(body, label=...)")
             what = Draft(what, label=label, key=key, precedence=precedence)
-        return (await self.publish_all([what], must_reach=must_reach))[0]
+        return (await self.publish_all([what], must_reach=must_reach, progress=progress))[0]
 
-    async def publish_all(self, drafts: Iterable[Draft], *, must_reach: Iterable[str] = ()) -> list[Submission]:
+    async def publish_all(
+        self, drafts: Iterable[Draft], *, must_reach: Iterable[str] = (), progress: Progress = unwatched
+    ) -> list[Submission]:
         """Queue all, or none."""
         self.raise_if_stopped()
         self.line.may_send(self._node.now())
@@ -102,6 +112,9 @@ class Channel:
         for composition in made:
             _check_reach(composition.plan, wanted)
         self._check_keys(made)
+        if any(composition.draft.attachments for composition in made):
+            await self._attaching.prepare(made, progress)
+            self._check_keys(made)  # others published meanwhile
         found = [self._queue(composition) for composition in made]
         await self.durable()
         self.nudge()
@@ -132,7 +145,9 @@ class Channel:
             return Submission(self, earlier[1])
         supersedes = self._acts.place_of(made.draft.supersedes) if made.draft.supersedes else None
         world = self._node.engine.world
-        ticket, items = items_of(made, refs_of(made.draft, supersedes), world.now(), world.random)
+        refs = refs_of(made.draft, supersedes)
+        ticket, items = items_of(made, refs, world.now(), world.random, id_of(made))
+        attach(made, items)
         self.line.sending.outbox.add(items)
         if key is not None:
             tickets.name(key, made.digest, ticket, world.now())

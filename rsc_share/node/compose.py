@@ -15,9 +15,9 @@ from rsc_share.labels.label import Label
 from rsc_share.labels.text import parse_label
 from rsc_share.labels.validity import validate
 from rsc_share.messages import split
+from rsc_share.node.attachments import Prepared, wrap
 from rsc_share.node.draft import Draft
 from rsc_share.node.identity import Identity, Random
-from rsc_share.node.keys import wrap
 from rsc_share.node.outbox import Item
 from rsc_share.node.plan import Reach, ReleasePlan, reach
 from rsc_share.node.ticket import Ticket
@@ -39,13 +39,17 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A draft that has been split, labelled and planned. `digest` tells a rerun under one key from another message."""
+    """A draft that has been split, labelled and planned. `digest` tells a rerun under one key from another message.
+
+    `attached`: once the files have been read, the id they are bound to and what is known of each.
+    """
 
     log: str
     draft: Draft
     pieces: tuple[Piece, ...]
     plan: ReleasePlan
     digest: bytes
+    attached: list[tuple[bytes, tuple[Prepared, ...]]] = field(default_factory=list, repr=False)
 
 
 def facets_of(view: DirectoryView, log: str, member: str, type_id: str, purpose: str | None, now: int) -> Facets:
@@ -146,14 +150,19 @@ def _approved(draft: Draft, piece: Piece, found: Reach, view: DirectoryView, fac
 
 
 def _digest(draft: Draft, type_id: str, pieces: Sequence[Piece]) -> bytes:
-    return sha256(
-        codec.pack([type_id, draft.precedence, [[piece.label.wire(), piece.payload] for piece in pieces]])
-    ).digest()
+    said = [type_id, draft.precedence, [[piece.label.wire(), piece.payload] for piece in pieces]]
+    attached = [[item.name, item.media, item.size] for item in draft.attachments]
+    return sha256(codec.pack([*said, attached] if attached else said)).digest()
 
 
-def items_of(made: Composition, refs: Refs, now: int, random: Random) -> tuple[Ticket, list[Item]]:
-    """The outbox rows of a composition, one for each portion that reaches somebody, and the ticket they share."""
-    ids = [names.uuid7(now, random(10)) for _ in made.pieces]
+def items_of(
+    made: Composition, refs: Refs, now: int, random: Random, first: bytes | None = None
+) -> tuple[Ticket, list[Item]]:
+    """The outbox rows of a composition, one for each portion that reaches somebody, and the ticket they share.
+
+    `first`: the id of portion 0, where attachments have been bound to it already.
+    """
+    ids = [names.uuid7(now, random(10)) if i or first is None else first for i in range(len(made.pieces))]
     ticket = Ticket(ids[0], made.plan)
     document = (ids[0], len(made.pieces)) if len(made.pieces) > 1 else None
     sent = [piece for piece in made.pieces if made.plan.members(piece.portion)]

@@ -180,7 +180,7 @@ class Dispatch:
                 for node in item.nodes
             ),
             grant=sealed.grant if sealed else None,
-            parts=(sealed.part,) if sealed else (),
+            parts=(sealed.part, *(found.part for found in item.attachments)) if sealed else (),
             content=item.content,
             approvals=(),
             seen=standing.seen,
@@ -194,4 +194,6 @@ class Dispatch:
 
 
 def _bodies(item: Item) -> tuple[bytes, ...]:
-    return (item.sealed.body,) if item.sealed is not None else item.bodies
+    if item.sealed is None:
+        return item.bodies
+    return (item.sealed.body, *(found.body for found in item.attachments if found.body))

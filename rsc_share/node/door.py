@@ -3,7 +3,8 @@
     frame = u32 length || msgpack value, at most 1 MiB
 
 A connection carries one request, `[name, {arguments}]`, and its answers `[name, {...}]`; the last one is `end` or
-`error`. A listener confirms each `message` with `["done", {"last": flag}]` before the next one comes.
+`error`; `progress` may come in between. A listener confirms each `message` with `["done", {"last": flag}]` before the
+next one comes.
 """
 
 from __future__ import annotations
@@ -13,23 +14,43 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any, Final
 
 from rsc_share import codec, shape
 from rsc_share.errors import LocalError, RemoteError, RscError, StorageError
+from rsc_share.node.attachments import MAX_ATTACHMENTS, Attachment
 from rsc_share.node.draft import Draft
-from rsc_share.node.local import message_wire, read_body, status_of
+from rsc_share.node.local import message_wire, read_body, save_all, status_of
 from rsc_share.node.node import Node
+from rsc_share.node.receipt import Receipt
 from rsc_share.node.records.tickets import error_wire, read_error
+from rsc_share.node.submission import Submission
 
 SOCKET: Final = "socket"
 MAX_FRAME: Final = 1 << 20
 MAX_CONNECTIONS: Final = 64
 _CREDENTIALS: Final = struct.Struct("3i")
 
-Answer = Callable[[str, dict[str, Any]], Awaitable[None]]
+
+class Answer:
+    """Frames to the other end."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._told: dict[str, int] = {}
+
+    async def __call__(self, name: str, fields: dict[str, Any]) -> None:
+        self._writer.write(framed([name, fields]))
+        await self._writer.drain()
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """At most a hundred of these for each thing, so that nobody has to wait for who does not read them."""
+        percent = 100 * done // max(1, total)
+        if self._told.get(what) != percent and not self._writer.is_closing():
+            self._told[what] = percent
+            self._writer.write(framed(["progress", {"done": done, "total": total, "what": what}]))
 
 
 class Door:
@@ -69,10 +90,7 @@ class Door:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async def answer(name: str, fields: dict[str, Any]) -> None:
-            writer.write(framed([name, fields]))
-            await writer.drain()
-
+        answer = Answer(writer)
         try:
             name, fields = await next_frame(reader)
             handler = {"publish": self._publish, "listen": self._listen, "status": self._status, "backup": self._backup}
@@ -84,22 +102,34 @@ class Door:
             await answer("error", {"error": error_wire(error)})
 
     async def _publish(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
-        m = shape.closed(fields, "publish", ("body", "channel", "key", "label", "precedence", "type", "wait"))
+        m = shape.closed(fields, "publish", ("attach", "body", "channel", "key", "label", "precedence", "type", "wait"))
         body = read_body(self._node.registry, m["type"], m["body"])
-        draft = Draft(body, label=m["label"], key=m["key"], precedence=m["precedence"])
-        sent = await self._node.channel(m["channel"]).publish(draft)
+        files = shape.each(_file, m["attach"], "attach", high=MAX_ATTACHMENTS)
+        draft = Draft(body, label=m["label"], key=m["key"], precedence=m["precedence"], attachments=files)
+
+        def read(name: str, done: int, total: int) -> None:
+            answer.progress(f"reading {name}", done, total)
+
+        sent = await self._node.channel(m["channel"]).publish(draft, progress=read)
         await answer("queued", {"id": str(sent.id), "members": sorted(sent.plan.released_to)})
         if m["wait"]:
-            receipt = await sent.receipt()
+            receipt = await _receipt(sent, answer)
             await answer("logged", {"index": receipt.index, "reference": receipt.reference})
 
     async def _listen(self, fields: dict[str, Any], answer: Answer, reader: asyncio.StreamReader) -> None:
-        m = shape.closed(fields, "listen", ("channel", "consumer"))
+        m = shape.closed(fields, "listen", ("channel", "consumer", "save"))
         async with self._node.channel(m["channel"]).subscribe(consumer=m["consumer"], window=1) as messages:
             waiting = _Hangup(reader)
             try:
                 while (message := await waiting.unless(anext(messages))) is not None:
-                    await answer("message", message_wire(message))
+                    paths: list[Path] = []
+                    save = shape.maybe(shape.text, m["save"], "save", low=1, high=4_096)
+                    if save is not None and message.attachments:
+                        found = await waiting.unless(save_all(message, Path(save), answer.progress))
+                        if found is None:
+                            return  # it left; what was saved stays, and the next listener goes on
+                        paths = found
+                    await answer("message", message_wire(message, paths))
                     word, said = await waiting.said()
                     if word != "done":
                         return
@@ -116,6 +146,26 @@ class Door:
     async def _backup(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
         m = shape.closed(fields, "backup", ("out",))
         await answer("backup", {"rows": await self._node.backup(Path(m["out"]))})
+
+
+def _file(value: Any, where: str) -> Attachment:
+    path, media = shape.row(value, where, 2)
+    return Attachment.file(shape.text(path, where, low=1, high=4_096), media=shape.text(media, where))
+
+
+async def _receipt(sent: Submission, answer: Answer) -> Receipt:
+    """The receipt, and until then how much of the attachments has been handed in."""
+    receipt = asyncio.ensure_future(sent.receipt())
+    try:
+        while not receipt.done():
+            for name, (done, total) in sent.uploads.items():
+                answer.progress(f"sending {name}", done, total)
+            step = asyncio.ensure_future(sent.change())
+            await asyncio.wait({receipt, step}, return_when=asyncio.FIRST_COMPLETED)
+            step.cancel()
+    finally:
+        receipt.cancel()
+    return await receipt
 
 
 class _Hangup:

@@ -117,6 +117,20 @@ class Engine:
         await self.store.rotate(self.world.now())
         return moved
 
+    async def carry(self) -> bool:
+        """One round over the attachments that wait to be handed in. True if a message may leave now, or never will."""
+        moved = False
+        for line in list(self.lines.values()):
+            if line.uploads.waiting and line.stopped is None and self.stopped is None:
+                realm = self.trust.view.channel_facts(line.log, self.world.now()).realm
+                try:
+                    moved = await line.uploads.carry(self.port(line.log), realm) or moved
+                except (Unavailable, Refused) as error:
+                    self.alarms.raise_(error.code, line.log, error.what, self.world.now())
+        if moved:
+            await self.store.commit()
+        return moved
+
     async def _turn(self) -> bool:
         moved = self.stopped is None and await self._guarded(self.feed.follow(self.port(self.directory_log)))
         if not self.trust.ready or self.stopped is not None:

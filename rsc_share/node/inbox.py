@@ -10,8 +10,17 @@ from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.labels.label import Label
+from rsc_share.node.attachments import Told
 
 Write = Callable[[int, "Event"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """One attachment of an arrival: what the message says of it, and its ciphertext where that lay beside the entry."""
+
+    told: Told
+    body: bytes = field(repr=False, default=b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,8 @@ class Arrival:
     labels: Mapping[int, Label]
     payloads: Mapping[int, bytes] = field(repr=False)
     redelivered: bool = False
+    attached: tuple[Attached, ...] = field(repr=False, default=())
+    """Of portion 0, whose entry `place` and `header` are then: part 1 of its header is the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,7 @@ class Inbox:
         found = False
         for position, event in enumerate(self.events):
             if isinstance(event, Arrival) and event.place == target and event.payloads:
-                self.events[position] = replace(event, payloads={})
+                self.events[position] = replace(event, payloads={}, attached=())
                 self._write(position, self.events[position])
                 found = True
         return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from rsc_share import codec, shape
 from rsc_share.charter.prekey import Prekey as PrekeyObject
 from rsc_share.charter.prekey import publish_prekey
 from rsc_share.charter.view import DirectoryView
@@ -15,7 +14,7 @@ from rsc_share.crypto.signing import Signer
 from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
 from rsc_share.errors import RemoteError
-from rsc_share.messages.portions import MAX_PAYLOAD
+from rsc_share.node.attachments import Told, unwrap
 from rsc_share.node.store.protocol import Room, Shelf
 
 
@@ -27,6 +26,7 @@ class Opened:
     portion: int = 0
     payload: bytes = b""
     salt: bytes = b""
+    told: tuple[Told, ...] = ()
 
     def __repr__(self) -> str:
         return f"Opened({self.state}, portion={self.portion}, {len(self.payload)} bytes)"
@@ -163,20 +163,12 @@ class Keys:
                 id=header.id,
                 part=0,
             )
-            portion, payload = unwrap(content)
+            portion, payload, told = unwrap(content)
         except RemoteError:
             return Opened("bad-part")
-        return Opened("stored", portion, payload, salt)
-
-
-def wrap(portion: int, payload: bytes) -> bytes:
-    """What is sealed: the portion's number travels inside, so that only its readers learn it."""
-    return codec.pack([portion, payload])
-
-
-def unwrap(content: bytes) -> tuple[int, bytes]:
-    portion, payload = shape.row(codec.unpack(content, max_size=MAX_PAYLOAD), "body", 2)
-    return shape.integer(portion, "portion", high=255), shape.blob(payload, "payload", high=MAX_PAYLOAD)
+        if len(told) != len(header.parts) - 1:
+            return Opened("bad-part")  # a part that nothing is said of, or a name without a part
+        return Opened("stored", portion, payload, salt, told)
 
 
 def digest(body: bytes) -> bytes:

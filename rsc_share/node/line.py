@@ -17,6 +17,7 @@ from rsc_share.node.sending import Sending
 from rsc_share.node.store.protocol import Room, Shelf, Store
 from rsc_share.node.tickets import Tickets
 from rsc_share.node.trust import Trust
+from rsc_share.node.uploads import Uploads
 from rsc_share.rulebook.admit import Admitted, Void
 from rsc_share.rulebook.witnesses import fresh
 from rsc_share.session.frames import Full, Tail
@@ -50,6 +51,7 @@ class Line:
         self.deliveries = Deliveries(alarms, log, shelf, self.tickets)
         self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries, shelf)
         self.sending = Sending(log, identity, world, alarms, self.deliveries, self.reading.own, shelf, self.tickets)
+        self.uploads = Uploads(log, identity, world, self.sending.outbox, alarms)
         self._started = False
         self.confirmed: bytes = shelf.get(Room.META, CONFIRMED) or b""
         stopped = shelf.get(Room.META, STOPPED)

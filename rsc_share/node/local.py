@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from rsc_share.errors import LocalError
 from rsc_share.messages import Body, Registry, UnknownMessage
+from rsc_share.node.attachments import Progress
 from rsc_share.node.message import Message
 from rsc_share.node.node import Node
+from rsc_share.node.received import PART_FILE
 
 
 def read_body(registry: Registry, type_id: str, text: str) -> Body:
@@ -29,9 +33,29 @@ def read_body(registry: Registry, type_id: str, text: str) -> Body:
         raise LocalError(f"no {type_id}: {'; '.join(places)[:500]}", code="wrong-body") from None
 
 
-def message_wire(message: Message[Any]) -> dict[str, Any]:
-    """One message for a listener; the body as JSON text."""
+async def save_all(message: Message[Any], folder: Path, progress: Progress) -> list[Path]:
+    """Every attachment as a file below `<folder>/<id of the message>`; one that was saved before is left as it is."""
+    own = folder / str(message.id)
+    own.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found: list[Path] = []
+    for part, attachment in enumerate(message.attachments, 1):
+        path = own / attachment.name
+        if path.name.casefold() in {other.name.casefold() for other in found} or path.name.endswith(PART_FILE):
+            path = own / f"{part}-{attachment.name}.file"
+        found.append(path)
+        if not path.exists():
+            await attachment.save(path, progress=progress)
+    return found
+
+
+def message_wire(message: Message[Any], saved: Sequence[Path] = ()) -> dict[str, Any]:
+    """One message for a listener; the body as JSON text. `saved`: where its attachments lie."""
+    paths: Sequence[str | None] = [str(path) for path in saved] or [None] * len(message.attachments)
     return {
+        "attachments": [
+            {"media": found.media, "name": found.name, "path": path, "size": found.size}
+            for found, path in zip(message.attachments, paths, strict=True)
+        ],
         "body": _body(message.body),
         "exercise": message.exercise,
         "id": str(message.id),

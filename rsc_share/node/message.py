@@ -14,6 +14,7 @@ from rsc_share.labels.label import Label
 from rsc_share.messages import Body
 from rsc_share.node.desk import Desk
 from rsc_share.node.draft import Precedence
+from rsc_share.node.received import ReceivedAttachment
 from rsc_share.node.submission import Submission
 
 B = TypeVar("B", bound=Body, covariant=True)
@@ -47,6 +48,7 @@ class Message(Generic[B]):
         "_channel",
         "_consumer",
         "_position",
+        "attachments",
         "body",
         "exercise",
         "id",
@@ -79,12 +81,13 @@ class Message(Generic[B]):
         unconfirmed: bool,
         logged_at: int,
         obligations: tuple[Obligation, ...],
+        attachments: tuple[ReceivedAttachment, ...] = (),
     ) -> None:
         self.body = body
         self.reference, self.place, self.id, self.sender = reference, place, UUID(bytes=message_id), sender
         self.label, self.precedence, self.exercise = label, precedence, exercise
         self.redelivered, self.unconfirmed, self.logged_at = redelivered, unconfirmed, logged_at
-        self.obligations = obligations
+        self.obligations, self.attachments = obligations, attachments
         self._channel, self._consumer, self._position = channel, consumer, position
 
     def __repr__(self) -> str:

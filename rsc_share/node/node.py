@@ -39,6 +39,9 @@ class Node:
         self._work = asyncio.Event()
         self._turning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._files = asyncio.Event()
+        self._carrying = asyncio.Lock()
+        self._carrier: asyncio.Task[None] | None = None
         self._closed = False
         self._failure: BaseException | None = None
 
@@ -59,6 +62,8 @@ class Node:
             raise self.engine.stopped  # an old copy of state/: it never signs, so it is not opened
         self._task = asyncio.create_task(self._run(), name=f"rsc-share {self.name}")
         self._task.add_done_callback(self._ended)
+        self._carrier = asyncio.create_task(self._carry(), name=f"rsc-share attachments {self.name}")
+        self._carrier.add_done_callback(self._ended)
         return self
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -70,10 +75,11 @@ class Node:
 
     async def __aexit__(self, *_: object) -> None:
         self._closed = True
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait_for(asyncio.gather(self._task, return_exceptions=True), CLOSE_SECONDS)
+        for task in (self._carrier, self._task):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), CLOSE_SECONDS)
         for line in self.engine.lines.values():
             line.reading.inbox.wake()
         await self.close()
@@ -125,6 +131,7 @@ class Node:
     def nudge(self) -> None:
         """Something may have to be done: the background task looks again."""
         self._work.set()
+        self._files.set()
 
     def raise_if_closed(self) -> None:
         if self._closed:
@@ -150,6 +157,24 @@ class Node:
             while await self.engine.turn():
                 moved = True
             return moved
+
+    async def carry(self) -> bool:
+        """Hand in the attachments that wait, as far as the relay takes them. True if a message may leave now."""
+        async with self._carrying:
+            moved = await self.engine.carry()
+        if moved:
+            self._work.set()
+        return moved
+
+    async def _carry(self) -> None:
+        """Beside the turns: a large file must not keep a FLASH message waiting."""
+        while True:
+            self._files.clear()
+            await self.carry()
+            waiting = any(line.uploads.waiting for line in self.engine.lines.values())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_SECONDS if waiting else None):
+                    await self._files.wait()
 
     async def _run(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from rsc_share.envelope.header import PRECEDENCES
 from rsc_share.envelope.parts import NO_REFS, Part, Refs
 from rsc_share.errors import Refused
 from rsc_share.labels.label import Label
+from rsc_share.node.attachments import Prepared
 from rsc_share.node.ticket import Ticket
 from rsc_share.session.frames import Statement, Submission
 
@@ -55,6 +56,16 @@ class Item:
     """For kinds with a fixed circle: the nodes or members it is for; None means every active node."""
     attempts: int = 0
     sealed: Sealed | None = None
+    attachments: tuple[Prepared, ...] = ()
+    uploaded: bool = True
+    """Whether the relay has every blob of it, as far as this process knows: until then it does not leave."""
+    sent: dict[str, int] = field(default_factory=dict)
+    """Bytes of the blobs that have been handed in, by name."""
+
+    @property
+    def blobs(self) -> tuple[tuple[int, Prepared], ...]:
+        """Number of the part, and what it is."""
+        return tuple((part, item) for part, item in enumerate(self.attachments, 1) if item.is_blob)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +125,13 @@ class Outbox:
             self._book.first(item)
 
     def next(self, limit: int) -> list[Item]:
-        """The next items to send, FLASH first, oldest first; they stay queued until they are signed or dropped."""
-        rank = {name: i for i, name in enumerate(PRECEDENCES)}
-        return sorted(self._queued, key=lambda item: rank[item.precedence])[:limit]
+        """The next items to send, FLASH first, oldest first; they stay queued until they are signed or dropped. What
+        waits for its attachments lets the others pass."""
+        return _urgent(item for item in self._queued if item.uploaded)[:limit]
+
+    def uploads(self) -> list[Item]:
+        """Items whose blobs the relay does not have yet, FLASH first, oldest first."""
+        return _urgent(item for item in self._queued if not item.uploaded)
 
     def drop(self, items: Iterable[Item]) -> None:
         """Gone for good: withdrawn, failed, or logged by another way."""
@@ -166,7 +181,7 @@ class Outbox:
         """Every recipient holds it: what it said is theirs now, and no longer needed here."""
         item = self.kept.get(header_hash)
         if item is not None:
-            item.payload, item.salt, item.sealed = b"", b"", None
+            item.payload, item.salt, item.sealed, item.attachments = b"", b"", None, ()
             self._book.emptied(item)
 
     def recalled(self, header_hash: bytes) -> None:
@@ -193,3 +208,8 @@ class Outbox:
 
     def __len__(self) -> int:
         return len(self._queued) + len(self.in_flight)
+
+
+def _urgent(items: Iterable[Item]) -> list[Item]:
+    rank = {name: i for i, name in enumerate(PRECEDENCES)}
+    return sorted(items, key=lambda item: rank[item.precedence])

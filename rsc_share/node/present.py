@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from rsc_share import names
+from rsc_share.crypto.blobs import Place
 from rsc_share.errors import RemoteError
 from rsc_share.labels.label import Label
 from rsc_share.messages import UnknownMessage
@@ -13,6 +14,7 @@ from rsc_share.node.desk import Host
 from rsc_share.node.draft import Precedence
 from rsc_share.node.inbox import Arrival, RecallEvent
 from rsc_share.node.message import Answering, Message, Obligation, Recalled
+from rsc_share.node.received import ReceivedAttachment
 from rsc_share.policy.decide import decide
 
 
@@ -46,6 +48,28 @@ def present_message(
         unconfirmed=event.unconfirmed or header.sender in node.engine.feed.forbidden,
         logged_at=event.logged_at,
         obligations=obligations(node, channel.line.log, label, type_id, header.purpose, header.sender),
+        attachments=_attachments(event, node, channel.line.log),
+    )
+
+
+def _attachments(event: Arrival, node: Host, log: str) -> tuple[ReceivedAttachment, ...]:
+    engine, header = node.engine, event.header
+    if not event.attached:
+        return ()
+    realm = engine.trust.view.channel_facts(log, node.now()).realm
+    framework = engine.identity.charter_digest
+    return tuple(
+        ReceivedAttachment(
+            item.told.name,
+            item.told.media,
+            item.told.length,
+            item.told,
+            header.parts[part],
+            Place(framework, log, realm, header.sender, header.id, part),
+            item.body,
+            engine.port(log),
+        )
+        for part, item in enumerate(event.attached, 1)
     )
 
 

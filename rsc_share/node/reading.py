@@ -22,8 +22,8 @@ from rsc_share.messages import RecallNotice
 from rsc_share.messages.portions import read_payload
 from rsc_share.node.delivery import Deliveries
 from rsc_share.node.heartbeat import Heartbeat
-from rsc_share.node.inbox import Arrival, Event, Inbox, RecallEvent
-from rsc_share.node.keys import Keys, Opened
+from rsc_share.node.inbox import Arrival, Attached, Event, Inbox, RecallEvent
+from rsc_share.node.keys import Keys, Opened, digest
 from rsc_share.node.records.incoming import event_wire, read_event
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.ticket import Delivered, Ticket
@@ -68,6 +68,7 @@ class Reading:
         """Reference -> place of every message this node holds or wrote."""
         self.own: dict[Ref, Ticket] = {}
         self._parts: dict[Document, dict[int, tuple[Label, bytes]]] = {}
+        self._attached: dict[Document, tuple[Attached, ...]] = {}
         self._fresh: dict[Document, First] = {}
         self._heads: dict[Document, First] = {}
         self._held_at: dict[Ref, tuple[Document, int]] = {}
@@ -91,9 +92,10 @@ class Reading:
                 self._parts[document] = {
                     portion: (event.labels[portion], payload) for portion, payload in event.payloads.items()
                 }
+                self._attached[document] = event.attached
                 self._heads[document] = First(event.place, event.header, event.logged_at, event.unconfirmed)
-        for (index, digest), (sender, document_id, portion) in self._shelf.rows(Room.HELD):
-            self._held_at[Ref(self._log, index, digest)] = ((sender, document_id), portion)
+        for (index, header_hash), (sender, document_id, portion) in self._shelf.rows(Room.HELD):
+            self._held_at[Ref(self._log, index, header_hash)] = ((sender, document_id), portion)
 
     def _write(self, position: int, event: Event) -> None:
         self._shelf.put(Room.EVENT, position, event_wire(event))
@@ -126,7 +128,8 @@ class Reading:
             # Brought back by a backup and read again by the new instance, which has no key for it any more.
             self._heartbeat.held(header.sender, verdict.signed.header_hash, "stored")
             return
-        opened = self._keys.open(header, realm, next(iter(item.bodies), None))
+        bodies = {digest(body): body for body in item.bodies}
+        opened = self._keys.open(header, realm, bodies.get(header.parts[0].digest))
         flash = header.precedence == "FLASH"
         self._heartbeat.held(header.sender, verdict.signed.header_hash, opened.state, flash=flash)
         if opened.state in ("body-missing", "bad-part"):
@@ -149,6 +152,10 @@ class Reading:
         self._fresh.setdefault(document, first)
         if opened.portion == 0:
             self._fresh[document] = first
+            self._attached[document] = tuple(
+                Attached(told, bodies.get(part.digest, b""))
+                for told, part in zip(opened.told, header.parts[1:], strict=True)
+            )
 
     def stretch_ends(self, view: DirectoryView) -> None:
         """All entries up to a checked root are in: what is complete as far as this node may read it, is shown."""
@@ -159,6 +166,7 @@ class Reading:
             self._show(document, self._heads[document], view, redelivered=redelivered)
             if first.header.document is None:
                 del self._parts[document], self._heads[document]
+                self._attached.pop(document, None)
         self._fresh = {}
 
     def _show(self, document: Document, first: First, view: DirectoryView, *, redelivered: bool) -> None:
@@ -179,6 +187,7 @@ class Reading:
                 labels={portion: label for portion, (label, _) in parts.items()},
                 payloads={portion: payload for portion, (_, payload) in parts.items()},
                 redelivered=redelivered,
+                attached=self._attached.get(document, ()),
             )
         )
 
@@ -215,6 +224,8 @@ class Reading:
         self._shelf.delete(Room.HELD, [target.index, target.header_hash])
         if document is not None:
             self._parts.get(document, {}).pop(portion, None)
+            if portion == 0:
+                self._attached.pop(document, None)
         place = Ref(self._log, verdict.index, verdict.signed.header_hash)
         if target not in self._seqs or place in self._recalls:
             return  # a further portion of a document whose first one says it all, or nothing this node was shown

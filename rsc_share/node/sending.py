@@ -266,7 +266,10 @@ class Sending:
         if refusal.code in REGRANT:
             self._dispatch.grants.drop(item.id if item.kind == "grant" else (item.sealed.grant if item.sealed else b""))
             item.sealed = None
-        if refusal.code not in REDO or item.attempts >= MAX_ATTEMPTS:
+        if refusal.code == "body-missing" and item.blobs and item.attempts < MAX_ATTEMPTS:
+            item.uploaded = False  # nobody named them for a day: the relay is asked, and given them, again
+            again.append(item)
+        elif refusal.code not in REDO or item.attempts >= MAX_ATTEMPTS:
             self._give_up(item, refusal.error())
         elif item.kind != "grant":
             again.append(item)

@@ -85,6 +85,23 @@ class Submission:
             await self._channel.line.reading.inbox.change()
         return self._receipt()
 
+    @property
+    def uploads(self) -> dict[str, tuple[int, int]]:
+        """How much of each large attachment has been handed in: name -> (bytes, of how many)."""
+        item = self._channel.line.sending.outbox.find(self._ticket.id)
+        blobs = () if item is None else item.blobs
+        return {} if item is None else {b.told.name: (item.sent.get(b.told.name, 0), b.told.length) for _, b in blobs}
+
+    async def change(self) -> None:
+        """Return at the next step of this message on its way, or of its attachments."""
+        self._channel.nudge()
+        await self._ticket.change()
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is logged, has failed or was withdrawn: `receipt` says which, at once."""
+        return self._ticket.settled
+
     async def withdraw(self) -> bool:
         """True: it never left and is gone. False: it was signed already; recall it instead."""
         if not self._channel.line.sending.outbox.withdraw(self._ticket):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from rsc_share import names
 from rsc_share.envelope.contents import ErasureContent
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import Refused, StorageError
-from rsc_share.relay.fanout import Line, all_bodies
+from rsc_share.relay.fanout import Line, all_bodies, blobs_of
 from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.live import LiveLog, Logs
 from rsc_share.relay.sequencer import Ground, Past, Placed, Run, Verdict, sequence
-from rsc_share.relay.store.protocol import Full, LogStore
+from rsc_share.relay.store.protocol import Body, Full, LogStore
 from rsc_share.rulebook.facts import IdFact, Key, id_key, needs
 from rsc_share.rulebook.view import Known, Source
 from rsc_share.session.frames import Logged, Outcome, Turned
@@ -32,16 +35,40 @@ class Commit:
     contradicted: Refused | None
 
 
-async def commit(log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], now: int) -> Commit:
-    """Admit what can be admitted, durably, and answer everybody. Raises `StorageError` from the store as it is."""
-    past = await _past(log, logs, [item for run in runs for item in run if isinstance(item, Candidate)])
+class BlobRoom(Protocol):
+    """What a commit needs of the relay's blobs."""
+
+    naming: asyncio.Lock
+
+    async def brought(self, header: Header, log: LiveLog) -> Mapping[bytes, int]: ...
+
+    async def delete(self, owner: str, digests: Iterable[bytes]) -> None: ...
+
+
+async def commit(
+    log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], now: int, blobs: BlobRoom | None = None
+) -> Commit:
+    """Admit what can be admitted, durably, and answer everybody. Raises `StorageError` from the store as it is.
+
+    While entries that name blobs are committed, no sweep may take a blob for one that nobody names.
+    """
+    candidates = [item for run in runs for item in run if isinstance(item, Candidate)]
+    naming = blobs is not None and any(blobs_of(item.signed.header) for item in candidates)
+    async with blobs.naming if blobs is not None and naming else contextlib.nullcontext():
+        return await _commit(log, logs, ground, runs, now, blobs)
+
+
+async def _commit(
+    log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], now: int, blobs: BlobRoom | None
+) -> Commit:
+    past = await _past(log, logs, [item for run in runs for item in run if isinstance(item, Candidate)], blobs)
     done = sequence(ground, runs, past, now)
     if done.batch is not None:
         first = log.writer.head.size
         await log.append(done.batch)
         for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
             log.remember(first + offset, Line(stored, entry))
-            await _obey(log, first + offset, entry.header)
+            await _obey(log, first + offset, entry.header, blobs)
         await log.show(now)
     outcomes = [
         [await _outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
@@ -59,7 +86,7 @@ async def with_roots(ground: Ground, log: LiveLog, directory: LiveLog, runs: Seq
     return replace(ground, root_at=seen.get, directory_root=acted_on.get)
 
 
-async def _past(log: LiveLog, logs: Logs, candidates: Sequence[Candidate]) -> Past:
+async def _past(log: LiveLog, logs: Logs, candidates: Sequence[Candidate], blobs: BlobRoom | None) -> Past:
     facts = dict(await log.store.lookup(log.origin, needs(item.signed for item in candidates)))
     admitted = {}
     for item in candidates:
@@ -68,9 +95,12 @@ async def _past(log: LiveLog, logs: Logs, candidates: Sequence[Candidate]) -> Pa
             line = await log.line(used.index)
             if line is not None:
                 admitted[used.index] = line.entry.raw
-    return Past(
-        facts, await _known(logs, {ref for item in candidates for ref in item.signed.header.refs.all()}), admitted
-    )
+    known = await _known(logs, {ref for item in candidates for ref in item.signed.header.refs.all()})
+    here: dict[tuple[str, bytes], int] = {}
+    for header in (item.signed.header for item in candidates):
+        if blobs is not None and blobs_of(header):
+            here |= {(header.member, digest): size for digest, size in (await blobs.brought(header, log)).items()}
+    return Past(facts, known, admitted, here)
 
 
 def _id(item: Candidate) -> Key:
@@ -111,40 +141,53 @@ def refusal(log: LiveLog, ground: Ground, header_hash: bytes, refused: Refused, 
     return said.signed(log.keys.ed25519, ground.directory.framework_id)
 
 
-async def _obey(log: LiveLog, index: int, header: Header) -> None:
+async def _obey(log: LiveLog, index: int, header: Header, blobs: BlobRoom | None) -> None:
     """Erase, or stop the log: were it to go on, a later note would say that this order had been obeyed."""
     try:
-        await erase_for(log, index, header)
+        await erase_for(log, index, header, blobs)
     except Full as full:
         raise StorageError(f"no space to erase what entry {index} of {log.origin} orders: {full.what}") from full
 
 
-async def erase_for(log: LiveLog, index: int, header: Header) -> None:
+async def erase_for(log: LiveLog, index: int, header: Header, blobs: BlobRoom | None = None) -> None:
     """Remove the bodies that the entry at `index`, a recall or an erasure, orders away; nothing for other kinds."""
     if isinstance(header.content, ErasureContent):
-        await _erase(log.store, log.origin, header.content.digests, header.kind, range(index))
+        await _erase(log.store, log.origin, header.content.digests, header.kind, range(index), blobs)
     target = header.refs.target
     if header.kind == "recall" and target is not None:
         async for stored in log.store.read(target.log, target.index, target.index + 1, max_bytes=1):
             digests = all_bodies(Line.of(stored).entry.header)
-            await _erase(log.store, target.log, digests, header.kind, range(target.index, target.index + 1))
+            await _erase(log.store, target.log, digests, header.kind, range(target.index, target.index + 1), blobs)
 
 
-async def _erase(store: LogStore, log: str, digests: Sequence[bytes], reason: str, brought_by: range) -> None:
+async def _erase(
+    store: LogStore, log: str, digests: Sequence[bytes], reason: str, brought_by: range, blobs: BlobRoom | None
+) -> None:
     """Only bodies that the named entries brought: a recipient who names the same ciphertext cannot recall it, and an
     order that is obeyed again at a start leaves alone what came after it."""
     found = await store.bodies(log, digests)
     ordered = [digest for digest, body in found.items() if body.index in brought_by]
+    for digest in ordered:
+        body = found[digest]
+        if blobs is not None and isinstance(body, Body) and not body.data:
+            # Before the row says it is gone: after a crash the order is obeyed again only where a row is still here.
+            await blobs.delete(await _member(store, log, body.index), [digest])
     if ordered:
         await store.erase(log, ordered, reason)
 
 
-async def replay_erasures(log: LiveLog, since: int = 0) -> None:
+async def _member(store: LogStore, log: str, index: int) -> str:
+    async for stored in store.read(log, index, index + 1, max_bytes=1):
+        return Line.of(stored).entry.header.member
+    raise StorageError(f"entry {index} of {log} is not here", code="broken")
+
+
+async def replay_erasures(log: LiveLog, since: int = 0, blobs: BlobRoom | None = None) -> None:
     """Obey once more the orders from `since` on. At a start these are the entries that no note was kept for: a crash
     between the commit of a recall and its erasure left bodies behind. In a restored backup all of them may be."""
     index = since
     while index < log.size:
         lines = await log.lines(index, log.size)
         for offset, line in enumerate(lines):
-            await erase_for(log, index + offset, line.entry.header)
+            await erase_for(log, index + offset, line.entry.header, blobs)
         index += len(lines)

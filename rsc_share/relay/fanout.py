@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from rsc_share.crypto.bodies import MAX_INLINE_PART
 from rsc_share.envelope.contents import GrantContent, HeartbeatContent
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.envelope.header import Header
@@ -50,12 +51,25 @@ def item(line: Line, node: str, bodies: Mapping[bytes, bytes]) -> Item:
 
 
 def bodies_for(header: Header, node: str) -> tuple[bytes, ...]:
-    """Digests of the bodies `node` may fetch: the parts addressed to it, or its own sealed key and no other."""
+    """Digests of the bodies `node` may fetch: the parts addressed to it, or its own sealed key and no other. Blobs do
+    not travel beside entries."""
     if isinstance(header.content, GrantContent):
         return tuple(digest for name, _, digest in header.content.nodes if name == node)
     if node == header.sender or node in header.nodes:
-        return tuple(part.digest for part in header.parts)
+        return tuple(part.digest for part in header.parts if part.size <= MAX_INLINE_PART)
     return ()
+
+
+def blobs_for(header: Header, node: str) -> tuple[bytes, ...]:
+    """Digests of the blobs `node` may read."""
+    if node == header.sender or node in header.nodes:
+        return blobs_of(header)
+    return ()
+
+
+def blobs_of(header: Header) -> tuple[bytes, ...]:
+    """Digests of the parts that are too large to lie beside the entry."""
+    return tuple(part.digest for part in header.parts if part.size > MAX_INLINE_PART)
 
 
 def statements_for(header: Header, statements: Collection[Statement], node: str) -> tuple[tuple[str, Statement], ...]:

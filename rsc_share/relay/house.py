@@ -9,6 +9,7 @@ from rsc_share.bell import Bell
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import Refused, StorageError
+from rsc_share.relay.commit import BlobRoom
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.store.protocol import Note
@@ -19,6 +20,9 @@ class House(Protocol):
 
     logs: dict[str, LiveLog]
     bell: Bell
+
+    @property
+    def blobs(self) -> BlobRoom | None: ...
 
     def now(self) -> int: ...
 

@@ -47,6 +47,16 @@ class MemoryPort:
         asked = shape.each(shape.blob, _across(list(digests)), "digests", size=HASH)
         return dict(await self._session.bodies(log, asked))
 
+    async def blob_held(self, log: str, digest: bytes, size: int) -> int:
+        return await self._session.blob_held(log, digest, shape.integer(size, "size"))
+
+    async def blob_put(self, log: str, digest: bytes, size: int, index: int, chunk: bytes) -> int:
+        sent = bytes(_across(chunk))
+        return await self._session.blob_put(log, digest, size, shape.integer(index, "chunk"), sent)
+
+    async def blob_read(self, log: str, digest: bytes, start: int, stop: int) -> bytes:
+        return bytes(_across(await self._session.blob_read(log, digest, start, stop)))
+
     async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
         return [
             Offer.from_wire(_across(offer.wire())) for offer in await self._session.offers(_sizes(_across(dict(heads))))

@@ -103,7 +103,7 @@ class LogQueue:
         runs = [submitted.run for submitted in batch]
         try:
             ground = await with_roots(relay.ground(log), log, relay.directory_log, runs)
-            done = await commit(log, relay.logs, ground, runs, relay.now())
+            done = await commit(log, relay.logs, ground, runs, relay.now(), relay.blobs)
             for submitted, outcomes in zip(batch, done.outcomes, strict=True):
                 submitted.answer(outcomes)
             if done.contradicted is not None:

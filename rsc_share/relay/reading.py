@@ -78,7 +78,7 @@ class Reading:
         return {
             digest: body.data
             for digest, body in found.items()
-            if isinstance(body, Body) and await self._entitled(log, body.index, digest)
+            if isinstance(body, Body) and body.data and await self._entitled(log, body.index, digest)
         }
 
     async def _entitled(self, log: LiveLog, index: int, digest: bytes) -> bool:

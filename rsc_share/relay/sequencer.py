@@ -60,12 +60,14 @@ class Ground:
 class Past:
     """What the log says about the candidates: their facts, the entries they refer to, and those already admitted.
 
-    `admitted`: entry bytes by index, of every id fact that names a candidate's own header.
+    `admitted`: entry bytes by index, of every id fact that names a candidate's own header. `blobs`: sizes of the blobs
+    that are here, by the member they belong to and digest.
     """
 
     facts: Mapping[Key, Fact]
     known: Known
     admitted: Mapping[int, bytes]
+    blobs: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,8 @@ def _admit(draft: _Draft, candidate: Candidate) -> Placed:
         entry = UnverifiedEntry.stamped(candidate.signed, draft.stamp)
     except RemoteError as error:
         raise Refused("malformed", error.what, row=1) from None
-    sizes = {digest: len(body) for digest, body in candidate.bodies.items()}
+    blobs = _blobs(draft, candidate)
+    sizes = {**blobs, **{digest: len(body) for digest, body in candidate.bodies.items()}}
     admitted = admit(Case(_view(draft), candidate.signed, draft.stamp, candidate.openings, sizes))
     index = draft.size
     draft.facts.update(admitted.effects)
@@ -182,7 +185,16 @@ def _admit(draft: _Draft, candidate: Candidate) -> Placed:
     draft.stored.append(Stored(entry.raw, candidate.openings, candidate.statements))
     for digest, body in candidate.bodies.items():
         draft.bodies.setdefault(digest, Body(index, body))
+    for digest in blobs:
+        draft.bodies[digest] = Body(index, b"")
     return Placed(index, draft.stamp)
+
+
+def _blobs(draft: _Draft, candidate: Candidate) -> dict[bytes, int]:
+    """The blobs this entry would bring. Each belongs to one entry of a log: its recall would take it from another."""
+    header = candidate.signed.header
+    found = ((part.digest, draft.past.blobs.get((header.member, part.digest))) for part in header.parts)
+    return {digest: size for digest, size in found if size is not None and digest not in draft.bodies}
 
 
 def _view(draft: _Draft) -> View:

@@ -19,6 +19,7 @@ from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.errors import LocalError, Refused, StorageError, Unavailable
 from rsc_share.policy.decide import decide_each
+from rsc_share.relay.blobs import Blobs
 from rsc_share.relay.commit import is_directory, replay_erasures
 from rsc_share.relay.keeper import DirectoryKeeper
 from rsc_share.relay.live import LiveLog, State
@@ -38,13 +39,24 @@ class Relay:
     """Made by `Relay.open`. One event loop; one committing task for each log."""
 
     def __init__(
-        self, store: LogStore, host: str, framework_id: bytes, keys: LogKeys, clock: Callable[[], int], decide: Decide
+        self,
+        store: LogStore,
+        host: str,
+        framework_id: bytes,
+        keys: LogKeys,
+        clock: Callable[[], int],
+        decide: Decide,
+        blobs: Blobs | None = None,
     ) -> None:
         self.store, self.host, self.framework_id, self.keys, self.now = store, host, framework_id, keys, clock
+        self.blobs = blobs
+        """None: this relay takes no attachments that do not fit beside an entry."""
         self.logs: dict[str, LiveLog] = {}
         self.bell = Bell()
         self.failure: StorageError | None = None
         """What stopped a log. An operator's process exits with it and signs nothing more."""
+        self.blob_failure: StorageError | None = None
+        """Why the newest sweep of blobs did not end."""
         self._keeper = DirectoryKeeper(framework_id)
         self._decide = decide
         self._signatures = VerifyCache()
@@ -63,12 +75,13 @@ class Relay:
         keys: LogKeys,
         clock: Callable[[], int],
         decide: Decide = decide_each,
+        blobs: Blobs | None = None,
     ) -> Relay:
         """Acquire every stored log, fold the directory, sign the stored heads. Every log begins `recovering`.
 
         `clock` gives ms UTC. Raises `Broken` where the store contradicts itself, `LocalError` for another host's logs.
         """
-        relay = cls(store, host, framework_id, keys, clock, decide)
+        relay = cls(store, host, framework_id, keys, clock, decide, blobs)
         stored = await store.logs()
         for origin in sorted(stored, key=lambda log: (not is_directory(log), log)):
             await relay._open_log(origin)
@@ -97,7 +110,7 @@ class Relay:
         if is_directory(origin):
             await self._keeper.fold(log)
         else:
-            await replay_erasures(log, log.writer.noted)
+            await replay_erasures(log, log.writer.noted, self.blobs)
         await log.show(self.now())
         self.logs[origin] = log
         self._queues[origin] = LogQueue(self, log)
@@ -249,7 +262,16 @@ class Relay:
                     await log.show(now)
                 except StorageError as error:
                     self.stop(log, error)
+        await self._sweep()
         self.bell.ring()
+
+    async def _sweep(self) -> None:
+        """A disk of blobs that fails stops no log: nothing that is signed lies there."""
+        if self.blobs is not None and not any(log.state is State.STOPPED for log in self.logs.values()):
+            try:
+                await self.blobs.sweep(self.logs)
+            except StorageError as error:
+                self.blob_failure = error
 
     def contradicted(self, log: LiveLog, refused: Refused) -> None:
         """A sender showed a tree that a log of ours signed and that is not here: the store was rolled back or forked.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from rsc_share.errors import Refused, RemoteError
+from rsc_share.crypto.blobs import SEALED_CHUNK
+from rsc_share.errors import Refused, RemoteError, Unavailable
 from rsc_share.relay.access import Access
+from rsc_share.relay.blobs import Blobs
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.cosigning import Cosigning
 from rsc_share.relay.house import House
@@ -15,6 +17,7 @@ from rsc_share.relay.live import LiveLog
 from rsc_share.relay.queue import Submitted
 from rsc_share.relay.reading import Reading
 from rsc_share.relay.sequencer import NOT_TRIED
+from rsc_share.relay.store.blobs import Upload, WrongBlob, WrongChunk
 from rsc_share.relay.witnessing import Quorum
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact, head_key
 from rsc_share.session.frames import Offer, Outcome, Submission, Tail, Weather
@@ -28,6 +31,9 @@ RATE_LIMITED = Weather("rate-limited", 100)
 
 class Desk(House, Protocol):
     """A house that takes runs for its logs."""
+
+    @property
+    def blobs(self) -> Blobs | None: ...
 
     async def submit(self, origin: str, submitted: Submitted) -> None: ...
 
@@ -102,6 +108,26 @@ class Session:
     async def cosign(self, origin: str, size: int, lines: Sequence[bytes]) -> None:
         await self._cosigning.cosign(origin, size, lines)
 
+    # --- blobs
+
+    async def blob_held(self, origin: str, digest: bytes, size: int) -> int:
+        upload = Upload(self.access.member, digest, size)
+        return await blobs_of(self._relay).held(self.access, origin, upload)
+
+    async def blob_put(self, origin: str, digest: bytes, size: int, index: int, chunk: bytes) -> int:
+        upload = Upload(self.access.member, digest, size)
+        try:
+            return await blobs_of(self._relay).put(self.access, origin, upload, index, chunk)
+        except (WrongChunk, WrongBlob) as wrong:  # the relay's own word for it; to the node it is an answer
+            raise RemoteError(wrong.what, code=wrong.code) from None
+
+    async def blob_read(self, origin: str, digest: bytes, start: int, stop: int) -> bytes:
+        if not 0 <= start < stop <= start + SEALED_CHUNK:
+            raise RemoteError("a range of a blob is 1 byte to one sealed chunk", code="out-of-range")
+        blobs = blobs_of(self._relay)
+        owner, size = await blobs.size(self.access, origin, digest)
+        return b"".join([piece async for piece in blobs.read(owner, digest, start, min(stop, size))])
+
     # --- waiting
 
     async def changed(self, known: Mapping[str, int]) -> None:
@@ -121,3 +147,10 @@ class Session:
                 self._told[origin] = state
                 news = True
         return news
+
+
+def blobs_of(relay: Desk) -> Blobs:
+    """Raises `Unavailable` (`no-blobs`) for a relay that takes none."""
+    if relay.blobs is None:
+        raise Unavailable("this relay takes no large attachments", code="no-blobs")
+    return relay.blobs

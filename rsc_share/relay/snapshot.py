@@ -19,7 +19,8 @@ class Snapshot:
     """One log as its newest signed checkpoint covers it: entries with openings and statements, every body there is.
 
     `note` is that checkpoint with every line kept for it; `witnessed` the newest one that k members cosigned (the same
-    bytes once they have). `erased` names bodies that were here, and why they are not.
+    bytes once they have). `erased` names bodies that were here, and why they are not; `apart` the blobs, whose bytes
+    are files of their own.
     """
 
     origin: str
@@ -28,6 +29,7 @@ class Snapshot:
     erased: Mapping[bytes, str]
     note: bytes
     witnessed: bytes | None
+    apart: frozenset[bytes] = frozenset()
 
 
 async def take_snapshot(log: LiveLog) -> Snapshot:
@@ -42,10 +44,11 @@ async def take_snapshot(log: LiveLog) -> Snapshot:
     return Snapshot(
         log.origin,
         tuple(entries),
-        {digest: body.data for digest, body in found.items() if isinstance(body, Body)},
+        {digest: body.data for digest, body in found.items() if isinstance(body, Body) and body.data},
         {digest: body.reason for digest, body in found.items() if isinstance(body, Erased)},
         note,
         witnessed,
+        frozenset(digest for digest, body in found.items() if isinstance(body, Body) and not body.data),
     )
 
 

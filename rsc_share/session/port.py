@@ -41,6 +41,24 @@ class RelayPort(Protocol):
         """Bodies this node is entitled to. A digest that is not in the answer is erased, or kept back."""
         ...
 
+    async def blob_held(self, log: str, digest: bytes, size: int) -> int:
+        """How many chunks of an upload of `size` bytes are durable: where to go on. Raises `Refused`."""
+        ...
+
+    async def blob_put(self, log: str, digest: bytes, size: int, index: int, chunk: bytes) -> int:
+        """Hand in the next chunk of a blob that an entry of `log` is to name; how many are durable now.
+
+        Raises `Refused`, `RemoteError` (`wrong-chunk`: ask `blob_held`; `wrong-blob`: the chunks are not the digest's).
+        """
+        ...
+
+    async def blob_read(self, log: str, digest: bytes, start: int, stop: int) -> bytes:
+        """Bytes `start` to `stop` - 1 of a blob that an entry for this node names; at most one sealed chunk.
+
+        Raises `Refused` (`body-missing` once it is recalled, erased or expired).
+        """
+        ...
+
     async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
         """Checkpoints to cosign, one per log, with consistency proofs from the witness heads given (0: none)."""
         ...

@@ -4,7 +4,8 @@
      "instance":"<32 hex>","iss":"EST/mod-1","nonce":"<64 hex>" or null,"use":"session"} . signature
 
 It starts with `eyJ`, as no text of ours that is signed does. `nonce` is the relay's, of this very connection: nothing
-has to be remembered against replay. A token for reading (`use` = `read`) has none and goes into an HTTP header.
+has to be remembered against replay. A token for reading (`use` = `read`) or for handing in
+blobs (`write`) has none and goes into an HTTP header.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from rsc_share import names, shape
 from rsc_share.crypto.signing import SIGNATURE_SIZE, PublicKey, Signer, Suite, verify
 from rsc_share.errors import LocalError, RemoteError
 
-Use = Literal["session", "read"]
-USES: tuple[Use, ...] = ("session", "read")
+Use = Literal["session", "read", "write"]
+USES: tuple[Use, ...] = ("session", "read", "write")
 NONCE = 32
 INSTANCE = 16
 LIFE_SECONDS = 60

@@ -26,7 +26,7 @@ from rsc_share.errors import LocalError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.merkle import EMPTY_ROOT
 from rsc_share.messages import Indicator, split
-from rsc_share.node.keys import wrap
+from rsc_share.node.attachments import wrap
 from rsc_share.session.frames import Logged, Outcome
 from rsc_share.testing.adversaries_pen import EVERYBODY, Forged, Pen
 from rsc_share.testing.adversaries_relay import CheatingRelay

@@ -19,8 +19,8 @@ from rsc_share.envelope.signature import sign_batch
 from rsc_share.errors import LocalError
 from rsc_share.labels.text import parse_label
 from rsc_share.messages import Body, Indicator, split
+from rsc_share.node.attachments import wrap
 from rsc_share.node.dispatch import MEDIA
-from rsc_share.node.keys import wrap
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact, count_key, count_of, head_key, head_of
 from rsc_share.session.frames import Outcome, Submission
 from rsc_share.testing.clock import Dice

@@ -71,6 +71,7 @@ async def export_source(relay: Relay, by: str) -> ExportSource:
         else:
             bodies.update(snapshot.bodies)
             absent.update({digest: _WHY[kind] for digest, kind in snapshot.erased.items()})
+            absent.update(dict.fromkeys(snapshot.apart, "apart"))
     return ExportSource(
         framework_id=relay.framework_id,
         by=by,

@@ -20,9 +20,11 @@ from rsc_share.node.engine import Engine, KeepEvidence
 from rsc_share.node.home import Home, Settings
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.node import Node
+from rsc_share.relay.blobs import Blobs
 from rsc_share.relay.notes import PQ_EVERY, LogKeys
 from rsc_share.relay.service import Relay
 from rsc_share.relay.store.memory import MemoryStore
+from rsc_share.relay.store.memory_blobs import MemoryBlobs
 from rsc_share.session.port import RelayPort
 from rsc_share.testing.auditing import Report, audit, export_source
 from rsc_share.testing.clock import Clock, Dice
@@ -69,7 +71,10 @@ class Framework:
         founded = found(plan, clock.now)
         store = MemoryStore()
         keys = LogKeys(*founded.log_keys)
-        relay = await Relay.open(store, host=HOST, framework_id=founded.framework_id, keys=keys, clock=clock)
+        blobs = Blobs(MemoryBlobs(lambda: clock.now / 1000), clock, lambda: 1.0)
+        relay = await Relay.open(
+            store, host=HOST, framework_id=founded.framework_id, keys=keys, clock=clock, blobs=blobs
+        )
         with TemporaryDirectory() as folder:
             framework = cls(founded, relay, store, clock, Path(folder))
             register("memory", framework._connect)
@@ -243,6 +248,7 @@ class Framework:
         for _ in range(ROUNDS):
             await self.relay_service.tick()
             moved = [await node.drain() for node in self._nodes.values()]
+            moved += [await node.carry() for node in self._nodes.values()]
             await asyncio.sleep(0)
             if not any(moved):
                 return

@@ -60,6 +60,18 @@ class Wire:
         self._check()
         return await self.port.bodies(log, digests)
 
+    async def blob_held(self, log: str, digest: bytes, size: int) -> int:
+        self._check()
+        return await self.port.blob_held(log, digest, size)
+
+    async def blob_put(self, log: str, digest: bytes, size: int, index: int, chunk: bytes) -> int:
+        self._check()
+        return await self.port.blob_put(log, digest, size, index, chunk)
+
+    async def blob_read(self, log: str, digest: bytes, start: int, stop: int) -> bytes:
+        self._check()
+        return await self.port.blob_read(log, digest, start, stop)
+
     async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
         self._check()
         return await self.port.offers(heads)

@@ -11,8 +11,8 @@ from rsc_share.envelope.contents import RecallContent
 from rsc_share.envelope.parts import Ref, Refs
 from rsc_share.messages import Indicator, Portion, ThreatAssessment
 from rsc_share.names import uuid7
+from rsc_share.node.attachments import wrap
 from rsc_share.node.engine import Engine
-from rsc_share.node.keys import wrap
 from rsc_share.relay.store.protocol import Body
 from rsc_share.session.frames import Full, Logged, Offer, Outcome, Submission, Tail, Turned, Weather
 from rsc_share.session.refusal import Refusal

@@ -3,7 +3,7 @@
 //   node check_vectors.mjs <docs/vectors> [<node_modules>]
 //
 // With @noble/post-quantum in <node_modules>, ML-DSA and ML-KEM are checked too; else those cases are counted as skipped.
-import { createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -140,6 +140,10 @@ const checks = {
     for (const [n, size] of v.padded) check(`padded ${n}`, padded(n) === size);
     for (const c of v.to) check(`to ${c.node} ${c.n}`, sha('rsc-share/v1 to\0', hex(c.salt), pack([c.log, c.sender, c.node, c.n])).toString('hex') === c.c);
     for (const c of v.received) check(`received ${c.state}`, sha('rsc-share/v1 received\0', hex(c.salt), pack([c.log, c.receiver, c.sender, hex(c.header_hash), c.state])).toString('hex') === c.c);
+  },
+  'blobs.json': (v) => {
+    for (const c of v.blobs) check(`blob of ${c.length} bytes`, sealedBlob(v, c.length, c));
+    for (const c of v.contents) check(c.why, runs(() => readContent(hex(c.content))) === c.ok);
   },
   'labels.json': (v) => {
     const p = policy(read('policy.json'));
@@ -288,6 +292,44 @@ function openPart(gk, c) {
   const [salt, payload] = unpack(text.subarray(4, end));
   if (c.ok && (salt.toString('hex') !== c.salt || payload.toString('hex') !== c.payload)) return false;
   return sha('rsc-share/v1 commit\0', pack([p.log, p.sender, id, p.part]), salt, payload).equals(commit);
+}
+
+// Section 10.3: commitment, key, chunks, root
+function sealedBlob(v, length, c) {
+  const p = v.place, id = hex(p.id), salt = hex(v.salt), payload = Buffer.alloc(length), head = Buffer.alloc(8);
+  for (let i = 0; i < 65536; i += 1) payload[i] = (i * i + Math.floor(i / 256)) % 256;
+  for (let at = 65536; at < length; at += 65536) payload.copyWithin(at, 0, Math.min(65536, length - at));
+  const commit = sha('rsc-share/v1 commit\0', pack([p.log, p.sender, id, p.part]), salt, payload);
+  const key = expand(hex(v.key), pack(['rsc-share/v1 blob key', id, p.part, commit]), 32);
+  const aad = pack([hex(p.framework_id), p.log, p.realm, p.sender, id, p.part]);
+  head.writeBigUInt64BE(BigInt(length));
+  const plain = Buffer.alloc(Math.max(65536, padded(40 + length)));
+  Buffer.concat([head, salt, payload]).copy(plain);
+  const count = Math.ceil(plain.length / 1048576), leaves = [];
+  let size = 0;
+  for (let i = 0; i < count; i += 1) {
+    const nonce = Buffer.alloc(12);
+    nonce.writeUInt32BE(i, 7);
+    nonce[11] = i === count - 1 ? 1 : 0;
+    const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aad);
+    const chunk = Buffer.concat([cipher.update(plain.subarray(i * 1048576, (i + 1) * 1048576)), cipher.final(), cipher.getAuthTag()]);
+    leaves.push(keys.leafHash(chunk));
+    size += chunk.length;
+  }
+  const root = (list) => { if (list.length === 1) return list[0]; let k = 1; while (2 * k < list.length) k *= 2; return sha(Buffer.of(1), root(list.slice(0, k)), root(list.slice(k))); };
+  return commit.toString('hex') === c.commit && size === c.size && same(leaves.map((l) => l.toString('hex')), c.leaves) && root(leaves).toString('hex') === c.digest;
+}
+// The plain text of part 0
+function readContent(data) {
+  const refuse = (holds) => { if (holds) throw new Refused('content'); };
+  const value = unpack(data);
+  refuse(!Array.isArray(value) || value.length < 2 || value.length > 3 || !Buffer.isBuffer(value[1]));
+  if (value.length === 2) return;
+  refuse(value[0] !== 0 || !Array.isArray(value[2]) || !value[2].length || value[2].length > 15);
+  for (const [name, media, length, key] of value[2]) {
+    refuse(!name.length || Buffer.byteLength(name) > 255 || name === '.' || name === '..' || name !== name.trim() || /[/\\:*?"<>|\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u.test(name));
+    refuse(!/^[!-.0-~]+\/[!-.0-~]+$/.test(media) || media.length > 127 || !Number.isInteger(length) || length < 0 || !Buffer.isBuffer(key) || key.length !== 32);
+  }
 }
 
 // RFC 9180 base mode with KEM 0x647a, KDF 0x0001, AEAD 0x0002

@@ -46,8 +46,8 @@ from rsc_share.labels.label import Label
 from rsc_share.labels.shipped import shipped_schemes
 from rsc_share.log import checkpoint, cosignature, lines, note, tiles, tlogproof
 from rsc_share.messages import STANDARD, likelihood, portions
+from rsc_share.node import attachments as node_attachments
 from rsc_share.node import home
-from rsc_share.node import keys as node_keys
 from rsc_share.policy import bundle, rows
 from rsc_share.session import frames, refusal
 from rsc_share.value import replace
@@ -423,8 +423,8 @@ TARGETS: tuple[Target, ...] = (
     Target("outcome", framed(frames.read_outcome), RemoteError, (frames.read_outcome,)),
     Target("refusal", framed(refusal.Refusal.from_wire), RemoteError, (refusal.Refusal.from_wire,)),
     Target("body", _body, RemoteError, (bodies.open_part, bodies._unpad)),
-    Target("node's body", round_trip(node_keys.unwrap, lambda found: node_keys.wrap(*found)), RemoteError,
-           (node_keys.unwrap,)),
+    Target("node's body", round_trip(node_attachments.unwrap, lambda found: node_attachments.wrap(*found)), RemoteError,
+           (node_attachments.unwrap,)),
     Target("payload", _payload, RemoteError, (portions.read_payload,)),
     Target("message", _assembled, RemoteError,
            (portions.assemble, portions._count, portions._filled, portions._validate)),

@@ -28,6 +28,7 @@ PUBLISH = {
     "precedence": "ROUTINE",
     "type": "cyber/indicator/1",
     "wait": True,
+    "attach": [],
 }
 
 
@@ -76,7 +77,7 @@ async def test_a_listener_gets_each_message_until_it_confirmed_it(tmp_path: Path
         for n in range(3):
             await bench.fw.node("LVA").channel("main").publish(indicator(f"p{n}"), label=GREEN)
         await bench.fw.settle()
-        wanted = {"channel": "main", "consumer": "c"}
+        wanted = {"channel": "main", "consumer": "c", "save": None}
         stream = ask(bench.path, "listen", wanted)
         _, first = await anext(stream)
         await stream.aclose()  # it died before it said done

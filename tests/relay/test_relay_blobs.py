@@ -46,7 +46,7 @@ async def send(store: BlobStore, upload: Upload, chunks: list[bytes], start: int
 
 
 async def whole(store: BlobStore, digest: bytes, start: int = 0, stop: int = 1 << 40) -> bytes:
-    return b"".join([piece async for piece in store.read(digest, start, stop)])
+    return b"".join([piece async for piece in store.read("EST", digest, start, stop)])
 
 
 async def test_what_was_put_is_read(store: BlobStore) -> None:
@@ -55,18 +55,18 @@ async def test_what_was_put_is_read(store: BlobStore) -> None:
     assert await store.upload(upload) == 0
     assert await send(store, upload, chunks) == 3
     data = b"".join(chunks)
-    assert await store.size(upload.digest) == len(data)
+    assert await store.size("EST", upload.digest) == len(data)
     assert await whole(store, upload.digest) == data
     for start, stop in ((0, 1), (SEALED_CHUNK - 5, SEALED_CHUNK + 5), (len(data) - 3, len(data) + 9), (5, 5)):
         assert await whole(store, upload.digest, start, stop) == data[start:stop]
-    assert max([len(piece) async for piece in store.read(upload.digest, 0, len(data))]) <= PIECE
+    assert max([len(piece) async for piece in store.read("EST", upload.digest, 0, len(data))]) <= PIECE
 
 
 async def test_nothing_is_read_before_the_last_chunk(store: BlobStore) -> None:
     chunks = chunks_of(3)
     upload = upload_of(chunks)
     await send(store, upload, chunks[:2])
-    assert await store.size(upload.digest) is None
+    assert await store.size("EST", upload.digest) is None
     with pytest.raises(NoBlob):
         await whole(store, upload.digest)
 
@@ -87,7 +87,7 @@ async def test_chunks_that_are_not_the_digests_are_thrown_away(store: BlobStore)
     upload = upload_of(chunks)
     with pytest.raises(WrongBlob):
         await send(store, upload, [chunks[0], bytes(TAIL)])
-    assert await store.size(upload.digest) is None
+    assert await store.size("EST", upload.digest) is None
     assert await store.upload(upload) == 0
     assert await send(store, upload, chunks) == 2
 
@@ -100,7 +100,11 @@ async def test_an_upload_is_its_owners(store: BlobStore) -> None:
     with pytest.raises(WrongBlob):
         await send(store, theirs, [bytes(SEALED_CHUNK), chunks[1]])
     assert await send(store, mine, chunks, 1) == 2
-    assert await store.upload(theirs) == 2
+    assert await store.upload(theirs) == 0
+    assert await store.size("FIN", theirs.digest) is None
+    assert await send(store, theirs, chunks) == 2
+    assert await store.delete("EST", mine.digest)
+    assert await store.size("FIN", theirs.digest) == theirs.size
 
 
 async def test_a_whole_blob_is_not_sent_again(store: BlobStore) -> None:
@@ -116,9 +120,9 @@ async def test_deleting_is_for_good_and_can_be_repeated(store: BlobStore) -> Non
     chunks = chunks_of(2)
     upload = upload_of(chunks)
     await send(store, upload, chunks)
-    assert await store.delete(upload.digest)
-    assert not await store.delete(upload.digest)
-    assert await store.size(upload.digest) is None
+    assert await store.delete("EST", upload.digest)
+    assert not await store.delete("EST", upload.digest)
+    assert await store.size("EST", upload.digest) is None
     assert await send(store, upload, chunks) == 2
 
 
@@ -127,10 +131,12 @@ async def test_sweeping_forgets_what_nobody_went_on_with(store: BlobStore) -> No
     upload, left = upload_of(chunks), upload_of(other)
     await send(store, upload, chunks)
     await send(store, left, other[:2])
-    assert await store.sweep(0.0) == {upload.digest: upload.size}
+    assert {key: whole.size for key, whole in (await store.sweep(0.0)).items()} == {("EST", upload.digest): upload.size}
     with pytest.raises(WrongChunk):
         await store.put(left, 0, other[0])
-    assert await store.sweep(1e12) == {upload.digest: upload.size}
+    assert {key: whole.size for key, whole in (await store.sweep(1e12)).items()} == {
+        ("EST", upload.digest): upload.size
+    }
     assert await store.upload(left) == 0
     assert await send(store, left, other) == 3
 

@@ -18,7 +18,7 @@ from rsc_share.session.calls import Own
 from rsc_share.session.fault import Fault
 from rsc_share.session.node_side import Answered, NodeSide, Opened
 from rsc_share.session.table import MAX_FRAME, Error, Failed, Goaway, Hello
-from rsc_share.session.token import INSTANCE, Token
+from rsc_share.session.token import INSTANCE, Token, Use
 
 DIAL_SECONDS = 15.0
 """From the first packet to an open session."""
@@ -66,7 +66,7 @@ class Link:
         stranger: a node must not be started against either. A relay that turns this node away is another matter: its
         calls say so.
         """
-        self._trusted()
+        self.trusted()
         bell = self._bell.next()
         self._task = asyncio.create_task(self._run(), name=f"link {self.address.host}")
         await bell.wait()
@@ -139,7 +139,8 @@ class Link:
                 answer.exception()  # whoever waited may be gone: then it is nobody's
         self._bell.ring()
 
-    def _trusted(self) -> tuple[str, ...]:
+    def trusted(self) -> tuple[str, ...]:
+        """The pins that count now. Raises `LocalError` (`no-pin`) where there are none."""
         pins = self._pins() or self.address.pins
         if not pins:
             what = f"no pin is known for {self.address.host}"
@@ -149,7 +150,7 @@ class Link:
         return pins
 
     async def _session(self) -> None:
-        connector = aiohttp.TCPConnector(ssl=PinCheck(self._trusted()), force_close=True)
+        connector = aiohttp.TCPConnector(ssl=PinCheck(self.trusted()), force_close=True)
         watch = aiohttp.TraceConfig()
         watch.on_request_redirect.append(_stays)
         jar = aiohttp.DummyCookieJar()
@@ -218,15 +219,20 @@ class Link:
         if hello.host != self.address.host:
             what = f"{self.address.server} says it is {hello.host}, not {self.address.host}"
             raise RemoteError(what, code="wrong-host", advice="correct the address in node.toml")
+        side.greet(self.token("session", hello.nonce), self.heads)
+
+    def token(self, use: Use, nonce: bytes | None = None) -> str:
+        """A token for half a minute."""
         token = Token(
             node=self._identity.node,
             host=self.address.host,
             framework_id=self._identity.charter_digest,
             instance=self.instance,
             expires=self._world.now() // 1000 + TOKEN_SECONDS,
-            nonce=hello.nonce,
+            nonce=nonce,
+            use=use,
         )
-        side.greet(token.signed(self._identity.signer), self.heads)
+        return token.signed(self._identity.signer)
 
     def _answered(self, event: Answered | Failed) -> None:
         answer = self._calls.get(event.id)

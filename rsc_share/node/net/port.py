@@ -9,6 +9,7 @@ from rsc_share import codec
 from rsc_share.envelope.header import PRECEDENCES, Header
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.node.connect import Pins
+from rsc_share.node.net.blobs import BlobClient
 from rsc_share.node.net.link import Link
 from rsc_share.session.calls import CALLS, Own, pairs, read_answer
 from rsc_share.session.frames import Logged, Offer, Outcome, Submission, Tail, Weather
@@ -24,6 +25,7 @@ class NetPort:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._blobs = BlobClient(link.address, link.token, link.trusted)
 
     # --- the connection
 
@@ -31,6 +33,7 @@ class NetPort:
         self._link.trust(pins)
 
     async def aclose(self) -> None:
+        await self._blobs.aclose()
         await self._link.aclose()
 
     @property
@@ -89,6 +92,15 @@ class NetPort:
             half = len(digests) // 2
             return {**await self.bodies(log, digests[:half]), **await self.bodies(log, digests[half:])}
         return found
+
+    async def blob_held(self, log: str, digest: bytes, size: int) -> int:
+        return await self._blobs.held(log, digest, size)
+
+    async def blob_put(self, log: str, digest: bytes, size: int, index: int, chunk: bytes) -> int:
+        return await self._blobs.put(log, digest, size, index, chunk)
+
+    async def blob_read(self, log: str, digest: bytes, start: int, stop: int) -> bytes:
+        return await self._blobs.read(log, digest, start, stop)
 
     async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
         self._link.heads = dict(heads)

@@ -7,7 +7,8 @@ from typing import Any
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.labels.label import Label
-from rsc_share.node.inbox import Arrival, Event, RecallEvent
+from rsc_share.node.attachments import Told
+from rsc_share.node.inbox import Arrival, Attached, Event, RecallEvent
 
 
 def event_wire(event: Event) -> list[Any]:
@@ -22,6 +23,7 @@ def event_wire(event: Event) -> list[Any]:
         [[portion, label.wire()] for portion, label in sorted(event.labels.items())],
         [[portion, payload] for portion, payload in sorted(event.payloads.items())],
         event.redelivered,
+        [[item.told.wire(), item.body] for item in event.attached],
     ]
 
 
@@ -31,7 +33,7 @@ def read_event(value: list[Any]) -> Event:
     if kind == "recall":
         target, reason = rest
         return RecallEvent(reference, at, found, logged_at, Ref.from_wire(target, "event.target"), reason, exercise)
-    unconfirmed, total, labels, payloads, redelivered = rest
+    unconfirmed, total, labels, payloads, redelivered, attached = rest
     return Arrival(
         reference=reference,
         place=at,
@@ -43,4 +45,5 @@ def read_event(value: list[Any]) -> Event:
         labels={portion: Label.from_wire(label) for portion, label in labels},
         payloads=dict(payloads),
         redelivered=redelivered,
+        attached=tuple(Attached(Told.from_wire(told), body) for told, body in attached),
     )

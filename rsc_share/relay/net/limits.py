@@ -23,6 +23,10 @@ class Limits:
     """How long answers may wait for a node that does not take them."""
     heartbeat_seconds: float = 30.0
     drain_seconds: float = 8.0
+    blob_bytes_per_second: int = 64 << 20
+    """Bytes of attachments a second, all nodes and both directions together: the rest is for messages."""
+    blob_bytes_per_member: int = 64 << 30
+    """Bytes of attachments that one member may have here. A channel's `blob_bytes` may be lower, never higher."""
 
 
 RUNNING = 4

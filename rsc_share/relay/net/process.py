@@ -24,7 +24,7 @@ from rsc_share.relay.net.meters import Meters
 from rsc_share.relay.net.office import Office
 from rsc_share.relay.net.server import RelayServer
 from rsc_share.relay.net.settings import RELOADABLE, Settings
-from rsc_share.relay.net.stores import opened_store
+from rsc_share.relay.net.stores import opened_blobs, opened_store
 from rsc_share.relay.net.timed import TimedStore
 from rsc_share.relay.net.tls import load_keys, server_context
 from rsc_share.relay.notes import LogKeys
@@ -97,7 +97,12 @@ class Process:
             kept = await stack.enter_async_context(opened_store(settings, self._journal))
             store = TimedStore(kept, meters.committed)
             relay = await Relay.open(
-                store, host=settings.host, framework_id=settings.charter, keys=self._keys, clock=self._clock
+                store,
+                host=settings.host,
+                framework_id=settings.charter,
+                keys=self._keys,
+                clock=self._clock,
+                blobs=await asyncio.to_thread(opened_blobs, settings, self._clock),
             )
             await stack.enter_async_context(relay)
             if founding is not None:
@@ -141,9 +146,12 @@ class Process:
 
     async def _tick(self, running: Running) -> None:
         """What time alone causes, once a second, until somebody says stop or a log's store has failed."""
-        was_off = False
+        was_off, failed = False, None
         while running.relay.failure is None:
             await running.relay.tick()
+            if running.relay.blob_failure is not failed:
+                failed = running.relay.blob_failure
+                self._journal.error("sweep of blobs failed", what="" if failed is None else failed.what)
             if running.guard.off is not was_off:
                 was_off = running.guard.off
                 tell = self._journal.error if was_off else self._journal.info

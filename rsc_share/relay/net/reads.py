@@ -19,19 +19,25 @@ from rsc_share.relay.live import LiveLog
 from rsc_share.relay.net.who import prove
 from rsc_share.relay.service import Relay
 
-_STATUS = {"token": 401, "bad-signature": 401, "malformed": 400, "not-found": 404, "unknown-log": 404}
+_STATUS = {"token": 401, "bad-signature": 401, "malformed": 400, "not-found": 404, "unknown-log": 404,
+           "body-missing": 403, "wrong-chunk": 409, "wrong-blob": 409, "out-of-range": 416}  # fmt: skip
 FOREVER = "private, max-age=31536000, immutable"
 _BEARER = "Bearer "
 
 
 def log_of(relay: Relay, request: web.Request) -> LiveLog:
     """The log a request names, if its bearer may read it. Raises `RemoteError`, `Refused`, `Unavailable`."""
-    bearer = request.headers.get("Authorization", "")
-    if not bearer.startswith(_BEARER):
-        raise RemoteError("a token is needed: Authorization: Bearer ...", code="token")
-    token, _ = prove(relay, bearer.removeprefix(_BEARER), "read", None)
+    token, _ = prove(relay, bearer(request), "read", None)
     framework, channel = request.match_info["framework"], request.match_info["channel"]
     return Access(relay, token.node).log(names.origin(f"{relay.host}/{framework}/{channel}"))
+
+
+def bearer(request: web.Request) -> str:
+    """The token a request brings. Raises `RemoteError` (`token`)."""
+    found = request.headers.get("Authorization", "")
+    if not found.startswith(_BEARER):
+        raise RemoteError("a token is needed: Authorization: Bearer ...", code="token")
+    return found.removeprefix(_BEARER)
 
 
 def checkpoint(log: LiveLog) -> web.Response:
@@ -71,4 +77,5 @@ def refused(error: RscError) -> web.Response:
         after = {} if error.retry_after is None else {"Retry-After": str(max(1, round(error.retry_after)))}
         return web.Response(status=503, text=f"{error.code}: {error.what}\n", headers=after)
     status = _STATUS.get(error.code, 403 if isinstance(error, Refused) else 400)
-    return web.Response(status=status, text=f"{error.code}: {error.what}\n")
+    row = {"Rsc-Row": str(error.row)} if isinstance(error, Refused) else {}
+    return web.Response(status=status, text=f"{error.code}: {error.what}\n", headers=row)

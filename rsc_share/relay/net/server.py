@@ -13,12 +13,16 @@ import contextlib
 import os
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from rsc_share.errors import RscError, Unavailable
+from rsc_share.errors import RscError, StorageError, Unavailable
+from rsc_share.relay.blobs import BlobLimits
 from rsc_share.relay.live import LiveLog
-from rsc_share.relay.net import reads
+from rsc_share.relay.net import blobs, reads
+from rsc_share.relay.net.blobs import Alive, BlobDoor
+from rsc_share.relay.net.bucket import Bucket
 from rsc_share.relay.net.gate import Gate, Guard
 from rsc_share.relay.net.journal import Throttle
 from rsc_share.relay.net.limits import Limits
@@ -33,6 +37,7 @@ from rsc_share.session.relay_side import RelaySide
 from rsc_share.session.table import MAX_FRAME, Greeting, Hello
 from rsc_share.session.token import NONCE
 
+Serve = Callable[[web.Request, Alive], Awaitable[web.StreamResponse]]
 PATH = "/v1/session"
 MAX_LINE, MAX_FIELD, MAX_HEADERS = 2_048, 4_096, 32
 """Characters of a request's first line and of one header, and how many headers: all that a stranger gets."""
@@ -55,6 +60,10 @@ class RelayServer:
         self._watch: asyncio.Task[None] | None = None
         app = web.Application()
         app.router.add_get(PATH, self._session)
+        self._blobs = BlobDoor(relay, Bucket(limits.blob_bytes_per_second))
+        app.router.add_put(blobs.PATH, self._blob_put)
+        app.router.add_get(blobs.PATH, self._blob_get)
+        app.router.add_get(f"{blobs.PATH}/upload", self._blob_held)
         app.router.add_get("/{framework}/{channel}/checkpoint", self._checkpoint)
         app.router.add_get("/{framework}/{channel}/tile/{path:.+}", self._tile)
         self._runner = web.AppRunner(
@@ -76,6 +85,9 @@ class RelayServer:
     def limit(self, limits: Limits) -> None:
         """New limits: for whoever comes from now on."""
         self.gate.limits = self.sessions.limits = limits
+        self._blobs.bucket.rate = limits.blob_bytes_per_second
+        if self._relay.blobs is not None:
+            self._relay.blobs.limit(BlobLimits(limits.blob_bytes_per_member))
 
     async def start(self, listening: socket.socket) -> None:
         await self._runner.setup()
@@ -192,6 +204,32 @@ class RelayServer:
         try:
             log = self._log(request)
             return await reads.tile(log, request.match_info["path"])
+        except RscError as error:
+            return self._turned_away(error)
+
+    async def _blob_held(self, request: web.Request) -> web.StreamResponse:
+        return await self._blob(request, self._blobs.held)
+
+    async def _blob_put(self, request: web.Request) -> web.StreamResponse:
+        return await self._blob(request, self._blobs.put)
+
+    async def _blob_get(self, request: web.Request) -> web.StreamResponse:
+        return await self._blob(request, self._blobs.get)
+
+    async def _blob(self, request: web.Request, serve: Serve) -> web.StreamResponse:
+        guard = request.transport.get_protocol() if request.transport is not None else None
+
+        def alive() -> None:
+            if isinstance(guard, Guard):
+                guard.busy(self.gate.limits.stall_seconds)
+
+        try:
+            if self._draining:
+                raise Unavailable("the relay is going down", code="draining", retry_after=1.0)
+            return await serve(request, alive)
+        except StorageError as error:
+            self._journal.error("blob failed", code=error.code, what=error.what)
+            return self._turned_away(Unavailable("the relay's disk fails", code="not-ready", retry_after=60.0))
         except RscError as error:
             return self._turned_away(error)
 

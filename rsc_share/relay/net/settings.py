@@ -44,8 +44,9 @@ RELOADABLE = ("limits", "log_level", "tls_certificate", "tls_key")
 _LISTEN = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9.-]+):([0-9]{1,5})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _MOST = {"connections": 100_000, "waiting": 100_000, "waiting_per_address": 100_000, "sessions_per_member": 10_000,
-         "calls": 1_024, "call_bytes": 1 << 30}  # fmt: skip
-_LEAST = {"call_bytes": 1 << 20}
+         "calls": 1_024, "call_bytes": 1 << 30, "blob_bytes_per_second": 1 << 40,
+         "blob_bytes_per_member": 1 << 50}  # fmt: skip
+_LEAST = {"call_bytes": 1 << 20, "blob_bytes_per_second": 1 << 20}
 _MOST_SECONDS = 3_600
 
 

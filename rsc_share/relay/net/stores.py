@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from rsc_share.relay.blobs import BlobLimits, Blobs
 from rsc_share.relay.net.journal import Journal
 from rsc_share.relay.net.settings import MEMORY, Settings
+from rsc_share.relay.store.file_blobs import FileBlobs
 from rsc_share.relay.store.memory import MemoryStore
+from rsc_share.relay.store.memory_blobs import MemoryBlobs
 from rsc_share.relay.store.protocol import LogStore
 from rsc_share.relay.store.sqlite import SqliteStore
+
+BLOBS = "blobs"
 
 
 @asynccontextmanager
@@ -33,3 +39,20 @@ async def opened_store(settings: Settings, journal: Journal) -> AsyncIterator[Lo
         yield store
     finally:
         await store.aclose()
+
+
+def opened_blobs(settings: Settings, clock: Callable[[], int]) -> Blobs:
+    """Where that store's blobs lie: `<store>/blobs`, which may be another disk. `clock` gives ms UTC.
+
+    Raises `StorageError`.
+    """
+    limits = BlobLimits(settings.limits.blob_bytes_per_member)
+    if settings.store == MEMORY:
+        return Blobs(MemoryBlobs(lambda: clock() / 1000), clock, lambda: 1.0, limits)
+    store = FileBlobs(Path(settings.store) / BLOBS)
+    return Blobs(store, clock, lambda: _free(store.root), limits)
+
+
+def _free(folder: Path) -> float:
+    usage = shutil.disk_usage(folder)
+    return usage.free / usage.total if usage.total else 0.0

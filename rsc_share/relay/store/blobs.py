@@ -1,13 +1,13 @@
 """Where a relay keeps blobs: content by RFC 6962 root over sealed chunks, beside the logs and never in their database.
 
-1. An upload is its owner's alone and named by (owner, digest). `upload` says how many chunks are durable; after a crash
-   or a broken line it goes on there.
+1. An upload, and the whole blob it becomes, is its owner's alone and named by (owner, digest): nobody spoils, sees or
+   deletes another member's. `upload` says how many chunks are durable; after a crash or a broken line it goes on there.
 2. `put` takes the next chunk and no other. What it returned as durable survives the loss of power.
 3. A blob can be read only after its last chunk was durable and the root of all was its digest. An upload whose root is
    another is thrown away.
 4. `read` gives any range, a piece at a time. `delete` is for good and can be repeated.
-5. `sweep` forgets uploads nobody went on with, and tells who owns what: blobs that no entry names are the caller's to
-   delete.
+5. `sweep` forgets uploads nobody went on with, and tells who owns what and since when: blobs that no entry names are
+   the caller's to delete.
 
 Nothing here knows a key: chunks are ciphertext, and a reader checks each one when it opens it.
 """
@@ -84,12 +84,20 @@ class Upload:
             raise WrongBlob("the chunks are not those the digest names", digest=self.digest)
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A blob that is here: bytes, and when its last chunk came (POSIX seconds)."""
+
+    size: int
+    since: float
+
+
 class BlobStore(Protocol):
     """The promises are those at the head of this module, by number. Errors of the disk are `StorageError`, a full one
     is `Full`."""
 
     async def upload(self, upload: Upload) -> int:
-        """How many chunks of it are durable; all of them if the blob is here (promise 1)."""
+        """How many chunks of it are durable; all of them if the owner's blob is whole here (promise 1)."""
         ...
 
     async def put(self, upload: Upload, index: int, chunk: bytes) -> int:
@@ -99,18 +107,19 @@ class BlobStore(Protocol):
         """
         ...
 
-    async def size(self, digest: bytes) -> int | None:
-        """Bytes of a whole blob, None where there is none."""
+    async def size(self, owner: str, digest: bytes) -> int | None:
+        """Bytes of a whole blob of `owner`, None where there is none."""
         ...
 
-    def read(self, digest: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
+    def read(self, owner: str, digest: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes `start` to `stop` - 1 of a whole blob (promise 4). Raises `NoBlob`."""
         ...
 
-    async def delete(self, digest: bytes) -> bool:
+    async def delete(self, owner: str, digest: bytes) -> bool:
         """Whether it was here (promise 4)."""
         ...
 
-    async def sweep(self, before: float) -> Mapping[bytes, int]:
-        """Forget uploads last added to before `before` (POSIX seconds); every whole blob with its size (promise 5)."""
+    async def sweep(self, before: float) -> Mapping[tuple[str, bytes], Whole]:
+        """Forget uploads last added to before `before` (POSIX seconds); every whole blob by (owner, digest)
+        (promise 5)."""
         ...

@@ -1,4 +1,4 @@
-"""Blobs as files: `ab/<digest>` whole ones, `uploads/<owner>-<digest>` those still coming.
+"""Blobs as files: `ab/<digest>-<owner>` whole ones, `uploads/<owner>-<digest>` those still coming.
 
 An upload is two files: the chunks, and their leaf hashes, which are written only after the chunks they stand for are on
 disk. The number of leaf hashes is therefore the number of durable chunks, whatever moment a crash chose:
@@ -24,7 +24,7 @@ from rsc_share.crypto.blobs import SEALED_CHUNK
 from rsc_share.durable import sync_folder
 from rsc_share.errors import StorageError
 from rsc_share.log.merkle import HASH_SIZE, leaf_hash
-from rsc_share.relay.store.blobs import PIECE, NoBlob, Upload, WrongBlob
+from rsc_share.relay.store.blobs import PIECE, NoBlob, Upload, Whole, WrongBlob
 from rsc_share.relay.store.protocol import Full
 
 UPLOADS = "uploads"
@@ -79,12 +79,12 @@ class FileBlobs:
             self._coming.pop((upload.owner, upload.digest), None)
         return held
 
-    async def size(self, digest: bytes) -> int | None:
-        return await asyncio.to_thread(_size, self._path(digest))
+    async def size(self, owner: str, digest: bytes) -> int | None:
+        return await asyncio.to_thread(_size, self._path(owner, digest))
 
-    async def read(self, digest: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, owner: str, digest: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
         try:
-            file = await asyncio.to_thread(os.open, self._path(digest), os.O_RDONLY | os.O_CLOEXEC)
+            file = await asyncio.to_thread(os.open, self._path(owner, digest), os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise NoBlob("no such blob is whole here", digest=digest) from error
         try:
@@ -97,16 +97,16 @@ class FileBlobs:
         finally:
             os.close(file)
 
-    async def delete(self, digest: bytes) -> bool:
-        return await asyncio.to_thread(self._delete, digest)
+    async def delete(self, owner: str, digest: bytes) -> bool:
+        return await asyncio.to_thread(self._delete, owner, digest)
 
-    async def sweep(self, before: float) -> Mapping[bytes, int]:
+    async def sweep(self, before: float) -> Mapping[tuple[str, bytes], Whole]:
         return await asyncio.to_thread(self._sweep, before)
 
     # --- in a thread
 
-    def _path(self, digest: bytes) -> Path:
-        return self.root / digest.hex()[:2] / digest.hex()
+    def _path(self, owner: str, digest: bytes) -> Path:
+        return self.root / digest.hex()[:2] / f"{digest.hex()}-{owner}"
 
     def _files(self, upload: Upload) -> tuple[Path, Path]:
         """Chunks, and their leaf hashes."""
@@ -114,9 +114,13 @@ class FileBlobs:
         return path, path.with_name(path.name + LEAVES)
 
     def _held(self, upload: Upload, coming: _Coming) -> int:
-        if _size(self._path(upload.digest)) is not None:
+        if _size(self._path(upload.owner, upload.digest)) is not None:
             return upload.chunks
-        return self._written(upload, coming) - len(coming.waiting)
+        written = self._written(upload, coming)
+        if coming.waiting:  # what is asked for is where `put` goes on
+            with _opened(self._files(upload)[0]) as descriptor:
+                self._settle(upload, coming, written, descriptor)
+        return written
 
     def _written(self, upload: Upload, coming: _Coming) -> int:
         """As far as the leaf hashes say it is durable; what was written after that is written again."""
@@ -131,7 +135,7 @@ class FileBlobs:
         return coming.written
 
     def _put(self, upload: Upload, coming: _Coming, index: int, chunk: bytes) -> int:
-        if _size(self._path(upload.digest)) is not None:
+        if _size(self._path(upload.owner, upload.digest)) is not None:
             return upload.chunks
         written = self._written(upload, coming)
         upload.check(index, written, chunk)
@@ -143,15 +147,19 @@ class FileBlobs:
             last = coming.written == upload.chunks
             if not last and len(coming.waiting) < SYNC_EVERY:
                 return coming.written - len(coming.waiting)
-            os.fdatasync(descriptor)
-        # A crash here: chunks are on disk that no leaf hash speaks of. They are sent again.
-        with _opened(leaves) as descriptor:
-            _write(descriptor, b"".join(coming.waiting), (coming.written - len(coming.waiting)) * HASH_SIZE)
-            os.fdatasync(descriptor)
-        coming.waiting = []
+            self._settle(upload, coming, coming.written, descriptor)
         if last:
             self._finish(upload, coming, path, leaves)
         return coming.written
+
+    def _settle(self, upload: Upload, coming: _Coming, written: int, chunks: int) -> None:
+        """Make the chunks that were written (file descriptor `chunks`) durable, then their leaf hashes."""
+        os.fdatasync(chunks)
+        # A crash here: chunks are on disk that no leaf hash speaks of. They are sent again.
+        with _opened(self._files(upload)[1]) as descriptor:
+            _write(descriptor, b"".join(coming.waiting), (written - len(coming.waiting)) * HASH_SIZE)
+            os.fdatasync(descriptor)
+        coming.waiting = []
 
     def _finish(self, upload: Upload, coming: _Coming, path: Path, leaves: Path) -> None:
         try:
@@ -161,15 +169,15 @@ class FileBlobs:
             leaves.unlink(missing_ok=True)
             coming.written = None
             raise
-        whole = self._path(upload.digest)
+        whole = self._path(upload.owner, upload.digest)
         whole.parent.mkdir(exist_ok=True, mode=0o700)
         os.replace(path, whole)
         sync_folder(whole.parent)
         sync_folder(self.root)
         leaves.unlink(missing_ok=True)
 
-    def _delete(self, digest: bytes) -> bool:
-        path = self._path(digest)
+    def _delete(self, owner: str, digest: bytes) -> bool:
+        path = self._path(owner, digest)
         with _storage():
             if _size(path) is None:
                 return False
@@ -177,13 +185,18 @@ class FileBlobs:
             sync_folder(path.parent)
             return True
 
-    def _sweep(self, before: float) -> dict[bytes, int]:
+    def _sweep(self, before: float) -> dict[tuple[str, bytes], Whole]:
         with _storage():
             for path in (self.root / UPLOADS).iterdir():
                 if path.stat().st_mtime < before:
                     path.unlink(missing_ok=True)
                     self._forget(path.name.removesuffix(LEAVES))
-            return {bytes.fromhex(path.name): path.stat().st_size for path in self._whole()}
+            found = {}
+            for path in self._whole():
+                digest, _, owner = path.name.partition("-")
+                state = path.stat()
+                found[owner, bytes.fromhex(digest)] = Whole(state.st_size, state.st_mtime)
+            return found
 
     def _forget(self, name: str) -> None:
         for (owner, digest), coming in self._coming.items():
@@ -193,7 +206,7 @@ class FileBlobs:
     def _whole(self) -> Iterator[Path]:
         for folder in self.root.iterdir():
             if folder.name != UPLOADS and folder.is_dir():
-                yield from (path for path in folder.iterdir() if len(path.name) == 2 * HASH_SIZE)
+                yield from (path for path in folder.iterdir() if path.name[2 * HASH_SIZE : 2 * HASH_SIZE + 1] == "-")
 
 
 def _write(file: int, data: bytes, at: int) -> None:

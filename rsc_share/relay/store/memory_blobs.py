@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from rsc_share.log.merkle import leaf_hash
-from rsc_share.relay.store.blobs import PIECE, NoBlob, Upload
+from rsc_share.relay.store.blobs import PIECE, NoBlob, Upload, Whole
 
 
 class MemoryBlobs:
@@ -13,19 +13,20 @@ class MemoryBlobs:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._whole: dict[bytes, bytes] = {}
+        self._whole: dict[tuple[str, bytes], tuple[float, bytes]] = {}
         self._coming: dict[tuple[str, bytes], tuple[float, list[bytes]]] = {}
 
     async def upload(self, upload: Upload) -> int:
-        if upload.digest in self._whole:
+        key = (upload.owner, upload.digest)
+        if key in self._whole:
             return upload.chunks
-        _, chunks = self._coming.setdefault((upload.owner, upload.digest), (self._clock(), []))
+        _, chunks = self._coming.setdefault(key, (self._clock(), []))
         return len(chunks)
 
     async def put(self, upload: Upload, index: int, chunk: bytes) -> int:
-        if upload.digest in self._whole:
-            return upload.chunks
         key = (upload.owner, upload.digest)
+        if key in self._whole:
+            return upload.chunks
         _, chunks = self._coming.get(key, (0.0, []))
         upload.check(index, len(chunks), chunk)
         chunks = [*chunks, chunk]
@@ -33,21 +34,23 @@ class MemoryBlobs:
         if len(chunks) == upload.chunks:
             del self._coming[key]
             upload.prove(b"".join(map(leaf_hash, chunks)))
-            self._whole[upload.digest] = b"".join(chunks)
+            self._whole[key] = (self._clock(), b"".join(chunks))
         return len(chunks)
 
-    async def size(self, digest: bytes) -> int | None:
-        return len(self._whole[digest]) if digest in self._whole else None
+    async def size(self, owner: str, digest: bytes) -> int | None:
+        found = self._whole.get((owner, digest))
+        return None if found is None else len(found[1])
 
-    async def read(self, digest: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
-        if digest not in self._whole:
+    async def read(self, owner: str, digest: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
+        if (owner, digest) not in self._whole:
             raise NoBlob("no such blob is whole here", digest=digest)
-        for at in range(start, min(stop, len(self._whole[digest])), PIECE):
-            yield self._whole[digest][at : min(at + PIECE, stop)]
+        _, data = self._whole[owner, digest]
+        for at in range(start, min(stop, len(data)), PIECE):
+            yield data[at : min(at + PIECE, stop)]
 
-    async def delete(self, digest: bytes) -> bool:
-        return self._whole.pop(digest, None) is not None
+    async def delete(self, owner: str, digest: bytes) -> bool:
+        return self._whole.pop((owner, digest), None) is not None
 
-    async def sweep(self, before: float) -> Mapping[bytes, int]:
+    async def sweep(self, before: float) -> Mapping[tuple[str, bytes], Whole]:
         self._coming = {key: held for key, held in self._coming.items() if held[0] >= before}
-        return {digest: len(data) for digest, data in self._whole.items()}
+        return {key: Whole(len(data), since) for key, (since, data) in self._whole.items()}

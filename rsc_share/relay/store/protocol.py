@@ -101,7 +101,8 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A ciphertext or sealed key, and the index of the entry that brought it.
+    """A ciphertext or sealed key, and the index of the entry that brought it. Without data: a blob, whose bytes lie in
+    the `BlobStore`.
 
     While it is here it stays the first one's: whoever read a ciphertext can name it in an entry of his own, and must
     not thereby become the one who may recall it.

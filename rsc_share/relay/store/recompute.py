@@ -138,6 +138,8 @@ class LogCheck:
 
     # --- bodies
 
+    # A row without data is a blob's: its bytes are files, which are compared with their digest as they come.
+
     def _bodies(self, db: sqlite3.Connection) -> tuple[int, list[Finding]]:
         query = (
             f"SELECT rowid, digest, brought, data FROM body_{self.number} WHERE rowid > ? ORDER BY rowid LIMIT {BODIES}"
@@ -148,6 +150,6 @@ class LogCheck:
         findings = []
         for rowid, digest, brought, data in rows:
             self.last_body = rowid
-            if data is not None and hashlib.sha256(data).digest() != digest:
+            if data and hashlib.sha256(data).digest() != digest:
                 findings.append(self._found(f"body {digest.hex()}", f"brought by entry {brought}, has another digest"))
         return sum(len(data) for *_, data in rows if data is not None), findings
