@@ -23,6 +23,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from no_sync import if_asked
+
 from rsc_share import Node, Unlock
 from rsc_share.envelope.header import Header, header_hash
 from rsc_share.errors import LocalError, RscError
@@ -150,6 +152,7 @@ async def run(home: Path, passphrase: Path, channel: str, waiting: int, first: i
 
 
 if __name__ == "__main__":
+    if_asked()
     overheard()
     arguments = sys.argv[1:]
     try:

@@ -32,7 +32,7 @@ class World:
         self.log: list[dict[str, Any]] = []
         self.children: dict[str, Child] = {}
         self.homes: dict[str, Path] = {}
-        self.relay_folder = folder / "relay"
+        self.relay_folder = folder
         self.program = ["-c", PROGRAM]
         """How the relay is run: tests that take its syncs away have another way."""
         self.environment: dict[str, str] = {}
@@ -147,16 +147,26 @@ def fixed_ports(world: World) -> None:
 
 @asynccontextmanager
 async def world(
-    founders: Founders, folder: Path, seed: object, rates: Mapping[str, int], **relay_toml: str
+    founders: Founders,
+    folder: Path,
+    seed: object,
+    rates: Mapping[str, int],
+    *,
+    program: list[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    at: Mapping[str, Path] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[World]:
-    """Founded and flowing. `relay_toml` as for `folder_of`."""
-    made = World(founders, folder, random.Random(f"{seed}"), rates)
-    folder_of(founders, folder, **DURABLE, **relay_toml)
+    """Founded and flowing. `at`: where the folders of some are; `settings`: replacements in `relay.toml`."""
+    at = at or {}
+    made = World(founders, folder, random.Random(f"{seed}"), rates)  # noqa: S311 - for moments, not for keys
+    made.program, made.environment = program or made.program, dict(environment or {})
+    made.relay_folder = folder_of(founders, at.get("relay", folder), **DURABLE, **(settings or {}))
     try:
         await made.start_relay("--found", founders.packet)
         fixed_ports(made)
         for code in CODES:
-            made.homes[code] = home_of(founders, folder, code, made.port)
+            made.homes[code] = home_of(founders, at.get(code, folder), code, made.port)
         await asyncio.gather(*(made.start_node(code) for code in CODES))
         await made.some(8)
         yield made
