@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, runtime_checkable
 
-from rsc_share.errors import LocalError
+from rsc_share.errors import LocalError, RscError, Unavailable
 from rsc_share.node.identity import Identity, World
 from rsc_share.session.port import RelayPort
 
@@ -28,6 +28,15 @@ class Connection(Protocol):
         """Close it for good. Calls raise `Unavailable` afterwards."""
 
 
+@runtime_checkable
+class Dialled(Protocol):
+    """A port that goes on dialling while nobody answers."""
+
+    @property
+    def failure(self) -> RscError | None:
+        """Why there is no session now; None while there is one."""
+
+
 _ROOMS = {"wss": "rsc_share.node.net"}
 """Schemes whose room registers itself when it is loaded: a node in memory has no need of a network library."""
 _CONNECTORS: dict[str, Connector] = {}
@@ -39,7 +48,7 @@ def register(scheme: str, connector: Connector) -> None:
 
 
 async def connect(host: str, address: str, identity: Identity) -> tuple[RelayPort, World]:
-    """Raises `LocalError` for an address nobody can connect, `Unavailable` where nobody answers."""
+    """Raises `LocalError` for an address nobody can connect. Where nobody answers, the port goes on dialling."""
     scheme = address.partition(":")[0]
     if scheme not in _CONNECTORS and scheme in _ROOMS:
         importlib.import_module(_ROOMS[scheme])
@@ -55,3 +64,10 @@ async def close(ports: Iterable[RelayPort]) -> None:
     for port in ports:
         if isinstance(port, Connection):
             await port.aclose()
+
+
+def raise_unreached(ports: Iterable[RelayPort]) -> None:
+    """Raise why a relay does not answer, if one of these does not. One that turned this node away has answered."""
+    for port in ports:
+        if isinstance(port, Dialled) and isinstance(port.failure, Unavailable):
+            raise port.failure

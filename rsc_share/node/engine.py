@@ -143,6 +143,8 @@ class Engine:
             if not self._cut_off:
                 reachable.append(line)
         moved = await self._guarded(self._cosign()) or moved
+        if self.stopped is not None:
+            return moved  # what was just read says that this instance must not sign: not in this turn either
         self.feed.watch_pending()
         self._forbid()
         moved = await self._guarded(self._rotate_prekey()) or moved

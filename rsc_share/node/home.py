@@ -15,7 +15,7 @@ from rsc_share.crypto.keystore import MODERATE, Cost, Keystore
 from rsc_share.crypto.signing import PrivateKey
 from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError, RemoteError, RscError, StorageError
-from rsc_share.node.connect import close, connect
+from rsc_share.node.connect import close, connect, raise_unreached
 from rsc_share.node.engine import Engine
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.instance import Instance
@@ -170,23 +170,32 @@ class Home:
         return self._keystore.secret(STATE_KEY)
 
     async def engine(self, open_store: OpenStore = SqliteStore.open) -> Engine:
-        """Connected to every relay the settings name, and with everything this node remembers."""
+        """With everything this node remembers, and dialling every relay the settings name.
+
+        A relay that does not answer is dialled again in the background: what is published meanwhile waits in the
+        outbox. Only a node that holds no directory yet has nothing to go on and raises `Unavailable`.
+        """
         identity = self.identity()
         ports: dict[str, RelayPort] = {}
         world = World()
-        store: Store | None = None
+        store = self.store(open_store)
         try:
             for host, address in self.settings.relays.items():
                 ports[host], world = await connect(host, address, identity)
-            store = self.store(open_store)
-            return Engine(identity, self.settings.directory, ports, world, self.keep_evidence, store)
-        except BaseException as error:
+            engine = self._engine(identity, ports, world, store)
+            if not engine.trust.ready:
+                raise_unreached(ports.values())
+        except BaseException:
             await close(ports.values())
-            if store is None:
-                raise
             await store.close()
-            if not isinstance(error, RscError):
-                raise
+            raise
+        return engine
+
+    def _engine(self, identity: Identity, ports: Mapping[str, RelayPort], world: World, store: Store) -> Engine:
+        """What a store says that does not fit together is this machine's fault."""
+        try:
+            return Engine(identity, self.settings.directory, ports, world, self.keep_evidence, store)
+        except RscError as error:
             what = f"{self.path / STATE} cannot be read: {error.what}"
             raise StorageError(what, code="damaged-state", advice=error.advice or NEW) from error
 

@@ -52,7 +52,8 @@ class Node:
         """The node whose directory is `path`, locked while it is open.
 
         `unlock` has no default: no passphrase is looked up silently. Raises on entering: `LocalError` (configuration,
-        passphrase), `StorageError` (in use, damaged), `Unavailable` (no relay).
+        passphrase), `StorageError` (in use, damaged), `RemoteError` (`wrong-pin`). Without its relay a node opens from
+        what it has on disk, and connects later; one that never read a directory raises `Unavailable`.
         """
         return opened(Path(path), unlock, tuple(types))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from node_world import GREEN, Bench, indicator, patterns
 from rsc_share.errors import StorageError
 from rsc_share.node.node import Node
 from rsc_share.node.store.protocol import Room, Shelf
+from rsc_share.session.frames import Outcome, Submission
+from rsc_share.testing.wire import Wire
 
 
 def numbers(entries) -> list[int]:
@@ -264,3 +267,35 @@ async def test_a_prekey_is_on_disk_before_anybody_can_seal_to_it(tmp_path: Path)
             port.submit_object = watched
         await bench.fw.settle()
         assert len(seen) == 1
+
+
+async def test_an_old_copy_hands_in_nothing_in_the_very_turn_in_which_it_meets_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tail that shows it the entry it does not know also brings a checkpoint that k members have cosigned: all
+    that was needed to begin signing, in the same turn. The relay refused such a header, and it was a fork all the
+    same, in this node's own name."""
+    async with Bench.create(tmp_path) as bench:
+        node = await bench.started()
+        bench.fw.relay.cut_off("EST")
+        await node.channel("main").publish(indicator("p1"), label=GREEN, key="k")
+        bench.crash()
+        shutil.copytree(bench.path / "state", tmp_path / "copy")
+        bench.fw.relay.reconnect("EST")
+        await bench.started()
+        await bench.fw.settle()
+        bench.crash()
+        shutil.rmtree(bench.path / "state")
+        shutil.copytree(tmp_path / "copy", bench.path / "state")
+        handed_in = []
+        submit = Wire.submit
+
+        async def recorded(wire: Wire, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+            handed_in.extend(entries)
+            return await submit(wire, log, entries)
+
+        monkeypatch.setattr(Wire, "submit", recorded)
+        with pytest.raises(StorageError, match="old copy"):
+            async with Node.open(bench.path, unlock=bench.unlock):
+                pass
+        assert handed_in == []

@@ -11,10 +11,10 @@ from rsc_share.session.port import RelayPort
 
 
 async def dial(host: str, address: str, identity: Identity) -> tuple[RelayPort, World]:
-    """A port whose first dial has succeeded. Raises `LocalError`, `Unavailable`, `RemoteError` (`wrong-pin`)."""
+    """A port that has been dialled once, and goes on dialling. Raises `LocalError`, `RemoteError` (`wrong-pin`)."""
     world = World()
     link = Link(Address.parse(host, address), identity, world)
-    await link.start()
+    await link.begin()
     return NetPort(link), world
 
 

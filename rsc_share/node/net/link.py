@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 
 import aiohttp
@@ -22,6 +23,8 @@ from rsc_share.session.token import INSTANCE, Token, Use
 
 DIAL_SECONDS = 15.0
 """From the first packet to an open session."""
+START_SECONDS = 5.0
+"""A start waits so long for a relay: afterwards the node is offline, and connects when it can."""
 HEARTBEAT_SECONDS = 20.0
 MOST_RETRY_SECONDS = 60.0
 """A relay may ask to be left alone for so long; what it says is not proved."""
@@ -60,20 +63,33 @@ class Link:
         self._pins = pins
 
     async def start(self) -> None:
-        """Dial, and go on dialling. Returns when the first dial has ended.
+        """As `begin`; raises `Unavailable`, too, and gives up, where nobody answers the first dial."""
+        await self.begin()
+        error = self.failure
+        if isinstance(error, Unavailable):
+            await self.aclose()
+            raise error
 
-        Raises `LocalError` (`no-pin`), `Unavailable` where nobody answers and `RemoteError` (`wrong-pin`) for a
-        stranger: a node must not be started against either. A relay that turns this node away is another matter: its
-        calls say so.
+    async def begin(self) -> None:
+        """Dial, and go on dialling. Returns when the first dial has ended, or takes longer than START_SECONDS.
+
+        Raises `LocalError` (`no-pin`), and `RemoteError` (`wrong-pin`) for a stranger: a node must not be started
+        against one. A relay that is away may come later, and one that turns this node away says so to its calls.
         """
         self.trusted()
         bell = self._bell.next()
         self._task = asyncio.create_task(self._run(), name=f"link {self.address.host}")
-        await bell.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(bell.wait(), START_SECONDS)
         error = self._why.error()
-        if not self._open and (isinstance(error, Unavailable) or error.code == "wrong-pin"):
+        if not self._open and error.code == "wrong-pin":
             await self.aclose()
             raise error
+
+    @property
+    def failure(self) -> RscError | None:
+        """Why there is no session now."""
+        return None if self._open else self._why.error()
 
     async def aclose(self) -> None:
         if self._task is not None:

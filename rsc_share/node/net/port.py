@@ -37,6 +37,10 @@ class NetPort:
         await self._link.aclose()
 
     @property
+    def failure(self) -> RscError | None:
+        return self._link.failure
+
+    @property
     def own(self) -> Mapping[str, Own]:
         """`seq`, header hash and index of this node's newest entry by log, as the session's welcome said."""
         return self._link.own
