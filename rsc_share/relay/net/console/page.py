@@ -135,7 +135,7 @@ def _sessions(state: State) -> str:
     left = len(state.sessions) - len(rows)
     more = f'<p class="more">{count(left)} more are in state.json.</p>' if left else ""
     members = len({row.member for row in state.sessions})
-    title = f"Sessions: {count(len(state.sessions))} of {count(members)} member{'' if members == 1 else 's'}"
+    title = f"Sessions: {count(len(state.sessions))}, of {count(members)} member{'' if members == 1 else 's'}"
     return _table(title, columns, rows, "No node is connected.") + more
 
 

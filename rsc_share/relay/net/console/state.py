@@ -99,5 +99,14 @@ class State:
         return bool(self.logs) and all(row.state == "ready" for row in self.logs)
 
     def wire(self) -> Mapping[str, Any]:
-        """For `state.json`."""
-        return {"version": 1, "ready": self.ready, **dataclasses.asdict(self)}
+        """For `state.json`. Not `asdict`, which copies every point of every history."""
+        found = {"version": 1, "ready": self.ready, **_fields(self)}
+        for name, value in found.items():
+            if isinstance(value, tuple):
+                found[name] = [_fields(row) for row in value]
+        found["disk"] = None if self.disk is None else _fields(self.disk)
+        return found
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
