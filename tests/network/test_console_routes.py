@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession, web
 from console_world import GOOD, world
 
-from rsc_share.relay.net.console.routes import HEADERS, Console, is_local, is_named
+from rsc_share.relay.net.console.routes import HEADERS, LOCAL_NAMES, Console, is_local, is_named
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,8 @@ async def test_other_machines_are_refused_unless_the_settings_say_otherwise(monk
 def test_an_ipv6_address_is_named_in_brackets() -> None:
     console = Console(lambda: GOOD, "2001:db8::1", everybody=True)
     assert is_named(["[2001:db8::1]:9443"], console._names)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])  # noqa: S104
+def test_any_address_is_nobodys_name(address: str) -> None:
+    assert Console(lambda: GOOD, address, everybody=True)._names == LOCAL_NAMES

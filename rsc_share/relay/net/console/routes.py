@@ -16,7 +16,9 @@ from aiohttp import web
 from rsc_share.relay.net.console.page import page
 from rsc_share.relay.net.console.state import State
 
-LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+LOCAL_NAMES: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+ANY = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+"""Addresses to listen at that nobody is called by."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -39,7 +41,9 @@ class Console:
 
     def __init__(self, look: Callable[[], State], address: str, *, everybody: bool) -> None:
         self._look, self._everybody = look, everybody
-        self._names = (*LOCAL_NAMES, f"[{address}]" if ":" in address else address)
+        self._names = LOCAL_NAMES
+        if address not in ANY:
+            self._names += (f"[{address}]" if ":" in address else address,)
         folder = files(__package__)
         self._assets = {name: (folder / name).read_bytes() for name in ASSETS}
 
