@@ -67,7 +67,7 @@ def test_every_mistake_is_told_at_once_with_its_line_and_nothing_starts(
         founders,
         tmp_path,
         **{
-            'log_level = "info"': 'log_level = "loud"',
+            'log_level = "info"': 'log_level = "loud"\nconsole = "everybody"',
             "connections = 2048": "connections = 0",
             "sessions_per_member = 16": 'stall_seconds = "long"\nsesions = 3',
             'tls_key = "tls.key"': 'tls_kee = "tls.key"',
@@ -77,12 +77,21 @@ def test_every_mistake_is_told_at_once_with_its_line_and_nothing_starts(
     ran = run("relay", "run", folder / "relay.toml")
     ran.fails(2, "settings")
     lines = (folder / "relay.toml").read_text().split("\n")
-    for key in ("log_level", "connections", "stall_seconds", "sesions", "tls_kee", "host"):
+    for key in ("log_level", "console", "connections", "stall_seconds", "sesions", "tls_kee", "host"):
         number = next(n for n, line in enumerate(lines, 1) if line.startswith(key))
         assert f"relay.toml:{number}: " in ran.err, (key, ran.err)
-    for form in ("debug, info", "from 1 to", "number of seconds", "is no limit", "is no key", "host name", "missing"):
+    for form in (
+        "debug, info",
+        "from 1 to",
+        "number of seconds",
+        "is no limit",
+        "is no key",
+        "host name",
+        "missing",
+        "local, health",
+    ):
         assert form in ran.err
-    assert "has 7 things to correct; nothing was started" in ran.err
+    assert "has 8 things to correct; nothing was started" in ran.err
     assert ran.out == ""
 
 
@@ -271,6 +280,34 @@ async def test_a_relay_that_was_killed_goes_on_with_all_it_acknowledged(founders
             assert code == 0
             process.signal(signal.SIGTERM)
             assert (await process.end())[0] == 0
+
+
+async def test_the_console_of_a_relay_process_shows_its_store(founders: Founders, tmp_path: Path) -> None:
+    folder = folder_of(founders, tmp_path, **DURABLE)
+    async with serving(folder, founders) as (_, _, health):
+        status, text = await ask(health, "/console/state.json")
+        found = json.loads(text)
+        assert (status, found["version"], found["durable"]) == (200, 1, True)
+        assert found["logs"][0]["log"] == f"{HOST}/regional/directory"
+        assert {row["state"] for row in found["logs"]} == {"recovering"}
+        assert found["disk"]["store"] == (folder / "store/store.sqlite3").stat().st_size > 0
+        assert 3_600 < found["certificate_days"] <= 3_650
+        status, text = await ask(health, "/console")
+        assert (status, "waits for witnesses" in text) == (200, True)
+        assert (await ask(health, "/console/console.js"))[0] == 200
+        metrics = (await ask(health, "/metrics"))[1]
+        assert "\nrsc_free_bytes " in metrics
+        assert "\nrsc_wal_bytes " in metrics
+
+
+async def test_a_console_that_is_off_is_not_there(founders: Founders, tmp_path: Path) -> None:
+    folder = folder_of(founders, tmp_path, **{'log_level = "info"': 'log_level = "info"\nconsole = "off"'})
+    async with serving(folder, founders) as (_, _, health):
+        assert [(await ask(health, path))[0] for path in ("/livez", "/console", "/console/state.json")] == [
+            200,
+            404,
+            404,
+        ]
 
 
 async def test_sighup_takes_all_or_nothing(founders: Founders, tmp_path: Path) -> None:

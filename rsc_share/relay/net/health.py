@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from rsc_share.errors import RscError
 from rsc_share.relay.live import LiveLog, State
+from rsc_share.relay.net.disk import Disk
 from rsc_share.relay.net.meters import Gauges, Meters
 from rsc_share.relay.service import Relay
 from rsc_share.rulebook.witnesses import fresh
@@ -52,10 +53,17 @@ class Health:
     """What a relay says about itself."""
 
     def __init__(
-        self, relay: Relay, meters: Meters, guard: ClockGuard, sessions: Crowd, connections: Callable[[], int]
+        self,
+        relay: Relay,
+        meters: Meters,
+        guard: ClockGuard,
+        sessions: Crowd,
+        connections: Callable[[], int],
+        disk: Disk | None = None,
     ) -> None:
+        """`disk` is None for a store in memory."""
         self._relay, self._meters, self._guard = relay, meters, guard
-        self._sessions, self._connections = sessions, connections
+        self._sessions, self._connections, self._disk = sessions, connections, disk
         self.certificate_end = 0
         """ms UTC at which the TLS certificate ends."""
         meters.registry.register(Gauges(self._gauges))
@@ -114,4 +122,8 @@ class Health:
         yield "rsc_sessions", "Open sessions.", "", [("", float(len(self._sessions)))]
         yield "rsc_connections", "Open connections.", "", [("", float(self._connections()))]
         yield "rsc_clock_step_seconds", "What the wall clock moved of its own.", "", [("", self._guard.step)]
+        space = None if self._disk is None else self._disk.look()
+        if space is not None:
+            yield "rsc_free_bytes", "Free on the store's file system.", "", [("", float(space.free))]
+            yield "rsc_wal_bytes", "Size of the write-ahead file.", "", [("", float(space.wal))]
         yield "rsc_certificate_days", "Days until the TLS certificate ends.", "", [("", days)]

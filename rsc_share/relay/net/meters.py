@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -11,7 +13,19 @@ from prometheus_client.registry import Collector
 
 from rsc_share.session.frames import Logged, Outcome, Turned
 
+LOGGED = "logged"
 COMMIT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was counted since the start. `commits`: by log, commits up to each bound of `COMMIT_BUCKETS`, and all."""
+
+    refused: Mapping[str, int]
+    """Entries by code, whatever their log."""
+    turned_away: Mapping[str, int]
+    ended: Mapping[str, int]
+    commits: Mapping[str, tuple[int, ...]]
 
 
 class Meters:
@@ -42,6 +56,16 @@ class Meters:
     def committed(self, log: str, seconds: float) -> None:
         self._commit.labels(log).observe(seconds)
 
+    def totals(self) -> Totals:
+        """The counters as numbers, for whoever shows them."""
+        refused, commits = Tally[str](), dict[str, tuple[int, ...]]()
+        for labels, count in _counts(self._outcomes, "_total"):
+            if labels["code"] != LOGGED:
+                refused[labels["code"]] += count
+        for labels, count in _counts(self._commit, "_bucket"):  # in the order of the bounds
+            commits[labels["log"]] = (*commits.get(labels["log"], ()), count)
+        return Totals(refused, _by_code(self._turned_away), _by_code(self._ended), commits)
+
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)
@@ -49,8 +73,17 @@ class Meters:
 
 def _code(outcome: Outcome) -> str:
     if isinstance(outcome, Logged):
-        return "logged"
+        return LOGGED
     return outcome.refusal.code if isinstance(outcome, Turned) else outcome.code
+
+
+def _counts(family: Collector, suffix: str) -> Iterable[tuple[Mapping[str, str], int]]:
+    samples = (sample for metric in family.collect() for sample in metric.samples)
+    return ((sample.labels, int(sample.value)) for sample in samples if sample.name.endswith(suffix))
+
+
+def _by_code(counter: Collector) -> Mapping[str, int]:
+    return {labels["code"]: count for labels, count in _counts(counter, "_total")}
 
 
 class Gauges(Collector):

@@ -17,13 +17,16 @@ from rsc_share.charter.model import Relay as Named
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.tls import read_certificate
 from rsc_share.errors import LocalError, RscError
+from rsc_share.relay.net.console.routes import Console
+from rsc_share.relay.net.console.watch import Watch
+from rsc_share.relay.net.disk import Disk
 from rsc_share.relay.net.health import ClockGuard, Health
 from rsc_share.relay.net.journal import Journal
 from rsc_share.relay.net.listener import bind
 from rsc_share.relay.net.meters import Meters
 from rsc_share.relay.net.office import Office
 from rsc_share.relay.net.server import RelayServer
-from rsc_share.relay.net.settings import RELOADABLE, Settings
+from rsc_share.relay.net.settings import MEMORY, RELOADABLE, Settings
 from rsc_share.relay.net.stores import opened_blobs, opened_store
 from rsc_share.relay.net.timed import TimedStore
 from rsc_share.relay.net.tls import load_keys, server_context
@@ -44,6 +47,7 @@ class Running:
     health: Health
     context: ssl.SSLContext
     guard: ClockGuard
+    watch: Watch
 
 
 class Process:
@@ -111,20 +115,26 @@ class Process:
             guard = ClockGuard(self._clock)
             office = Office(meters, self._journal, lambda: not guard.off)
             server = RelayServer(relay, context, settings.limits, office)
-            health = Health(relay, meters, guard, server.sessions, lambda: server.gate.connections)
+            disk = None if settings.store == MEMORY else Disk(Path(settings.store))
+            health = Health(relay, meters, guard, server.sessions, lambda: server.gate.connections, disk)
             health.certificate_end = end
-            await self._serve_health(stack, health)
+            watch = Watch(relay, server, meters, health, guard, disk)
+            await self._serve_health(stack, health, watch)
             await server.start(listening)
             stack.push_async_callback(server.drain)
-            yield Running(relay, server, health, context, guard)
+            yield Running(relay, server, health, context, guard, watch)
 
-    async def _serve_health(self, stack: AsyncExitStack, health: Health) -> None:
-        if self._settings.health is None:
+    async def _serve_health(self, stack: AsyncExitStack, health: Health, watch: Watch) -> None:
+        settings = self._settings
+        if settings.health is None:
             return
-        listening = bind(self._settings.health.address, self._settings.health.port)
+        listening = bind(settings.health.address, settings.health.port)
         stack.callback(listening.close)
         app = web.Application()
         app.add_routes(health.routes())
+        if settings.console != "off":
+            everybody = settings.console == "health"
+            app.add_routes(Console(watch.state, settings.health.address, everybody=everybody).routes())
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -152,6 +162,7 @@ class Process:
             if running.relay.blob_failure is not failed:
                 failed = running.relay.blob_failure
                 self._journal.error("sweep of blobs failed", what="" if failed is None else failed.what)
+            running.watch.sample()
             if running.guard.off is not was_off:
                 was_off = running.guard.off
                 tell = self._journal.error if was_off else self._journal.info

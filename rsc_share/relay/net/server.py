@@ -167,7 +167,7 @@ class RelayServer:
         if self._draining:
             raise Unavailable("the relay is going down", code="draining", retry_after=1.0)
         token, key = prove(self._relay, greeting.token, "session", serving.side.hello.nonce)
-        opened = Opened(token, key, serving)
+        opened = Opened(token, key, serving, self._relay.now())
         self.sessions.enter(opened)
         serving.heads = greeting.heads
         return opened

@@ -23,6 +23,8 @@ class Opened:
     token: Token
     key: PublicKey
     serving: Serving
+    since: int
+    """ms UTC."""
 
 
 class Sessions:

@@ -2,7 +2,8 @@
 
     host = "relay.example:8443"           # as the charter names this relay
     listen = "0.0.0.0:8443"               # sessions and reads, TLS
-    health = "127.0.0.1:9443"             # /livez /readyz /metrics, plain HTTP; "off" for none
+    health = "127.0.0.1:9443"             # /livez /readyz /metrics /console, plain HTTP; "off" for none
+    console = "local"                     # who may see /console: local, health (all who reach `health`), off
     store = "logs"                        # a folder; or "memory:", which forgets everything at its end
     charter = "<64 hex>"                  # SHA-256 of charter version 1, from paper
     keystore = "log.keystore"
@@ -34,9 +35,10 @@ from rsc_share.relay.net.limits import Limits
 T = TypeVar("T")
 MAX_FILE = 65_536
 MEMORY = "memory:"
+CONSOLES = ("local", "health", "off")
 LEVELS = ("debug", "info", "warning", "error")
 KEYS = (
-    "host", "listen", "health", "store", "charter", "keystore", "passphrase_file", "passphrase_env",
+    "host", "listen", "health", "console", "store", "charter", "keystore", "passphrase_file", "passphrase_env",
     "tls_certificate", "tls_key", "log_level", "limits",
 )  # fmt: skip
 RELOADABLE = ("limits", "log_level", "tls_certificate", "tls_key")
@@ -76,6 +78,7 @@ class Settings:
     host: str
     listen: Endpoint
     health: Endpoint | None
+    console: str
     store: str
     charter: bytes
     keystore: Path
@@ -122,6 +125,7 @@ class _Reader:
             "host": self._take(lambda: root.named("host", names.host)),
             "listen": self._take(lambda: _endpoint(root, "listen")),
             "health": self._take(lambda: _health(root)),
+            "console": self._take(lambda: root.choice("console", CONSOLES) if "console" in root.values else "local"),
             "store": self._take(lambda: self._store()),
             "charter": self._take(lambda: root.digest("charter")),
             "keystore": self._take(lambda: self._path("keystore")),
