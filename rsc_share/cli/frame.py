@@ -52,7 +52,7 @@ TRACEBACK = "RSC_TRACEBACK"
 USAGE = typer.BadParameter.__bases__[0]
 """Typer's `UsageError`, whose module is another one in each of its releases."""
 
-_VERDICTS = ("bad-signature", "quorum", "unsigned", "version", "previous", "wrong-charter", "wrong-digits")
+_VERDICTS = ("bad-signature", "quorum", "unsigned", "version", "previous", "wrong-charter", "wrong-digits", "child")
 """Codes that say that something was checked and found wanting, not that it could not be read."""
 _TEMPORARY = ("listen",)
 """Codes of a service that could not start and may soon: whoever watches it starts it again."""

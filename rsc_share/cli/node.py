@@ -29,7 +29,7 @@ from rsc_share.node.identity import system_clock
 app = typer.Typer(rich_markup_mode=None)
 app.command("backup")(node_state.backup)
 app.command("restore")(node_state.restore)
-for command in (node_talk.run, node_talk.publish, node_talk.listen, node_talk.status):
+for command in (node_talk.run, node_talk.publish, node_talk.listen, node_talk.status, node_talk.checkpoints):
     app.command(command.__name__)(command)
 
 

@@ -14,10 +14,13 @@ from typing import Annotated, Any
 
 import typer
 
+from rsc_share import names
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, passphrase
 from rsc_share.cli.bars import bars
+from rsc_share.cli.files import must_be_free
 from rsc_share.cli.node_state import Given
 from rsc_share.cli.output import GOOD, LOOK, WRONG, note, rows, say, show
+from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError
 from rsc_share.node.door import MAX_FRAME, Door, ask
 from rsc_share.node.node import opened
@@ -131,6 +134,26 @@ def status(folder: Folder, as_json: AsJson = False) -> int:
         if found[word]:
             say(f"{word.replace('_', ' ')}: {found[word]}", WRONG)
     return int(wrong)
+
+
+def checkpoints(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="New folder: one file for each log.")],
+    as_json: AsJson = False,
+) -> None:
+    """What this member gives an auditor itself: the newest witnessed checkpoint it holds of every log it reads.
+
+    No relay stands between the two; `audit replay --checkpoint OUT` holds the relay's export against it.
+    """
+    must_be_free(out)
+    answers = asyncio.run(_all(folder, "checkpoints", {}))
+    files = {names.channel_of(fields["log"]): fields["note"] for _, fields in answers}
+    for name, data in files.items():
+        write_whole(out / name, data)
+    if as_json:
+        show({"logs": sorted(files), "out": str(out)})
+        return
+    say(f"{out}: {', '.join(sorted(files))}", GOOD)
 
 
 async def _all(folder: Path, name: str, fields: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

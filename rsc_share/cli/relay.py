@@ -20,20 +20,29 @@ from rsc_share.cli.charter_verify import OBJECT, entry_files
 from rsc_share.cli.files import must_be_free
 from rsc_share.cli.output import GOOD, LOOK, WRONG, digits, note, rows, say, show
 from rsc_share.cli.packet import read_packet
-from rsc_share.cli.relay_files import CONFIG, TLS_CERTIFICATE, TLS_KEY, settings_of, tell_problems, template
+from rsc_share.cli.relay_export import export
+from rsc_share.cli.relay_files import (
+    CONFIG,
+    TLS_CERTIFICATE,
+    TLS_KEY,
+    checked_settings,
+    passphrase_of,
+    settings_of,
+    template,
+)
 from rsc_share.cli.relay_log import JsonLog, Others
 from rsc_share.crypto.keystore import Keystore
 from rsc_share.crypto.tls import read_certificate, self_signed
 from rsc_share.errors import LocalError, Unavailable
 from rsc_share.node.identity import system_clock
-from rsc_share.node.unlock import Unlock
 from rsc_share.relay.net.process import Founding, Process
-from rsc_share.relay.net.settings import MEMORY, BadSettings, Settings
+from rsc_share.relay.net.settings import MEMORY, Settings
 from rsc_share.relay.net.tls import small_buffers
 from rsc_share.relay.notes import LogKeys
 from rsc_share.relay.store.check import check as check_store
 
 app = typer.Typer(rich_markup_mode=None)
+app.command()(export)
 Config = Annotated[Path, typer.Argument(help="The relay's settings, relay.toml.")]
 ASK_SECONDS = 5.0
 MAX_PINS = 8
@@ -88,8 +97,8 @@ def run(
     ] = None,
 ) -> None:
     """Serve until SIGTERM. The log goes to stdout, one JSON line an event; SIGHUP reads the settings again."""
-    settings = _settings(config)
-    keystore = Keystore.open(settings.keystore, _secret(settings))
+    settings = checked_settings(config)
+    keystore = Keystore.open(settings.keystore, passphrase_of(settings))
     log_keys = LogKeys(keystore.signer("log"), keystore.signer("log-pq"))
     log = JsonLog()
     log.set_level(settings.log_level)
@@ -101,19 +110,6 @@ def run(
 
     with Others(log), asyncio.Runner(loop_factory=_loop(log)) as runner:
         runner.run(serve())
-
-
-def _settings(config: Path) -> Settings:
-    try:
-        return settings_of(config)
-    except BadSettings as error:
-        tell_problems(error)
-        raise
-
-
-def _secret(settings: Settings) -> bytes:
-    kind, where = settings.passphrase
-    return (Unlock.file(where) if kind == "file" else Unlock.env(where)).passphrase()
 
 
 def _founding(folder: Path, settings: Settings) -> Founding:
@@ -144,7 +140,7 @@ def _loop(log: JsonLog) -> Callable[[], asyncio.AbstractEventLoop]:
 @app.command()
 def status(config: Config, as_json: AsJson = False) -> None:
     """Ask a running relay how its logs are. Exit code 0: all take entries; 1: not all; 69: nobody answers."""
-    settings = _settings(config)
+    settings = checked_settings(config)
     if settings.health is None:
         raise LocalError(f"{config} says health = off", code="no-health", advice="give it an address")
     found = _ask(settings.health.address, settings.health.port)
@@ -172,7 +168,7 @@ def check(
 
     A store that stopped with code 74 opens again after a check that found nothing.
     """
-    settings = _settings(config)
+    settings = checked_settings(config)
     if settings.store == MEMORY:
         raise LocalError(f"{config} keeps its logs in memory: there is nothing to check", code="store")
     with bars() as report:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rsc_share.cli.files import read_file
 from rsc_share.cli.frame import one_line
+from rsc_share.node.unlock import Unlock
 from rsc_share.relay.net.settings import BadSettings, Settings, read_settings
 
 CONFIG, TLS_KEY, TLS_CERTIFICATE = "relay.toml", "tls.key", "tls.crt"
@@ -54,6 +55,21 @@ def _named(settings: Settings) -> list[tuple[str, Path]]:
         ("tls_key", settings.tls_key),
     ]
     return [*found, ("passphrase_file", Path(where))] if kind == "file" else found
+
+
+def checked_settings(path: Path) -> Settings:
+    """As `settings_of`; every problem is told on stderr before the one line with which the command ends."""
+    try:
+        return settings_of(path)
+    except BadSettings as error:
+        tell_problems(error)
+        raise
+
+
+def passphrase_of(settings: Settings) -> bytes:
+    """What opens the relay's keystore, from where the settings say."""
+    kind, where = settings.passphrase
+    return (Unlock.file(where) if kind == "file" else Unlock.env(where)).passphrase()
 
 
 def tell_problems(error: BadSettings) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rsc_share.audit import layout
 from rsc_share.audit.manifest import Manifest
 from rsc_share.demo.inspection import DEMO
+from rsc_share.demo.network.count import NETWORK
 from rsc_share.errors import LocalError, RemoteError, StorageError
 
 OURS = (
@@ -22,9 +23,10 @@ OURS = (
     layout.CHARTER_DIGEST,
     layout.CHECKPOINTS.rstrip("/"),
     layout.EXPORT.rstrip("/"),
+    NETWORK,
 )
 """What a run leaves; the manifest goes first and comes last, so that half a folder never looks whole."""
-_DRAFT = ".rsc-share-demo-"
+DRAFT = ".rsc-share-demo-"
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def filling(out: Path, *, force: bool = False) -> Iterator[Path]:
     with _storage(out):
         check(out, force=force)
         out.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=out))
+        draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=out))
     try:
         yield draft
         with _storage(out):
@@ -54,7 +56,7 @@ def check(out: Path, *, force: bool = False) -> None:
         return
     if not out.is_dir():
         raise LocalError(f"{out} is not a folder", code="not-a-folder", advice="name a folder")
-    names = {path.name for path in out.iterdir() if not path.name.startswith(_DRAFT)}
+    names = {path.name for path in out.iterdir() if not path.name.startswith(DRAFT)}
     if names and not force and not _left_by_us(out):
         advice = "name a new one, or give --force to replace only the demonstration's own files in it"
         raise LocalError(f"{out} holds files that no demonstration left", code="not-empty", advice=advice)
@@ -68,13 +70,14 @@ def _left_by_us(out: Path) -> bool:
 
 
 def _put(draft: Path, out: Path) -> None:
-    for old in out.glob(f"{_DRAFT}*"):
+    for old in out.glob(f"{DRAFT}*"):
         if old != draft:
             _remove(old)  # a run that was killed
     for name in OURS:
         _remove(out / name)
     for name in reversed(OURS):
-        (draft / name).rename(out / name)
+        if name != NETWORK or (draft / name).exists():  # only a run over the network has one
+            (draft / name).rename(out / name)
 
 
 def _remove(path: Path) -> None:

@@ -127,7 +127,7 @@ def _audit(inspection: Inspection) -> Audited:
         anchors=(f"charter digest {result.pin.hex()}", *(f"checkpoint of {h.source}" for h in result.anchored.heads)),
         checkpoints={channel: note.decode() for channel, note in inspection.held.items()},
         grades=tuple(parts.Grade(name, count) for name, count in made["content"]["grades"].items()),
-        findings=tuple(map(_sentence, result.findings)),
+        findings=tuple(map(sentence, result.findings)),
         digest=made["findings_digest"],
         claims=(
             Claim("no breach, no integrity failure, no irregularity; anchored outside the export", _clean(result)),
@@ -144,7 +144,7 @@ def _all_judged(counts: Mapping[str, Any]) -> bool:
     return bool(counts["entries"] == counts["checked"] > 0 and counts["decisions"] > 0)
 
 
-def _sentence(finding: Finding) -> str:
+def sentence(finding: Finding) -> str:
     place = f" at {names.channel_of(finding.log)} {finding.index}" if finding.index is not None else ""
     return f"{finding.grade.text}, {finding.code}{place}: {finding.what}"
 
@@ -195,7 +195,7 @@ def _manifest_again(files: Mapping[str, bytes], signer: Signer) -> dict[str, byt
 def _flipped(result: Replay, path: str, *, again: bool) -> Flip:
     leading = [f for f in result.findings if f.evidence.get("path") == path or (f.log and f.grade <= Grade.INTEGRITY)]
     code = int(outcome.exit_code(result))
-    return Flip(again, code, tuple(map(_sentence, leading)), tuple(map(_sentence, result.findings)))
+    return Flip(again, code, tuple(map(sentence, leading)), tuple(map(sentence, result.findings)))
 
 
 def _names(result: Replay, path: str) -> bool:

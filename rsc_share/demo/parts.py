@@ -6,13 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something this demonstration says about itself, and whether the running framework bears it out."""
-
-    text: str
-    held: bool
+from rsc_share.demo.claim import Claim as Claim
+from rsc_share.demo.network.parts import Part as NetworkPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +223,10 @@ class Flipped:
     claims: tuple[Claim, ...]
 
 
-Part = Founding | Published | Assessed | Restricted | Amended | Revoked | Ledger | Caught | Exported | Audited | Flipped
+Part = (
+    Founding | Published | Assessed | Restricted | Amended | Revoked | Ledger | Caught | Exported | Audited | Flipped
+    | NetworkPart
+)  # fmt: skip
 
 
 def failed(parts: Iterable[Part]) -> tuple[str, ...]:

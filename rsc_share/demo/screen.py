@@ -6,7 +6,7 @@ Only values from `parts` are shown. What colour says, a word says too.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import singledispatchmethod
 
 from rich import box
@@ -18,10 +18,14 @@ from rich.text import Text
 from rsc_share.audit import layout
 from rsc_share.demo import parts
 from rsc_share.demo.inspection import MEMBER
+from rsc_share.demo.network import screen as network
+from rsc_share.demo.network.parts import Counted, Crossed, Started, Survived
+from rsc_share.demo.network.troupe import Troupe
 from rsc_share.demo.parts import Cell, Part, Row
 
 GOOD, WITHHELD, WRONG, QUIET = "green", "yellow", "bold red", "dim"
 STEPS = 12
+NETWORK_STEPS = 4
 WIDE = 100
 """Columns from which a label stands on one line of the table."""
 MANY = 4
@@ -41,8 +45,8 @@ def groups(digest: str) -> str:
 class Screen:
     """A `Telling`: prints each step when it is over."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, steps: int = STEPS) -> None:
+        self.console, self._steps = console, steps
         self._step = 0
 
     def begin(self) -> None:
@@ -61,9 +65,15 @@ class Screen:
         with self.console.status(what):
             yield
 
+    def watching(self, troupe: Troupe) -> AbstractContextManager[None]:
+        return network.watching(self.console, troupe)
+
+    def say(self, text: str) -> None:
+        self.console.print(Text(f"\n{text}", style="bold"), soft_wrap=True)
+
     def part(self, part: Part) -> None:
         self._step += 1
-        head = Text(f"\n{self._step:>2}/{STEPS}  ", style=QUIET).append(part.title, style="bold")
+        head = Text(f"\n{self._step:>2}/{self._steps}  ", style=QUIET).append(part.title, style="bold")
         self.console.print(head)
         for line in self.show(part):
             self.console.print(Padding(line, (0, 0, 0, 7), expand=False))
@@ -88,6 +98,13 @@ class Screen:
     @singledispatchmethod
     def show(self, part: object) -> Iterator[RenderableType]:
         raise TypeError(f"nothing is known about {type(part).__name__}")
+
+    @show.register(Started)
+    @show.register(Crossed)
+    @show.register(Survived)
+    @show.register(Counted)
+    def _(self, part: object) -> Iterator[RenderableType]:
+        yield from network.lines(part)
 
     @show.register
     def _(self, part: parts.Founding) -> Iterator[RenderableType]:

@@ -93,7 +93,13 @@ class Door:
         answer = Answer(writer)
         try:
             name, fields = await next_frame(reader)
-            handler = {"publish": self._publish, "listen": self._listen, "status": self._status, "backup": self._backup}
+            handler = {
+                "backup": self._backup,
+                "checkpoints": self._checkpoints,
+                "listen": self._listen,
+                "publish": self._publish,
+                "status": self._status,
+            }
             if name not in handler:
                 raise LocalError(f"this node does not know the request {name!r}", advice="use the same release")
             await handler[name](fields, answer, reader)
@@ -142,6 +148,12 @@ class Door:
     async def _status(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
         shape.closed(fields, "status", ())
         await answer("status", status_of(self._node))
+
+    async def _checkpoints(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
+        """The newest checkpoint of each log that this node saw k members witness: an answer for each."""
+        shape.closed(fields, "checkpoints", ())
+        for log, note in sorted(self._node.engine.notes().items()):
+            await answer("checkpoint", {"log": log, "note": note})
 
     async def _backup(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
         m = shape.closed(fields, "backup", ("out",))

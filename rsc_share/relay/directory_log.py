@@ -14,7 +14,7 @@ from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.text import parse_charter
 from rsc_share.envelope.entry import DirectoryEntry, Stamp
 from rsc_share.errors import Refused, RemoteError
-from rsc_share.relay.store.protocol import Batch, Body, Broken, Head, LogStore, Stored
+from rsc_share.relay.store.protocol import Batch, Body, Broken, Head, Readable, Stored
 
 MAX_BODIES = 8
 MAX_BODY = 4 * 1024 * 1024
@@ -62,7 +62,7 @@ def _charter_bodies(directory: Directory, found: bytes, bodies: Mapping[bytes, b
     return {digest: bodies[digest] for digest in wanted}
 
 
-async def fold(store: LogStore, log: str, size: int, framework_id: bytes) -> tuple[Directory, dict[bytes, int]]:
+async def fold(store: Readable, log: str, size: int, framework_id: bytes) -> tuple[Directory, dict[bytes, int]]:
     """The directory of a stored log, and the index of every object by SHA-256.
 
     Raises `Broken` for an entry that does not apply: a relay logs no void objects.
@@ -75,7 +75,7 @@ async def fold(store: LogStore, log: str, size: int, framework_id: bytes) -> tup
     return directory, indices
 
 
-async def _apply(store: LogStore, log: str, directory: Directory, entry: DirectoryEntry) -> None:
+async def _apply(store: Readable, log: str, directory: Directory, entry: DirectoryEntry) -> None:
     try:
         bodies = {digest: await _body(store, log, digest) for digest in await body_digests(store, log, entry.object)}
         directory.apply(entry.object, entry.stamp.logged_at, bodies)
@@ -83,7 +83,7 @@ async def _apply(store: LogStore, log: str, directory: Directory, entry: Directo
         raise Broken(f"directory entry {directory.size} does not apply: {error.what}", log=log) from None
 
 
-async def body_digests(store: LogStore, log: str, found: bytes) -> list[bytes]:
+async def body_digests(store: Readable, log: str, found: bytes) -> list[bytes]:
     """Digests of the bodies a logged object needs: a charter's text, keys, signatures and policy."""
     parsed = UnverifiedObject.parse(found)
     if parsed.kind != "charter":
@@ -93,7 +93,7 @@ async def body_digests(store: LogStore, log: str, found: bytes) -> list[bytes]:
     return [reference.text, reference.keys, reference.signatures, charter.policy]
 
 
-async def _body(store: LogStore, log: str, digest: bytes) -> bytes:
+async def _body(store: Readable, log: str, digest: bytes) -> bytes:
     body = (await store.bodies(log, [digest])).get(digest)
     if not isinstance(body, Body):
         raise Broken("a body of the directory is lost", log=log, digest=digest)

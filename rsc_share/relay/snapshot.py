@@ -11,7 +11,7 @@ from rsc_share.relay.directory_log import body_digests
 from rsc_share.relay.fanout import Line, all_bodies
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.notes import whole
-from rsc_share.relay.store.protocol import Body, Erased, Stored
+from rsc_share.relay.store.protocol import Body, Erased, Readable, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,18 @@ async def take_snapshot(log: LiveLog) -> Snapshot:
     size, quorum = log.size, log.witnessing.quorum
     note = whole(log.origin, log.notes[size])
     witnessed = None if quorum is None else whole(log.origin, log.notes[quorum.size])
-    entries = [stored async for stored in log.store.read(log.origin, 0, size, max_bytes=1 << 62)]
+    return await snapshot_of(log.store, log.origin, size, note, witnessed)
+
+
+async def snapshot_of(store: Readable, origin: str, size: int, note: bytes, witnessed: bytes | None) -> Snapshot:
+    """The first `size` entries of a log and all that belongs to them, under the `note` of that size."""
+    entries = [stored async for stored in store.read(origin, 0, size, max_bytes=1 << 62)]
     digests: list[bytes] = []
     for stored in entries:
-        digests += await _digests(log, stored)
-    found = await log.store.bodies(log.origin, digests)
+        digests += await _digests(store, origin, stored)
+    found = await store.bodies(origin, digests)
     return Snapshot(
-        log.origin,
+        origin,
         tuple(entries),
         {digest: body.data for digest, body in found.items() if isinstance(body, Body) and body.data},
         {digest: body.reason for digest, body in found.items() if isinstance(body, Erased)},
@@ -52,7 +57,7 @@ async def take_snapshot(log: LiveLog) -> Snapshot:
     )
 
 
-async def _digests(log: LiveLog, stored: Stored) -> list[bytes]:
-    if is_directory(log.origin):
-        return await body_digests(log.store, log.origin, DirectoryEntry.parse(stored.entry).object)
+async def _digests(store: Readable, origin: str, stored: Stored) -> list[bytes]:
+    if is_directory(origin):
+        return await body_digests(store, origin, DirectoryEntry.parse(stored.entry).object)
     return list(all_bodies(Line.of(stored).entry.header))

@@ -5,28 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rsc_share import __version__
 from rsc_share.audit.anchors import Anchors
 from rsc_share.audit.classes import REASONS
-from rsc_share.audit.export import vkeys_of, whole_export
+from rsc_share.audit.export import whole_export
 from rsc_share.audit.files import MemoryFiles
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.replay import Replay, replay
-from rsc_share.audit.source import CharterBodies, ExportSource, LogSource, Reason
-from rsc_share.charter.amendment import body_digests, read_reference
-from rsc_share.charter.directory import Directory
-from rsc_share.charter.objects import UnverifiedObject
-from rsc_share.charter.text import parse_charter
-from rsc_share.envelope.contents import HeartbeatContent
-from rsc_share.envelope.entry import DirectoryEntry, UnverifiedEntry
-from rsc_share.names import DIRECTORY, channel_of
+from rsc_share.audit.source import ExportSource
+from rsc_share.handover import source_of
 from rsc_share.relay.service import Relay
-from rsc_share.relay.snapshot import Snapshot
-from rsc_share.session.frames import Statement
-
-_WHY: Mapping[str, Reason] = {"recall": "recalled", "erasure": "erased"}
-"""The kind of entry that made the relay erase a body, as an export says it."""
-TOOL = f"rsc_share {__version__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,67 +48,5 @@ async def audit(relay: Relay, by: str, pin: bytes, checkpoints: Mapping[str, byt
 
 async def export_source(relay: Relay, by: str) -> ExportSource:
     """Everything the relay holds, as the operator `by` hands it to an auditor. No key is in it and none is needed."""
-    snapshots = {origin: await relay.snapshot(origin) for origin in sorted(relay.logs)}
-    bodies: dict[bytes, bytes] = {}
-    absent: dict[bytes, Reason] = {}
-    charters: list[CharterBodies] = []
-    for origin, snapshot in snapshots.items():
-        if channel_of(origin) == DIRECTORY:
-            charters = _charters(snapshot)
-        else:
-            bodies.update(snapshot.bodies)
-            absent.update({digest: _WHY[kind] for digest, kind in snapshot.erased.items()})
-            absent.update(dict.fromkeys(snapshot.apart, "apart"))
-    return ExportSource(
-        framework_id=relay.framework_id,
-        by=by,
-        exported_at=relay.now(),
-        tool=TOOL,
-        charters=charters,
-        logs=[_log(snapshot, relay.directory) for snapshot in snapshots.values()],
-        bodies=bodies,
-        absent=absent,
-    )
-
-
-def _charters(snapshot: Snapshot) -> list[CharterBodies]:
-    found = []
-    for stored in snapshot.entries:
-        data = DirectoryEntry.parse(stored.entry).object
-        if not body_digests(data):
-            continue
-        reference = read_reference(UnverifiedObject.parse(data))
-        text = snapshot.bodies[reference.text]
-        found.append(
-            CharterBodies(
-                reference.version,
-                text,
-                snapshot.bodies[reference.keys],
-                snapshot.bodies[reference.signatures],
-                snapshot.bodies[parse_charter(text).policy],
-            )
-        )
-    return found
-
-
-def _log(snapshot: Snapshot, directory: Directory) -> LogSource:
-    channel = channel_of(snapshot.origin) != DIRECTORY
-    return LogSource(
-        origin=snapshot.origin,
-        entries=[stored.entry for stored in snapshot.entries],
-        note=snapshot.note,
-        vkeys=vkeys_of(directory, snapshot.origin),
-        openings={i: stored.openings for i, stored in enumerate(snapshot.entries) if stored.openings},
-        statements=_statements(snapshot) if channel else {},
-    )
-
-
-def _statements(snapshot: Snapshot) -> Mapping[int, Mapping[str, Statement]]:
-    found: dict[int, Mapping[str, Statement]] = {}
-    for index, stored in enumerate(snapshot.entries):
-        if stored.statements:
-            content = UnverifiedEntry.parse(stored.entry).header.content
-            if isinstance(content, HeartbeatContent):
-                senders = [node for node, _ in content.received]
-                found[index] = dict(zip(senders, stored.statements, strict=True))
-    return found
+    snapshots = [await relay.snapshot(origin) for origin in sorted(relay.logs)]
+    return source_of(snapshots, relay.directory, framework_id=relay.framework_id, by=by, now=relay.now())

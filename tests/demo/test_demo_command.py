@@ -10,6 +10,7 @@ import pytest
 
 from rsc_share.cli.main import main
 from rsc_share.demo.folder import OURS, check, filling
+from rsc_share.demo.network.count import NETWORK
 from rsc_share.demo.screen import printable
 from rsc_share.errors import LocalError
 
@@ -30,18 +31,18 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_second_run_replaces_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     for _ in range(2):
-        assert main(["demo", "--out", str(out), "--json"]) == 0
+        assert main(["demo", "--in-process", "--out", str(out), "--json"]) == 0
         said = json.loads(capsys.readouterr().out)
         assert said["ok"]
         assert said["out"] == str(out)
         assert said["failed"] == []
-    assert {path.name for path in out.iterdir()} == set(OURS)
+    assert {path.name for path in out.iterdir()} == set(OURS) - {NETWORK}
 
 
 def test_a_folder_of_others_is_refused_and_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = tmp_path / "thesis.txt"
     mine.write_text("years of work")
-    assert main(["demo", "--out", str(tmp_path)]) == 2
+    assert main(["demo", "--in-process", "--out", str(tmp_path)]) == 2
     assert "[not-empty]" in one_line(capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -96,7 +97,7 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a-file", "a-file/below"])
 def test_a_file_is_no_folder(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a-file").write_text("x")
-    assert main(["demo", "--out", str(tmp_path / name)]) in (2, 74)
+    assert main(["demo", "--in-process", "--out", str(tmp_path / name)]) in (2, 74)
     one_line(capsys)
 
 
@@ -107,13 +108,13 @@ def test_wrong_input_is_refused_in_one_line_before_anything_is_made(
 ) -> None:
     given = tmp_path / "input"
     given.write_bytes(content)
-    assert main(["demo", "--out", str(tmp_path / "out"), option, str(given)]) == 2
+    assert main(["demo", "--in-process", "--out", str(tmp_path / "out"), option, str(given)]) == 2
     one_line(capsys)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_input_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "--out", str(tmp_path / "out"), "--cap", str(tmp_path / "none.xml")]) == 2
+    assert main(["demo", "--in-process", "--out", str(tmp_path / "out"), "--cap", str(tmp_path / "none.xml")]) == 2
     assert "none.xml" in one_line(capsys)
 
 
@@ -125,7 +126,9 @@ def test_names_of_others_cannot_steer_a_terminal() -> None:
 def test_input_of_others_is_shared_and_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stix = VECTORS / "stix21/examples/threat-reports/poisonivy.json"
     cap = VECTORS / "cap/testdata/weather.cap"
-    code = main(["demo", "--out", str(tmp_path / "out"), "--json", "--stix", str(stix), "--cap", str(cap)])
+    code = main(
+        ["demo", "--in-process", "--out", str(tmp_path / "out"), "--json", "--stix", str(stix), "--cap", str(cap)]
+    )
     said = json.loads(capsys.readouterr().out)
     assert said["failed"] == []
     assert code == 0
@@ -140,5 +143,5 @@ def test_input_of_others_is_shared_and_audited(tmp_path: Path, capsys: pytest.Ca
 @needs_vectors
 def test_the_entity_attack_of_others_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     attack = VECTORS / "cap/testdata/xee.cap"
-    assert main(["demo", "--out", str(tmp_path / "out"), "--cap", str(attack)]) == 2
+    assert main(["demo", "--in-process", "--out", str(tmp_path / "out"), "--cap", str(attack)]) == 2
     assert "entity" in one_line(capsys)

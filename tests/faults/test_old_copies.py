@@ -114,8 +114,7 @@ async def test_a_node_that_runs_twice_is_caught_and_forks_nothing(founders: Foun
             await child.kill()
         made.homes["EST"] = original
         logged = {
-            (entry.header.sender, entry.header.seq): entry.signed.header_hash.hex()
-            for entry in await entries_of(made)
+            (entry.header.sender, entry.header.seq): entry.signed.header_hash.hex() for entry in await entries_of(made)
         }
         seqs = sorted(seq for sender, seq in logged if sender == "EST/mod-1")
         assert seqs == list(range(1, len(seqs) + 1))

@@ -66,7 +66,7 @@ def check(
     """
     if not (folder / FILE).is_file():
         raise LocalError(f"there is no store in {folder}", path=str(folder))
-    with _opened(folder) as (db, online):
+    with opened_beside(folder) as (db, online):
         mark = _mark(folder)
         state = (load(folder, mark) if resume else None) or CheckState(mark)
         state.findings += [] if online or state.logs else _integrity(db)
@@ -117,7 +117,7 @@ class _Steps:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[tuple[sqlite3.Connection, bool]]:
+def opened_beside(folder: Path) -> Iterator[tuple[sqlite3.Connection, bool]]:
     """A connection that only reads, and whether a relay is using the store meanwhile."""
     path = folder / FILE
     try:

@@ -172,6 +172,18 @@ def _time(line: NoteSignature) -> int:
     return int.from_bytes(line.blob[:8], "big") if len(line.blob) > 64 else 0
 
 
+class Readable(Protocol):
+    """What can be read of logs without owning them: by the index of an entry, or the digest of a body."""
+
+    def read(self, log: str, start: int, stop: int, *, max_bytes: int) -> AsyncIterator[Stored]:
+        """As `LogStore.read`."""
+        ...
+
+    async def bodies(self, log: str, digests: Collection[bytes]) -> Mapping[bytes, Body | Erased]:
+        """As `LogStore.bodies`."""
+        ...
+
+
 class LogStore(Protocol):
     """The logs of one relay host, by origin. The promises are those at the head of this module, by number."""
 

@@ -7,7 +7,7 @@ fits too is for `check` to find.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rsc_share.errors import RemoteError
@@ -119,6 +119,12 @@ def note_row(db: sqlite3.Connection, origin: str, number: int, size: int) -> Not
 def newest_note(db: sqlite3.Connection, origin: str, number: int) -> Note | None:
     found = db.execute(f"SELECT size, root, lines FROM note_{number} ORDER BY size DESC LIMIT 1").fetchone()
     return None if found is None else _note(origin, *found)
+
+
+def kept_notes(db: sqlite3.Connection, origin: str, number: int) -> Iterator[Note]:
+    """Every kept note, the newest first."""
+    for size, root, lines in db.execute(f"SELECT size, root, lines FROM note_{number} ORDER BY size DESC"):
+        yield _note(origin, size, root, lines)
 
 
 def _note(origin: str, size: int, root: bytes, lines: bytes) -> Note:
