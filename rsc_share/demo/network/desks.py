@@ -87,7 +87,7 @@ class Seat:
         while True:
             await self.running.wait()
             try:
-                async for _, message in ask(self.home, "listen", {"channel": channel, "consumer": "desk"}):
+                async for _, message in ask(self.home, "listen", {"channel": channel, "consumer": "desk", "save": None}):
                     self.again += message["id"] in mine
                     mine.setdefault(message["id"], message)
                     self.change.tell()
