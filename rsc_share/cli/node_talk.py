@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rsc_share import names
+from rsc_share import names, notify
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, passphrase
 from rsc_share.cli.bars import bars
 from rsc_share.cli.files import must_be_free
@@ -42,7 +42,8 @@ async def _run(folder: Path, unlock: Given) -> None:
         note(f"{node.name} runs; stop it with SIGTERM")
         stopping = asyncio.ensure_future(stop.wait())
         failing = asyncio.ensure_future(node.failed())
-        await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
+        async with notify.serving():
+            await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         failing.cancel()
         node.raise_if_closed()

@@ -21,6 +21,7 @@ from rsc_share.demo import inspection, parts
 from rsc_share.demo.cheats import ForkingWire
 from rsc_share.demo.folder import OURS, filling
 from rsc_share.demo.inputs import read_inputs
+from rsc_share.demo.network.count import NETWORK
 from rsc_share.demo.parts import Ledger, Part, failed
 from rsc_share.demo.play import play
 from rsc_share.demo.screen import STEPS, Screen, ledger
@@ -74,7 +75,7 @@ def test_every_claim_holds(run: Run) -> None:
 
 
 def test_the_folder_holds_what_is_promised(run: Run) -> None:
-    assert {path.name for path in run.out.iterdir()} == set(OURS)
+    assert {path.name for path in run.out.iterdir()} == set(OURS) - {NETWORK}
     assert (run.out / "export/charter/0001/charter.toml").is_file()
     assert (run.out / "export/charter/0002/charter.toml").is_file()
     assert sorted(path.name for path in (run.out / "export/logs").iterdir()) == list(CHANNELS)
@@ -196,7 +197,7 @@ def test_a_relay_that_does_not_cheat_is_not_said_to_be_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(ForkingWire, "read", Wire.read)
-    assert main(["demo", "--out", str(tmp_path / "out"), "--json"]) == 1
+    assert main(["demo", "--in-process", "--out", str(tmp_path / "out"), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     assert not said["ok"]
     assert any("two different trees" in claim for claim in said["failed"])
@@ -206,7 +207,7 @@ def test_a_restriction_that_was_never_logged_fails_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Framework, "restrict", nothing)
-    assert main(["demo", "--out", str(tmp_path / "out")]) == 1
+    assert main(["demo", "--in-process", "--out", str(tmp_path / "out")]) == 1
     assert "FAILED nothing of EST reaches LVA any more" in capsys.readouterr().out
 
 
@@ -214,5 +215,5 @@ def test_a_byte_outside_the_logs_is_not_said_to_be_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(inspection, "_place", lambda files, target: ("report.html", 5))
-    assert main(["demo", "--out", str(tmp_path / "out"), "--json"]) == 1
+    assert main(["demo", "--in-process", "--out", str(tmp_path / "out"), "--json"]) == 1
     assert "the auditor names the file" in json.loads(capsys.readouterr().out)["failed"]

@@ -41,7 +41,9 @@ def gone(pid: int) -> bool:
 def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     code = main(["demo", "--out", str(out), "--json"])
-    said = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    said = json.loads(printed.out)
     assert said["failed"] == []
     assert code == 0
     assert {path.name for path in out.iterdir()} == set(OURS)

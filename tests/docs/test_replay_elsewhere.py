@@ -26,7 +26,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not shutil.which("node"):
         pytest.skip("no node")
     folder = tmp_path_factory.mktemp("demo") / "export"
-    assert main(["demo", "--out", str(folder)]) == 0
+    assert main(["demo", "--in-process", "--out", str(folder)]) == 0
     return folder
 
 

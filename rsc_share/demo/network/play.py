@@ -18,7 +18,7 @@ from rsc_share.demo.network.processes import processes
 from rsc_share.demo.network.troupe import Troupe, troupe
 from rsc_share.errors import Unavailable
 
-PATIENCE = 120.0
+PATIENCE = 60.0
 """Seconds for the whole: for a machine that is busy, not for one that is broken."""
 
 
@@ -39,16 +39,17 @@ async def play(inputs: Inputs, folder: Path, telling: Telling) -> tuple[Part, ..
 
     What the processes keep is in a temporary folder of a short name: the path of a socket may have 107 bytes.
     """
+    stuck = ["before the first step"]
     try:
         with tempfile.TemporaryDirectory(prefix="rsc-") as scratch:
             async with asyncio.timeout(PATIENCE):
-                return await _play(inputs, Path(scratch), folder, telling)
+                return await _play(inputs, Path(scratch), folder, telling, stuck)
     except TimeoutError:
-        what, advice = f"the processes did not come to an end in {PATIENCE:.0f} s", "run it with --in-process"
+        what, advice = f"not at its end after {PATIENCE:.0f} s: {stuck[-1]}", "run it with --in-process"
         raise Unavailable(what, code="child", advice=advice) from None
 
 
-async def _play(inputs: Inputs, scratch: Path, folder: Path, telling: Telling) -> tuple[Part, ...]:
+async def _play(inputs: Inputs, scratch: Path, folder: Path, telling: Telling, stuck: list[str]) -> tuple[Part, ...]:
     parts: list[Part] = []
     ground = await prepare(scratch)
     async with processes() as running, troupe(ground, running) as found:
@@ -59,8 +60,12 @@ async def _play(inputs: Inputs, scratch: Path, folder: Path, telling: Telling) -
             lambda: count(found, folder),
         )
         for step in steps:
-            with telling.watching(found):
-                part = await running.guarded(step())
+            try:
+                with telling.watching(found):
+                    part = await running.guarded(step())
+            except asyncio.CancelledError:
+                stuck.append(f"step {len(parts) + 1}, {found.summary()}")
+                raise
             parts.append(part)
             telling.part(part)
     return tuple(parts)

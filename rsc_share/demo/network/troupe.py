@@ -179,6 +179,11 @@ class Troupe:
             for seat in self.seats.values()
         )
 
+    def summary(self) -> str:
+        """How everything stands, in a line: for whoever has to find out why it does not go on."""
+        nodes = ", ".join(f"{n.member} {n.state} {n.sent}/{n.logged}/{n.received}" for n in self.nodes())
+        return f"{nodes}; relay {self.relay_state}, sizes {self.sizes}, witnessed {self.witnessed}"
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from rsc_share import notify
 from rsc_share.charter.model import Relay as Named
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.tls import read_certificate
@@ -78,7 +79,8 @@ class Process:
                 port=running.server.port,
                 logs={log: str(state) for log, state in running.relay.states().items()},
             )
-            await self._tick(running)
+            async with notify.serving(lambda: running.relay.working):
+                await self._tick(running)
             self._journal.info("draining", sessions=len(running.server.sessions))
         failure = running.relay.failure
         if failure is not None:
