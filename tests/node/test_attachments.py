@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_world import Bench
 
 from rsc_share import Attachment, Draft, LocalError, Refused, RemoteError, Unavailable
 from rsc_share.audit.bodies import BodyBook, Missing
 from rsc_share.crypto.blobs import CHUNK, SEALED_CHUNK
-from rsc_share.errors import RscError
+from rsc_share.errors import RscError, StorageError
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.messages import Indicator
 from rsc_share.node.message import Message
 from rsc_share.node.node import Node
 from rsc_share.node.received import PART_FILE
-from rsc_share.relay.blobs import MAX_COMING, NAMED_WITHIN, BlobLimits
+from rsc_share.relay.blobs import MAX_COMING, NAMED_WITHIN, BlobLimits, Blobs
+from rsc_share.relay.live import State
+from rsc_share.relay.notes import LogKeys
+from rsc_share.relay.service import Relay
 from rsc_share.session.port import RelayPort
 from rsc_share.testing import Framework
 from rsc_share.testing.founding import HOST
@@ -467,3 +471,80 @@ async def test_only_blobs_may_lie_apart() -> None:
     book = BodyBook({}, {b"d" * 32: "apart"}, named={b"d" * 32})
     book.missing.append(Missing(MAIN, 3, b"d" * 32, "EST/mod-1", 5, None))
     assert [finding.code for finding in book.findings(10)] == ["body-missing"]
+
+
+# --- crashes
+
+
+async def test_a_relay_that_died_before_it_erased_a_blob_erases_it_at_its_next_start(
+    fw: Framework, tmp_path: Path
+) -> None:
+    receipt = await (await publish(fw, made(tmp_path / "a", LARGE))).receipt()
+    await fw.settle()
+    owner, digest = named_blob(fw)
+    blobs = fw.relay_service.blobs
+    assert blobs is not None
+
+    class Failing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(kept, name)
+
+        async def delete(self, owner: str, digest: bytes) -> bool:
+            raise StorageError("the power is off", code="io-error")
+
+    kept, blobs.store = blobs.store, Failing()  # type: ignore[assignment]
+    await fw.node("EST").channel("main").recall(receipt.reference, reason="wrong map")
+    await fw.settle()
+    assert fw.relay_service.logs[MAIN].state is State.STOPPED
+    assert await kept.size(owner, digest) is not None
+    again = Blobs(kept, fw.clock, lambda: 1.0)
+    keys = LogKeys(*fw.founded.log_keys)
+    async with await Relay.open(
+        fw.store, host=HOST, framework_id=fw.founded.framework_id, keys=keys, clock=fw.clock, blobs=again
+    ):
+        assert await kept.size(owner, digest) is None
+
+
+async def test_a_sender_that_died_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
+    """Path, key and salt outlive the process: what the relay has is not sent again, and what it gets is the same."""
+    path, small = made(tmp_path / "a", 4 * CHUNK), made(tmp_path / "b", 1_000)
+    async with Bench.create(tmp_path) as bench:
+        node = await bench.started()
+        taken: list[int] = []
+
+        class Dying(Wire):
+            async def blob_put(self, log: str, digest: bytes, size: int, index: int, chunk: bytes) -> int:
+                if index == 2:
+                    raise Unavailable("cut", code="cut-off")
+                taken.append(index)
+                return await super().blob_put(log, digest, size, index, chunk)
+
+        (host,) = node.engine.ports
+        node.engine.ports = {host: Dying(node.engine.ports[host], "EST", bench.fw.relay)}
+        files = [Attachment.file(path), Attachment.file(small)]
+        draft = Draft(Indicator(pattern="p", stix_id="i"), label=GREEN, attachments=files, key="k")
+        await node.channel("main").publish(draft)
+        await node.carry()
+        assert taken == [0, 1]
+        ((_, digest),) = bench.fw.relay_service.blobs.store._coming  # type: ignore[union-attr]
+        bench.crash()
+        small.unlink()  # it lies beside the entry, and was read when it was published
+        node = await bench.started()
+        await bench.fw.settle()
+        await node.channel("main").submission("k").receipt()
+        assert named_blob(bench.fw) == ("EST", digest)
+        message = await received(bench.fw.node("LVA"))
+        assert await whole(message) == path.read_bytes()
+        assert message.attachments[1].size == 1_000
+
+
+async def test_a_reader_that_died_still_has_the_key(tmp_path: Path) -> None:
+    async with Bench.create(tmp_path) as bench:
+        await bench.started()
+        path = made(tmp_path / "a", LARGE)
+        await (await publish(bench.fw, path, member="LVA")).receipt()
+        await bench.fw.settle()
+        bench.crash()
+        bench.fw.clock.advance(seconds=5_000)  # the grant that the message came under is dead by now
+        node = await bench.started()
+        assert await whole(await received(node)) == path.read_bytes()
