@@ -98,8 +98,8 @@ def do(*arguments: object) -> None:
     assert main([str(item) for item in arguments]) == 0, arguments
 
 
-def found(root: Path) -> Founders:
-    """A framework founded by commands only."""
+def found(root: Path, plan: str | None = None) -> Founders:
+    """A framework founded by commands only, from the usual plan or another one."""
     secret = root / "secret"
     secret.write_text(f"{SECRET}\n")
     keys = root / "all-keys"
@@ -122,7 +122,7 @@ def found(root: Path) -> Founders:
     for path in root.glob("*/*.keys"):
         if path.parent != keys:
             (keys / path.name).write_bytes(path.read_bytes())
-    (root / "plan.toml").write_text(plan_text())
+    (root / "plan.toml").write_text(plan or plan_text())
     do("charter", "new", root / "charter.toml", "--from", root / "plan.toml", "--keys", keys)
     packet = root / "packet"
     do("charter", "propose", root / "charter.toml", "--out", packet, "--keys", keys)

@@ -9,16 +9,30 @@ import pytest
 for folder in ("cli", "relay"):
     sys.path.append(str(Path(__file__).parents[1] / folder))
 
-from cli_world import Founders, found  # noqa: E402
+from cli_world import Founders, found, plan_text  # noqa: E402
 
 from rsc_share.cli import keys  # noqa: E402
 from rsc_share.crypto.keystore import UNSAFE_FAST  # noqa: E402
 
+LAG = 8
+"""Seconds, of the hasty framework: what others do in ten minutes."""
 
-@pytest.fixture(scope="session")
-def founders(tmp_path_factory: pytest.TempPathFactory) -> Any:
+
+@pytest.fixture(autouse=True, scope="session")
+def _fast_keystores() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keys, "COST", UNSAFE_FAST)
         patch.setenv("NO_COLOR", "1")
-        made: Founders = found(tmp_path_factory.mktemp("founders"))
-        yield made
+        yield
+
+
+@pytest.fixture(scope="session")
+def founders(tmp_path_factory: pytest.TempPathFactory, _fast_keystores: None) -> Founders:
+    return found(tmp_path_factory.mktemp("founders"))
+
+
+@pytest.fixture(scope="session")
+def hasty(tmp_path_factory: pytest.TempPathFactory, _fast_keystores: None) -> Founders:
+    """Founders whose directory is stale after LAG / 2."""
+    plan = f"{plan_text()}\n[parameters]\nlag_seconds = {LAG}\nskew_seconds = {LAG // 2}\n"
+    return found(tmp_path_factory.mktemp("hasty"), plan)

@@ -11,6 +11,7 @@ class Heard:
     """The words are those of `fault_node.py`."""
 
     lives: int = 0
+    lines: list[str] = field(default_factory=list)
     acked: set[int] = field(default_factory=set)
     receipts: dict[int, tuple[int, int]] = field(default_factory=dict)
     """seq and index by number."""
@@ -40,6 +41,7 @@ class Heard:
 
     def hear(self, line: str) -> None:
         word, *rest = line.split(" ")
+        self.lines.append(line)
         getattr(self, f"_{word}")(*rest)
 
     def _open(self) -> None:

@@ -35,6 +35,9 @@ from rsc_share.session.frames import Logged, Turned
 LABEL = "REGIONAL RESTRICTED REL TO @members"
 CODES = ("EST", "FIN", "LVA", "SWE")
 WORKERS = 8
+OUTSTANDING = 1_000
+"""Messages without a receipt, above which nothing is published: a machine that cannot keep up must not fall behind for
+ever."""
 
 
 def tell(*words: object) -> None:
@@ -75,6 +78,7 @@ class Publisher:
         self.numbers = itertools.count(first)
         self.old = range(waiting, first)
         self.receipts: set[asyncio.Task[None]] = set()
+        self.room = asyncio.Semaphore(OUTSTANDING)
 
     async def run(self) -> None:
         for number in self.old:
@@ -94,6 +98,7 @@ class Publisher:
             self.made += 1
             due = self.began + self.made / self.rate
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+            await self.room.acquire()
             number = next(self.numbers)
             draft = ThreatAssessment(title=f"{number}", text=[])
             sent = await self.channel.publish(draft, label=LABEL, key=str(number))
@@ -103,7 +108,11 @@ class Publisher:
     def wait_for(self, number: int, sent: Any) -> None:
         task = asyncio.create_task(self.receipt(number, sent))
         self.receipts.add(task)
-        task.add_done_callback(self.receipts.discard)
+        task.add_done_callback(self.over)
+
+    def over(self, task: asyncio.Task[None]) -> None:
+        self.receipts.discard(task)
+        self.room.release()
 
     async def receipt(self, number: int, sent: Any) -> None:
         try:

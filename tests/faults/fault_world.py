@@ -7,7 +7,7 @@ import json
 import random
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from cli_world import Founders
 from fault_child import PATIENCE, Child
 from fault_heard import Heard
+from fault_proxy import Proxy
 from relay_process import PROGRAM, folder_of, home_of
 
 CHANNEL = "counter-terrorism"
@@ -156,8 +157,10 @@ async def world(
     environment: Mapping[str, str] | None = None,
     at: Mapping[str, Path] | None = None,
     settings: Mapping[str, str] | None = None,
+    through: tuple[Proxy, Collection[str]] | None = None,
 ) -> AsyncIterator[World]:
-    """Founded and flowing. `at`: where the folders of some are; `settings`: replacements in `relay.toml`."""
+    """Founded and flowing. `at`: where the folders of some are; `settings`: replacements in `relay.toml`; `through`: a
+    line for some of the nodes that the test can cut."""
     at = at or {}
     made = World(founders, folder, random.Random(f"{seed}"), rates)  # noqa: S311 - for moments, not for keys
     made.program, made.environment = program or made.program, dict(environment or {})
@@ -165,8 +168,10 @@ async def world(
     try:
         await made.start_relay("--found", founders.packet)
         fixed_ports(made)
+        proxy, behind = through or (Proxy(), ())
+        line = await proxy.start(made.port) if behind else 0
         for code in CODES:
-            made.homes[code] = home_of(founders, at.get(code, folder), code, made.port)
+            made.homes[code] = home_of(founders, at.get(code, folder), code, line if code in behind else made.port)
         await asyncio.gather(*(made.start_node(code) for code in CODES))
         await made.some(8)
         yield made
