@@ -47,6 +47,7 @@ class Order:
 
     def fields(self) -> dict[str, Any]:
         return {
+            "attach": [],
             "body": self.body.model_dump_json(),
             "channel": self.channel,
             "key": self.key,
@@ -87,7 +88,9 @@ class Seat:
         while True:
             await self.running.wait()
             try:
-                async for _, message in ask(self.home, "listen", {"channel": channel, "consumer": "desk", "save": None}):
+                async for _, message in ask(
+                    self.home, "listen", {"channel": channel, "consumer": "desk", "save": None}
+                ):
                     self.again += message["id"] in mine
                     mine.setdefault(message["id"], message)
                     self.change.tell()
