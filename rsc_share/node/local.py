@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from rsc_share.errors import LocalError
 from rsc_share.messages import Body, Registry, UnknownMessage
 from rsc_share.node.attachments import Progress
+from rsc_share.node.engine import Engine
 from rsc_share.node.message import Message
 from rsc_share.node.node import Node
 from rsc_share.node.received import PART_FILE
@@ -76,6 +77,14 @@ def _body(body: Body) -> str:
     return body.model_dump_json()
 
 
+def _readers(engine: Engine, log: str, now: int) -> list[str]:
+    """Nodes that could be sealed to now, as far as this one has read: who has no prekey yet is in no plan."""
+    if not engine.trust.ready:
+        return []
+    view = engine.trust.view
+    return [node for node in view.active_nodes(log, now) if view.prekey(node, now) is not None]
+
+
 def status_of(node: Node) -> dict[str, Any]:
     """Who it is, how far it has read, what waits, and what is wrong. No content."""
     engine = node.engine
@@ -84,6 +93,7 @@ def status_of(node: Node) -> dict[str, Any]:
         log: {
             "alive": line.stopped is None,
             "outbox": len(line.sending.outbox),
+            "readers": _readers(engine, log, now),
             "sends": engine.trust.ready and line.ready(now),
             "size": line.follower.size,
             "witnessed": line.follower.witnessed_size,

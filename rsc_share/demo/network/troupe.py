@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -125,10 +125,14 @@ class Troupe:
                 for seat in self.seats.values():
                     if (found := await seat.look()) is not None:
                         seat.outbox = sum(log["outbox"] for log in found["logs"].values())
-                        ready = all(log["sends"] for log in found["logs"].values())
-                        seat.state = "connected" if ready else "waiting"
+                        seat.state = "connected" if self._ready(found["logs"]) else "waiting"
                 self.change.tell()
                 await asyncio.sleep(LOOK_SECONDS)
+
+    def _ready(self, logs: Mapping[str, Any]) -> bool:
+        """It may send, and everybody can be sealed to: a message goes to nobody who has no prekey yet."""
+        everybody = len(self.seats)
+        return bool(logs) and all(log["sends"] and len(log["readers"]) >= everybody for log in logs.values())
 
     async def _look_at_relay(self, client: aiohttp.ClientSession) -> None:
         child, at = self.relay, f"http://127.0.0.1:{self._health}"
