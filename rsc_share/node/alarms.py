@@ -10,6 +10,7 @@ from rsc_share.node.store.protocol import Room, Shelf
 
 CODES = frozenset(
     {
+        "attachment-waits",  # the relay has no room for a file: its disk is full, or our member's share is
         "back-dated",  # a log dates an entry into the past of its witnesses
         "bad-delivery",  # a recipient says it could not open what we sent
         "bad-part",  # a sender sealed something else than its header commits to

@@ -29,6 +29,7 @@ MAX_ATTACHMENTS = MAX_PARTS - 1
 MAX_NAME = 255
 MAX_MEDIA = 127
 KEY_SIZE = 32
+CHANGED = "attachment-changed"
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"})
 """Unicode categories of what a person does not see, or sees as something else. Unassigned ones are no matter of a
 release's Unicode version."""
@@ -119,6 +120,7 @@ class Prepared:
 
     told: Told
     path: str
+    realm: str
     salt: bytes = field(repr=False)
     part: Part
     body: bytes = field(repr=False, default=b"")
@@ -131,12 +133,12 @@ class Prepared:
         return BlobSealer(self.told.key, place, salt=self.salt, commit=self.part.commit, length=self.told.length)
 
     def wire(self) -> list[Any]:
-        return [self.told.wire(), self.path, self.salt, self.part.wire(), self.body]
+        return [self.told.wire(), self.path, self.realm, self.salt, self.part.wire(), self.body]
 
     @classmethod
     def from_wire(cls, value: list[Any]) -> Prepared:
-        told, path, salt, part, body = value
-        return cls(Told.from_wire(told), path, salt, Part.from_wire(part, "attachment"), body)
+        told, path, realm, salt, part, body = value
+        return cls(Told.from_wire(told), path, realm, salt, Part.from_wire(part, "attachment"), body)
 
 
 def wrap(portion: int, payload: bytes, told: Iterable[Told] = ()) -> bytes:
@@ -173,18 +175,26 @@ def prepare(found: Attachment, place: Place, key: bytes, salt: bytes, progress: 
             payload=data,
         )
         part = Part(digest=sealed.digest, size=sealed.size, commit=sealed.commit, media=MEDIA)
-        return Prepared(told, str(found.path), salt, part, sealed.body)
-    commitment = Commitment(place, salt)
-    for at in range(0, found.size, CHUNK):
-        commitment.update(read_span(found.path, at, min(at + CHUNK, found.size)))
-        progress(found.name, at // 2, found.size)
-    sealer = BlobSealer(key, place, salt=salt, commit=commitment.digest(), length=found.size)
+        return Prepared(told, str(found.path), place.realm, salt, part, sealed.body)
+    commit = commitment_of(
+        found.path, found.size, place, salt, lambda done: progress(found.name, done // 2, found.size)
+    )
+    sealer = BlobSealer(key, place, salt=salt, commit=commit, length=found.size)
     tree = CompactRange()
     for index in range(sealer.layout.chunks):
         tree.append(leaf_hash(sealer.seal(index, read_span(found.path, *sealer.span(index)))))
         progress(found.name, (found.size + sealer.span(index)[1]) // 2, found.size)
-    part = Part(digest=tree.root(), size=sealer.layout.size, commit=commitment.digest(), media=MEDIA)
-    return Prepared(told, str(found.path), salt, part)
+    part = Part(digest=tree.root(), size=sealer.layout.size, commit=commit, media=MEDIA)
+    return Prepared(told, str(found.path), place.realm, salt, part)
+
+
+def commitment_of(path: Path, size: int, place: Place, salt: bytes, done: Callable[[int], None]) -> bytes:
+    """Over the whole file; for a thread."""
+    commitment = Commitment(place, salt)
+    for at in range(0, size, CHUNK):
+        commitment.update(read_span(path, at, min(at + CHUNK, size)))
+        done(at)
+    return commitment.digest()
 
 
 def read_span(path: Path, start: int, stop: int) -> bytes:
@@ -207,7 +217,7 @@ def read_span(path: Path, start: int, stop: int) -> bytes:
 
 def changed(path: Path, why: str) -> LocalError:
     advice = "a file stays as it is until it has left; publish it again"
-    return LocalError(f"{path} is not the file that was published: {why}", code="attachment-changed", advice=advice)
+    return LocalError(f"{path} is not the file that was published: {why}", code=CHANGED, advice=advice)
 
 
 def check_inline(wrapped: int, prepared: Iterable[Prepared]) -> None:

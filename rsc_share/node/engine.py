@@ -29,6 +29,8 @@ from rsc_share.session.frames import Offer
 from rsc_share.session.port import RelayPort
 
 IDENTITY_ROW = 3
+MOST_RETRY_SECONDS = 60.0
+"""What a relay asks for is not proved: attachments are offered again after so long."""
 KeepEvidence = Callable[[str, Mapping[str, bytes]], Path | None]
 
 
@@ -64,6 +66,8 @@ class Engine:
         """Why this node does nothing any more. A restart changes nothing about that: a person has to look."""
         self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._stop, shelf)
         self._cache = VerifyCache()
+        self.carry_after = 0.0
+        """Seconds that a relay asked for before attachments are offered to it again."""
         self._cut_off = False
         self._moved = False
         for host, port in ports.items():
@@ -119,17 +123,26 @@ class Engine:
 
     async def carry(self) -> bool:
         """One round over the attachments that wait to be handed in. True if a message may leave now, or never will."""
-        moved = False
+        moved, self.carry_after = False, 0.0
         for line in list(self.lines.values()):
             if line.uploads.waiting and line.stopped is None and self.stopped is None:
-                realm = self.trust.view.channel_facts(line.log, self.world.now()).realm
                 try:
-                    moved = await line.uploads.carry(self.port(line.log), realm) or moved
-                except (Unavailable, Refused) as error:
-                    self.alarms.raise_(error.code, line.log, error.what, self.world.now())
+                    moved = await line.uploads.carry(self.port(line.log)) or moved
+                except (Unavailable, Refused, RemoteError, LocalError) as error:
+                    after = getattr(error, "retry_after", None) or 0.0
+                    self.carry_after = max(self.carry_after, min(after, MOST_RETRY_SECONDS))
+                    self._tell_waiting(line.log, error)
         if moved:
             await self.store.commit()
         return moved
+
+    def _tell_waiting(self, log: str, error: RscError) -> None:
+        """A cut line heals by itself; a full disk, a quota, or a relay that answers wrongly is for a person to know."""
+        if isinstance(error, Unavailable):
+            if error.code in ("no-space", "blob-quota", "no-blobs"):
+                self.alarms.raise_("attachment-waits", log, error.what, self.world.now(), why=error.code)
+        else:
+            self.alarms.raise_(error.code, log, error.what, self.world.now())
 
     async def _turn(self) -> bool:
         moved = self.stopped is None and await self._guarded(self.feed.follow(self.port(self.directory_log)))

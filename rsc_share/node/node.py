@@ -173,6 +173,9 @@ class Node:
             self._files.clear()
             await self.carry()
             waiting = any(line.uploads.waiting for line in self.engine.lines.values())
+            if self.engine.carry_after:
+                await asyncio.sleep(self.engine.carry_after)  # nothing that happens here makes room there
+                continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_SECONDS if waiting else None):
                     await self._files.wait()

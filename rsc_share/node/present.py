@@ -56,7 +56,7 @@ def _attachments(event: Arrival, node: Host, log: str) -> tuple[ReceivedAttachme
     engine, header = node.engine, event.header
     if not event.attached:
         return ()
-    realm = engine.trust.view.channel_facts(log, node.now()).realm
+    realm = "exercise" if event.exercise else "operational"
     framework = engine.identity.charter_digest
     return tuple(
         ReceivedAttachment(

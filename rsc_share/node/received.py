@@ -7,6 +7,7 @@ await attachment.save(path)                      goes on where an earlier call b
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -71,8 +72,7 @@ class ReceivedAttachment:
                 raise
             finally:
                 os.close(file)
-            os.link(coming, target)  # unlike a rename it takes nobody's file away
-            os.unlink(coming)
+            _name(coming, target)
             await asyncio.to_thread(sync_folder, target.parent)
         except OSError as error:
             raise StorageError(f"{target}: {error.strerror}", code="not-written") from None
@@ -134,6 +134,19 @@ class ReceivedAttachment:
         start = index * SEALED_CHUNK
         stop = min(start + SEALED_CHUNK, self._part.size)
         return await self._port.blob_read(self._place.log, self._part.digest, start, stop)
+
+
+def _name(coming: Path, target: Path) -> None:
+    """Without taking anybody's file away, where the file system has links."""
+    try:
+        os.link(coming, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        _free(target)
+        coming.rename(target)
+    else:
+        coming.unlink()
 
 
 def _held(file: int, at: int, size: int) -> bytes:

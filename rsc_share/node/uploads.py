@@ -3,66 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 from rsc_share.crypto.blobs import BlobSealer, Place
 from rsc_share.errors import LocalError, Refused, RemoteError, RscError
-from rsc_share.node.alarms import Alarms
-from rsc_share.node.attachments import Prepared, changed, read_span
-from rsc_share.node.identity import Identity, World
+from rsc_share.node.attachments import CHANGED, Prepared, changed, commitment_of, read_span
+from rsc_share.node.identity import Identity
 from rsc_share.node.outbox import Item, Outbox
 from rsc_share.session.port import RelayPort
 
 IDENTITY_ROW = 3
 MAX_ASKED = 3
 """Times a relay may say that another chunk is next before nothing more is sent to it in this round."""
-RealmOf = Callable[[], str]
 
 
 class Uploads:
     """The blobs of one log's outbox. One round at a time; what a round did not finish, the next one goes on with."""
 
-    def __init__(self, log: str, identity: Identity, world: World, outbox: Outbox, alarms: Alarms) -> None:
-        self._log, self._identity, self._world = log, identity, world
-        self._outbox, self._alarms = outbox, alarms
+    def __init__(self, log: str, identity: Identity, outbox: Outbox) -> None:
+        self._log, self._identity, self._outbox = log, identity, outbox
 
     @property
     def waiting(self) -> bool:
         return bool(self._outbox.uploads())
 
-    async def carry(self, port: RelayPort, realm: str) -> bool:
+    async def carry(self, port: RelayPort) -> bool:
         """Hand in what waits, the most urgent first. True if an item may leave now, or will never leave.
 
-        Raises `Unavailable` where the relay cannot take more now; what it has is not sent again.
+        Raises `Unavailable` where the relay cannot take more now, `RemoteError` where it answers what it should not,
+        `Refused` where it turns this node away: all waits, and what it has is not sent again.
         """
         moved = False
         while items := self._outbox.uploads():
-            await self._item(items[0], port, realm)
+            await self._item(items[0], port)
             moved = True
         return moved
 
-    async def _item(self, item: Item, port: RelayPort, realm: str) -> None:
+    async def _item(self, item: Item, port: RelayPort) -> None:
         try:
             for part, found in item.blobs:
-                place = Place(self._identity.charter_digest, self._log, realm, self._identity.node, item.id, part)
-                await self._blob(item, found, found.sealer(place), port)
+                place = Place(self._identity.charter_digest, self._log, found.realm, self._identity.node, item.id, part)
+                await self._blob(item, found, place, port)
             item.uploaded = True
-        except (LocalError, RemoteError, Refused) as error:
-            if isinstance(error, Refused) and error.row == IDENTITY_ROW:
-                raise  # the relay turns this node away: what waits, waits
+        except LocalError as error:
+            if error.code != CHANGED:
+                raise
+            self._give_up(item, error)
+        except Refused as error:
+            if error.row == IDENTITY_ROW:
+                raise
             self._give_up(item, error)
         if item.ticket is not None:
             item.ticket.wake()
 
     def _give_up(self, item: Item, error: RscError) -> None:
-        self._alarms.raise_(error.code, item.id.hex(), error.what, self._world.now())
         self._outbox.drop([item])
         if item.ticket is not None:
             item.ticket.fail(error)
 
-    async def _blob(self, item: Item, found: Prepared, sealer: BlobSealer, port: RelayPort) -> None:
-        digest, size, path = found.part.digest, found.part.size, Path(found.path)
+    async def _blob(self, item: Item, found: Prepared, place: Place, port: RelayPort) -> None:
+        digest, size, path, sealer = found.part.digest, found.part.size, Path(found.path), found.sealer(place)
         index = await port.blob_held(self._log, digest, size)
         asked = 0
         while index < sealer.layout.chunks and self._outbox.find(item.id) is item:
@@ -71,7 +71,7 @@ class Uploads:
                 await port.blob_put(self._log, digest, size, index, chunk)
             except RemoteError as error:
                 if error.code == "wrong-blob":
-                    raise changed(path, "the relay was given other bytes than its digest says") from None
+                    await asyncio.to_thread(_check, found, path, place)
                 asked += 1
                 if error.code != "wrong-chunk" or asked > MAX_ASKED:
                     raise
@@ -90,3 +90,9 @@ class Uploads:
 
 def _sealed(sealer: BlobSealer, path: Path, index: int) -> bytes:
     return sealer.seal(index, read_span(path, *sealer.span(index)))
+
+
+def _check(found: Prepared, path: Path, place: Place) -> None:
+    """Whose fault it is that the relay has other bytes. Raises `LocalError` if this file is not what it was."""
+    if commitment_of(path, found.told.length, place, found.salt, lambda _: None) != found.part.commit:
+        raise changed(path, "its content is another")

@@ -19,7 +19,7 @@ from rsc_share.relay.access import Access
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.fanout import blobs_for
 from rsc_share.relay.live import LiveLog
-from rsc_share.relay.store.blobs import BlobStore, Upload
+from rsc_share.relay.store.blobs import BlobStore, Upload, WrongBlob
 from rsc_share.relay.store.protocol import Body, Full
 
 NAMED_WITHIN = 24 * 3600.0
@@ -73,14 +73,25 @@ class Blobs:
     async def put(self, access: Access, origin: str, upload: Upload, index: int, chunk: bytes) -> int:
         """Take the next chunk. Raises `Refused`, `Unavailable` (`no-space`), `WrongChunk`, `WrongBlob`."""
         claim = await self.may(access, origin, upload)
-        if self._free() < self.limits.least_free:
-            raise Unavailable("the relay's disk is nearly full", code="no-space", retry_after=RETRY_SECONDS)
+        self.room()
         try:
             held = await self.store.put(upload, index, chunk)
         except Full:
             raise Unavailable("the relay has no space for blobs", code="no-space", retry_after=RETRY_SECONDS) from None
+        except WrongBlob:
+            self._forget(upload.owner, upload.digest)
+            raise
         claim.whole = held == upload.chunks
         return held
+
+    def room(self) -> None:
+        """Raises `Unavailable` (`no-space`) where the disk's reserve is reached."""
+        if self._free() < self.limits.least_free:
+            raise Unavailable("the relay's disk is nearly full", code="no-space", retry_after=RETRY_SECONDS)
+
+    def _forget(self, owner: str, digest: bytes) -> None:
+        if self._claims is not None:
+            self._claims.pop((owner, digest), None)
 
     async def may(self, access: Access, origin: str, upload: Upload) -> _Claim:
         """Whether this node may hand this in. Raises `Refused`, `Unavailable` (`blob-quota`)."""
@@ -125,7 +136,9 @@ class Blobs:
         named = [part.digest for part in header.parts if part.size > MAX_INLINE_PART]
         if not named:
             return {}
-        taken = await log.store.bodies(log.origin, named)
+        claims = await self._known()
+        named = [digest for digest in named if (claim := claims.get((header.member, digest))) and claim.whole]
+        taken = await log.store.bodies(log.origin, named) if named else {}
         sizes = {
             digest: await self.store.size(header.member, digest)
             for digest in named
@@ -137,8 +150,7 @@ class Blobs:
         """They are erased. Repeating it is fine, and a crash before it is what `sweep` finds."""
         for digest in digests:
             await self.store.delete(owner, digest)
-            if self._claims is not None:
-                self._claims.pop((owner, digest), None)
+            self._forget(owner, digest)
 
     async def sweep(self, logs: Mapping[str, LiveLog], *, at_once: bool = False) -> int:
         """Forget what stands still, delete what no entry names; how many whole blobs went. Every ten minutes."""

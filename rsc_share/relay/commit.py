@@ -86,7 +86,7 @@ async def with_roots(ground: Ground, log: LiveLog, directory: LiveLog, runs: Seq
     return replace(ground, root_at=seen.get, directory_root=acted_on.get)
 
 
-async def _past(log: LiveLog, logs: Logs, candidates: Sequence[Candidate], blobs: BlobRoom | None) -> Past:
+async def _past(log: LiveLog, logs: Logs, candidates: Sequence[Candidate], blobs: BlobRoom | None = None) -> Past:
     facts = dict(await log.store.lookup(log.origin, needs(item.signed for item in candidates)))
     admitted = {}
     for item in candidates:

@@ -206,7 +206,7 @@ async def test_another_members_blob_does_not_stand_under_an_entry_of_ones_own(fw
     (item,) = line.sending.outbox.uploads()
     _, digest = next(iter(fw.relay_service.blobs.store._whole))  # type: ignore[union-attr]
     (own,) = item.attachments
-    item.attachments = (type(own)(own.told, own.path, own.salt, replace(own.part, digest=digest)),)
+    item.attachments = (type(own)(own.told, own.path, own.realm, own.salt, replace(own.part, digest=digest)),)
     item.uploaded, item.attempts = True, 4
     await fw.settle()
     with pytest.raises(Refused) as caught:
@@ -222,7 +222,7 @@ async def test_one_blob_belongs_to_one_entry(fw: Framework, tmp_path: Path) -> N
     sent = await publish(fw, made(tmp_path / "b", LARGE, seed=3))
     (item,) = fw.node("EST").engine.line("main").sending.outbox.uploads()
     (own,) = item.attachments
-    item.attachments = (type(own)(own.told, own.path, own.salt, replace(own.part, digest=digest)),)
+    item.attachments = (type(own)(own.told, own.path, own.realm, own.salt, replace(own.part, digest=digest)),)
     item.uploaded, item.attempts = True, 4
     await fw.settle()
     with pytest.raises(Refused) as caught:
@@ -261,7 +261,8 @@ async def test_other_messages_pass_one_that_waits_for_its_file(fw: Framework, tm
     assert (await flash.receipt()).index
     assert not waiting.settled
     assert waiting.uploads == {"a": (0, LARGE)}
-    assert "no-space" in {alarm.code for alarm in node.alarms}
+    await fw.settle()
+    assert {alarm.code: alarm.fields["why"] for alarm in node.alarms} == {"attachment-waits": "no-space"}
     node.engine.ports = {HOST: honest}
     await fw.settle()
     await waiting.receipt()

@@ -62,6 +62,16 @@ async def test_what_was_put_is_read(store: BlobStore) -> None:
     assert max([len(piece) async for piece in store.read("EST", upload.digest, 0, len(data))]) <= PIECE
 
 
+async def test_where_an_upload_is_said_to_be_is_where_it_goes_on(store: BlobStore) -> None:
+    """A line broke after three chunks that no sync had covered yet: who asks is told 3, and may send chunk 3."""
+    chunks = chunks_of(5)
+    upload = upload_of(chunks)
+    for index in range(3):
+        await store.put(upload, index, chunks[index])
+    assert await store.upload(upload) == 3
+    assert await send(store, upload, chunks, 3) == 5
+
+
 async def test_nothing_is_read_before_the_last_chunk(store: BlobStore) -> None:
     chunks = chunks_of(3)
     upload = upload_of(chunks)

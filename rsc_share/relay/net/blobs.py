@@ -60,6 +60,7 @@ class BlobDoor:
             alive()
             blobs = blobs_of(self._relay)
             await blobs.may(access, origin, upload)  # before its bytes are read: whoever may not send costs none
+            blobs.room()
             await self.bucket.take(length)
             chunk = await _body(request, length)
             alive()

@@ -91,11 +91,6 @@ class Guard(asyncio.Protocol):
         self._stop()
         self._timer = asyncio.get_running_loop().call_later(seconds or self._seconds, self._too_late)
 
-    def busy(self, seconds: float) -> None:
-        """It has proved who it is, and has so long again for the next step of what it asked for."""
-        self._place.admit()
-        self.again(seconds)
-
     def admit(self) -> None:
         """Its session is open: from here on the session's own limits count."""
         self._stop()

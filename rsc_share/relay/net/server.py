@@ -221,7 +221,7 @@ class RelayServer:
 
         def alive() -> None:
             if isinstance(guard, Guard):
-                guard.busy(self.gate.limits.stall_seconds)
+                guard.again(self.gate.limits.stall_seconds)  # it stays among those who wait: no session bounds it
 
         try:
             if self._draining:
