@@ -144,7 +144,7 @@ async def run(home: Path, passphrase: Path, channel: str, waiting: int, first: i
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, end.set)
     async with Node.open(home, unlock=Unlock.file(passphrase)) as node:
-        while not everybody_is_there(node, channel):
+        while not everybody_is_there(node, channel):  # noqa: ASYNC110 - the node has no bell for this
             await asyncio.sleep(0.05)
         publisher = Publisher(node, channel, waiting, first, rate)
         loop.add_signal_handler(signal.SIGUSR1, publisher.stop.set)
