@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
 from rsc_share.errors import LocalError, RscError, Unavailable
 from rsc_share.node.identity import Identity, World
+from rsc_share.session.calls import Own
 from rsc_share.session.port import RelayPort
 
 Connector = Callable[[str, str, Identity], Awaitable[tuple[RelayPort, World]]]
@@ -35,6 +36,15 @@ class Dialled(Protocol):
     @property
     def failure(self) -> RscError | None:
         """Why there is no session now; None while there is one."""
+
+
+@runtime_checkable
+class Welcomed(Protocol):
+    """A port whose session began with the relay's word on what this node has logged there."""
+
+    @property
+    def own(self) -> Mapping[str, Own]:
+        """`seq`, header hash and index of this node's newest entry, by log."""
 
 
 _ROOMS = {"wss": "rsc_share.node.net"}

@@ -6,6 +6,7 @@ from rsc_share.crypto.signing import VerifyCache
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import Misbehaviour, Refused, RscError
 from rsc_share.node.alarms import Alarms
+from rsc_share.node.connect import Welcomed
 from rsc_share.node.delivery import Deliveries
 from rsc_share.node.follower import Follower, Seen
 from rsc_share.node.heartbeat import Heartbeat
@@ -205,8 +206,16 @@ class Line:
             what = "the directory has not been witnessed lately: nothing is sent or admitted until it is"
             self._alarms.raise_("directory-stale", f"{self.log}/{self._trust.confirmed_at}", what, now)
 
+    def _behind(self, port: RelayPort) -> bool:
+        """Whether the relay says that an entry of this node stands where it has not read yet: it may not know that
+        one, and its number would be used twice. Only ever a reason to wait; the relay's word proves nothing."""
+        own = port.own.get(self.log) if isinstance(port, Welcomed) else None
+        return own is not None and own[2] >= self.follower.checked
+
     async def send(self, port: RelayPort) -> bool:
         now, view, directory = self._world.now(), self._trust.view, self._trust.head
+        if self._behind(port):
+            return False
         if not self.ready(now) or directory is None or self.follower.head is None:
             self._watch_freshness(now)
             return False

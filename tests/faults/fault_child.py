@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds: for a machine that is busy, not for one that is broken."""
 
 
@@ -19,6 +19,7 @@ class Child:
     def __init__(self, process: asyncio.subprocess.Process, hear: Callable[[str], None], errors: Path) -> None:
         self.process, self.errors = process, errors
         self._hear = hear
+        self._killed = False
         self._pump = asyncio.create_task(self._read())
 
     @classmethod
@@ -46,12 +47,18 @@ class Child:
     def alive(self) -> bool:
         return self.process.returncode is None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it ended of its own, and not because it refused to go on (74)."""
+        return not self.alive and not self._killed and self.process.returncode not in (0, 74)
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     async def kill(self) -> None:
         """SIGKILL, and hear what it had said by then."""
         if self.alive:
+            self._killed = True
             self.process.kill()
         await self.ended()
 

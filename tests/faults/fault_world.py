@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import shutil
@@ -49,8 +50,10 @@ class World:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not true():
+                    assert not any(child.failed for child in self.children.values()), self.errors()
                     self._news.clear()
-                    await self._news.wait()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), 1.0)  # a death is no news
         except TimeoutError:
             raise AssertionError(f"never {what}: {self.errors()}") from None
 

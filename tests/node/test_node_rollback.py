@@ -299,3 +299,19 @@ async def test_an_old_copy_hands_in_nothing_in_the_very_turn_in_which_it_meets_i
             async with Node.open(bench.path, unlock=bench.unlock):
                 pass
         assert handed_in == []
+
+
+async def test_nothing_is_signed_while_the_relay_knows_an_entry_of_ours_that_was_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Bench.create(tmp_path) as bench:
+        node = await bench.started()
+        channel = node.channel("main")
+        monkeypatch.setattr(Wire, "own", {channel.line.log: (99, bytes(32), 1000)}, raising=False)
+        sent = await channel.publish(indicator("p1"), label=GREEN)
+        await bench.fw.settle()
+        assert not sent._ticket.settled
+        assert not channel.line.sending.outbox.in_flight, "not even signed"
+        monkeypatch.setattr(Wire, "own", {channel.line.log: (0, bytes(32), 0)})
+        await bench.fw.settle()
+        assert (await sent.receipt()).index > 0
