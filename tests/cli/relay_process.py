@@ -14,6 +14,10 @@ from typing import Any
 
 from cli_world import HOST, Founders
 
+from rsc_share import Channel, PolicyDenied, Submission
+from rsc_share.messages import ThreatAssessment
+
+LABEL = "REGIONAL RESTRICTED REL TO @members"
 PROGRAM = "from rsc_share.cli.main import run; run()"
 PATIENCE = 60.0
 """Seconds for an event of the log: for a machine that is busy, not for one that is broken."""
@@ -102,3 +106,14 @@ def home_of(founders: Founders, tmp_path: Path, code: str, port: int, *, pin: st
     address = f"{HOST}=wss://127.0.0.1:{port}" + (f"#{pin}" if pin else "")
     assert main(["node", "init", str(home), "--charter", str(founders.packet), "--relay", address]) == 0
     return home
+
+
+async def to_everybody(channel: Channel, title: str) -> Submission:
+    """Published once every node can be sealed to: a message goes to nobody its author was not shown."""
+    while True:
+        try:
+            return await channel.publish(
+                ThreatAssessment(title=title, text=[]), label=LABEL, must_reach=["FIN", "LVA", "SWE"]
+            )
+        except PolicyDenied:
+            await asyncio.sleep(0.05)  # real processes under a real clock: a prekey is on its way

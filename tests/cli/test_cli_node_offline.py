@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_world import Founders
-from relay_process import folder_of, home_of, serving, started
+from relay_process import folder_of, home_of, serving, started, to_everybody
 
 from rsc_share import Node, Unavailable, Unlock
 from rsc_share.messages import ThreatAssessment
@@ -28,8 +28,7 @@ async def test_a_node_starts_without_its_relay_and_sends_when_it_is_back(founder
             for code in ("FIN", "LVA", "SWE"):
                 await stack.enter_async_context(Node.open(homes[code], unlock=unlock))
             async with Node.open(homes["EST"], unlock=unlock) as node:
-                sent = await node.channel(CHANNEL).publish(ThreatAssessment(title="online", text=[]), label=LABEL)
-                await sent.receipt()
+                await (await to_everybody(node.channel(CHANNEL), "online")).receipt()
             process.signal(signal.SIGKILL)
             await process.end()
         async with Node.open(homes["EST"], unlock=unlock) as node:

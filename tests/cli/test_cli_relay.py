@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from cli_world import HOST, Founders, Run
-from relay_process import folder_of, home_of, serving, started
+from relay_process import folder_of, home_of, serving, started, to_everybody
 
-from rsc_share import Channel, Node, PolicyDenied, RemoteError, Submission, Unavailable, Unlock
+from rsc_share import Node, RemoteError, Unavailable, Unlock
 from rsc_share.cli.relay_files import settings_of
 from rsc_share.crypto.tls import read_certificate
 from rsc_share.errors import LocalError
@@ -195,17 +195,6 @@ async def ask(port: int, path: str) -> tuple[int, str]:
             connection.close()
 
     return await asyncio.to_thread(get)
-
-
-async def to_everybody(channel: Channel, title: str) -> Submission:
-    """Published once every node can be sealed to: a message goes to nobody its author was not shown."""
-    while True:
-        try:
-            return await channel.publish(
-                ThreatAssessment(title=title, text=[]), label=LABEL, must_reach=["FIN", "LVA", "SWE"]
-            )
-        except PolicyDenied:
-            await asyncio.sleep(0.05)  # real processes under a real clock: a prekey is on its way
 
 
 async def test_nodes_talk_over_a_relay_process_that_drains_at_sigterm(founders: Founders, tmp_path: Path) -> None:

@@ -24,15 +24,21 @@ def _lines(*values: str) -> tuple[bytes, ...]:
 
 
 def _headers() -> tuple[bytes, ...]:
-    """A message to its own sender, without parts; a kind with references; nothing referred to, said at length."""
+    """A message to its own sender, without parts or grant; a kind with references, with a type; nothing referred to,
+    said at length; a text that is no text; lists in lists without end."""
     nothing = {"derived_from": [], "releases": [], "reply_to": None, "supersedes": None, "target": None}
     found = []
     for header in headers():
         own = [[header["sender"], bytes(32)]]
         found += [{**header, "to": own}, {**header, "refs": nothing}]
         target = {**nothing, "reply_to": [header["log"], 0, bytes(32)]}
-        found.append({**header, "parts": []} if header["kind"] == "message" else {**header, "refs": target})
-    return _packed(*found)
+        message = header["kind"] == "message"
+        found.append({**header, "parts": []} if message else {**header, "refs": target})
+        found.append({**header, "grant": None} if message else {**header, "type": "threat/assessment/1"})
+    whole = _packed(*found)
+    deep = b"\xa7content" + b"\x91" * 20_000
+    place = whole[0].index(b"\xa7content")
+    return (*whole, whole[0].replace(b"ROUTINE", b"ROUTIN\xff"), whole[0][:place] + deep)
 
 
 def _charters() -> tuple[bytes, ...]:
