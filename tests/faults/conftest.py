@@ -8,14 +8,13 @@ import pytest
 
 for folder in ("cli", "relay"):
     sys.path.append(str(Path(__file__).parents[1] / folder))
+sys.path.append(str(Path(__file__).parent))
 
 from cli_world import Founders, found, plan_text  # noqa: E402
+from fault_world import LAG  # noqa: E402
 
 from rsc_share.cli import keys  # noqa: E402
 from rsc_share.crypto.keystore import UNSAFE_FAST  # noqa: E402
-
-LAG = 8
-"""Seconds, of the hasty framework: what others do in ten minutes."""
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,10 +6,9 @@ import asyncio
 from pathlib import Path
 
 from cli_world import Founders
-from conftest import LAG
 from fault_oracle import wrong
 from fault_proxy import Proxy
-from fault_world import world
+from fault_world import LAG, world
 
 WITNESSES = ("FIN", "LVA", "SWE")
 
