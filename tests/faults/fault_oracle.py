@@ -127,6 +127,10 @@ def of_receiver(world: World, code: str) -> list[str]:
     return found
 
 
+def _kind(raw: bytes) -> str:
+    return UnverifiedEntry.parse(raw).header.kind
+
+
 async def of_nodes(world: World, logs: Logs) -> list[str]:
     """The nodes' own records, byte for byte, and that they have nothing to complain about."""
     found = []
@@ -137,8 +141,11 @@ async def of_nodes(world: World, logs: Logs) -> list[str]:
         try:
             rows = Shelf(store, LOG).rows(Room.ENTRY)
             found += [f"{code} holds another entry {n}" for n, (header, _) in rows if header != headers[n]]
-            if len(rows) != len(headers):
-                found.append(f"{code} holds {len(rows)} of {len(headers)} entries")
+            held = {n for n, _ in rows}
+            # A node that is already down does not read the heartbeat of one that goes down after it.
+            lost = [n for n, raw in enumerate(logs[LOG]) if n not in held and _kind(raw) != "heartbeat"]
+            if lost or held - set(range(len(headers))):
+                found.append(f"{code} holds {len(rows)} of {len(headers)} entries, and not {lost}")
             found += [f"{code}: {alarm[0]}: {alarm[2]}" for _, alarm in Shelf(store).rows(Room.ALARM)]
         finally:
             await store.close()
