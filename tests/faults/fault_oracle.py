@@ -127,8 +127,11 @@ def of_receiver(world: World, code: str) -> list[str]:
     return found
 
 
-def _kind(raw: bytes) -> str:
-    return UnverifiedEntry.parse(raw).header.kind
+def _after_its_end(code: str, raw: bytes, index: int, held: set[int]) -> bool:
+    """What a node that went down in peace had not read yet: its own last entries, whose receipts it has, and the
+    heartbeat of one that went down after it."""
+    header = UnverifiedEntry.parse(raw).header
+    return index > max(held, default=-1) and (header.member == code or header.kind == "heartbeat")
 
 
 async def of_nodes(world: World, logs: Logs) -> list[str]:
@@ -142,8 +145,7 @@ async def of_nodes(world: World, logs: Logs) -> list[str]:
             rows = Shelf(store, LOG).rows(Room.ENTRY)
             found += [f"{code} holds another entry {n}" for n, (header, _) in rows if header != headers[n]]
             held = {n for n, _ in rows}
-            # A node that is already down does not read the heartbeat of one that goes down after it.
-            lost = [n for n, raw in enumerate(logs[LOG]) if n not in held and _kind(raw) != "heartbeat"]
+            lost = [n for n, raw in enumerate(logs[LOG]) if n not in held and not _after_its_end(code, raw, n, held)]
             if lost or held - set(range(len(headers))):
                 found.append(f"{code} holds {len(rows)} of {len(headers)} entries, and not {lost}")
             found += [f"{code}: {alarm[0]}: {alarm[2]}" for _, alarm in Shelf(store).rows(Room.ALARM)]
