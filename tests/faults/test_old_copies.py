@@ -10,9 +10,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cli_world import Founders
 from fault_oracle import LOG, logs_of, trees, wrong
 from fault_world import CODES, World, copied, world
+
+pytestmark = pytest.mark.slow
+"""Many processes and real time: with `make faults`; kills and power cuts are in the suite."""
 
 RATES = {"EST": 20}
 

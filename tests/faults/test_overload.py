@@ -18,6 +18,9 @@ from fault_flood import Done, large_frames, reconnects, refusals, slow_loris, un
 from fault_oracle import wrong
 from fault_world import World, world
 
+pytestmark = pytest.mark.slow
+"""Many processes and real time: with `make faults`; kills and power cuts are in the suite."""
+
 PROBES = 20
 WIDE = {
     "connections = 2048": "connections = 4096\nwaiting = 2048",

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from cli_world import Founders
 from fault_oracle import wrong
 from fault_proxy import Proxy
 from fault_world import LAG, world
+
+pytestmark = pytest.mark.slow
+"""Many processes and real time: with `make faults`; kills and power cuts are in the suite."""
 
 WITNESSES = ("FIN", "LVA", "SWE")
 
