@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cli_world import Founders
-from relay_process import PATIENCE, Process, folder_of, home_of, serving, started
+from relay_process import DURABLE, LABEL, PATIENCE, Process, folder_of, home_of, serving, started
 
 from rsc_share import Node, Unlock
 from rsc_share.crypto.blobs import CHUNK
@@ -20,7 +20,6 @@ from rsc_share.log.merkle import HASH_SIZE
 from rsc_share.node.received import PART_FILE
 from rsc_share.relay.store.file_blobs import LEAVES, UPLOADS
 
-LABEL = "REGIONAL RESTRICTED REL TO @members"
 CHANNEL = "counter-terrorism"
 
 
@@ -72,7 +71,7 @@ async def test_a_file_survives_the_death_of_relay_sender_and_reader(
     founders: Founders, tmp_path: Path, chunks: int, rate: int
 ) -> None:
     slow = {"sessions_per_member = 16": f"sessions_per_member = 16\nblob_bytes_per_second = {rate << 20}"}
-    folder = folder_of(founders, tmp_path, **{'store = "memory:"': 'store = "store"'}, **slow)
+    folder = folder_of(founders, tmp_path, **DURABLE, **slow)
     config, source, body = folder / "relay.toml", tmp_path / "film.bin", tmp_path / "body.json"
     with source.open("wb") as file:
         for number in range(chunks):

@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pytest
 from cli_world import Founders
-from relay_process import folder_of, home_of, serving, started, to_everybody
+from relay_process import DURABLE, LABEL, folder_of, home_of, serving, started, to_everybody
 
 from rsc_share import Node, Unavailable, Unlock
 from rsc_share.messages import ThreatAssessment
 
-LABEL = "REGIONAL RESTRICTED REL TO @members"
 CHANNEL = "counter-terrorism"
 
 
 async def test_a_node_starts_without_its_relay_and_sends_when_it_is_back(founders: Founders, tmp_path: Path) -> None:
-    folder = folder_of(founders, tmp_path, **{'store = "memory:"': 'store = "store"'})
+    folder = folder_of(founders, tmp_path, **DURABLE)
     config, unlock = folder / "relay.toml", Unlock.file(founders.secret)
     async with AsyncExitStack() as stack, asyncio.timeout(120):
         async with serving(folder, founders) as (process, port, _):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cli_world import HOST, Founders, Run
-from relay_process import folder_of, home_of, serving, started, to_everybody
+from relay_process import DURABLE, LABEL, folder_of, home_of, serving, started, to_everybody
 
 from rsc_share import Node, RemoteError, Unavailable, Unlock
 from rsc_share.cli.relay_files import settings_of
@@ -23,10 +23,6 @@ from rsc_share.relay.net.limits import Limits
 from rsc_share.relay.net.settings import BadSettings, read_settings
 from rsc_share.relay.service import Relay
 from rsc_share.relay.store.protocol import Broken
-
-LABEL = "REGIONAL RESTRICTED REL TO @members"
-DURABLE = {'store = "memory:"': 'store = "store"'}
-
 
 # --- init and settings
 

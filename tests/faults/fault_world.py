@@ -17,14 +17,13 @@ from cli_world import Founders
 from fault_child import PATIENCE, Child
 from fault_heard import Heard
 from fault_proxy import Proxy
-from relay_process import PROGRAM, folder_of, home_of
+from relay_process import DURABLE, PROGRAM, folder_of, home_of
 
 LAG = 8
 """Seconds, of the hasty framework: what others do in ten minutes."""
 CHANNEL = "counter-terrorism"
 CODES = ("EST", "FIN", "LVA", "SWE")
 NODE = str(Path(__file__).with_name("fault_node.py"))
-DURABLE = {'store = "memory:"': 'store = "store"'}
 
 
 class World:
