@@ -13,7 +13,7 @@ def if_asked() -> None:
     if ASKED not in os.environ:
         return
     os.fsync = os.fdatasync = lambda handle: None  # type: ignore[assignment, misc]
-    from rsc_share.node.store import sqlite as node
+    from rsc_share.node.store import table as node
     from rsc_share.relay.store import sqlite as relay
 
     connect, connect_writer = node._connect, relay.connect_writer

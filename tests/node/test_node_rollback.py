@@ -200,8 +200,8 @@ async def test_a_head_is_on_disk_before_the_cosignature_leaves(tmp_path: Path) -
 
             async def watched(log, size, lines, *, cosign=cosign):
                 store = node.engine.store
-                assert not store._staged
-                assert not store._leaving
+                assert not store._layers.staged
+                assert not store._layers.leaving
                 seen.append(size)
                 await cosign(log, size, lines)
 
@@ -220,7 +220,7 @@ async def test_signed_bytes_are_on_disk_before_they_leave(tmp_path: Path) -> Non
 
             async def watched(log, entries, *, submit=submit):
                 store = node.engine.store
-                assert not store._staged
+                assert not store._layers.staged
                 stored = [value[1] for _, value in Shelf(store, log).rows(Room.SENT)]
                 assert all(entry.wire() in stored for entry in entries)
                 seen.extend(entries)
@@ -259,7 +259,7 @@ async def test_a_prekey_is_on_disk_before_anybody_can_seal_to_it(tmp_path: Path)
             submit = port.submit_object
 
             async def watched(found, bodies, *, submit=submit):
-                assert not node.engine.store._staged
+                assert not node.engine.store._layers.staged
                 assert any(value[2] == found for _, value in Shelf(node.engine.store).rows(Room.PREKEY))
                 seen.append(found)
                 return await submit(found, bodies)

@@ -14,7 +14,8 @@ from node_world import grep
 from rsc_share.errors import StorageError
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import MAX_VALUE, Room, Shelf
-from rsc_share.node.store.sqlite import CHUNK, HOUR, SqliteStore
+from rsc_share.node.store.sqlite import HOUR, SqliteStore
+from rsc_share.node.store.table import CHUNK
 
 ROOT = bytes(range(32))
 
@@ -60,6 +61,14 @@ def bench(tmp_path: Path) -> Iterator[SqliteBench]:
     made.store.abandon()
 
 
+def copied(folder: Path, to: Path) -> Path:
+    """The database as a thief has it, without its keys."""
+    to.mkdir()
+    for path in folder.glob("store.db*"):
+        shutil.copy(path, to)
+    return to
+
+
 async def test_nothing_that_was_stored_can_be_read_in_the_files(bench: SqliteBench) -> None:
     Shelf(bench.store, LOG).put(Room.EVENT, b"the-key", b"the-plaintext")
     await bench.store.commit()
@@ -83,7 +92,7 @@ async def test_a_row_cannot_be_put_in_another_ones_place(bench: SqliteBench) -> 
     shelf = Shelf(bench.store, LOG)
     shelf.put(Room.WITNESS, "a", 1)
     shelf.put(Room.WITNESS, "b", 2)
-    await bench.store.commit()
+    await bench.store.rotate(HOUR)
     bench.store.abandon()
     with sqlite3.connect(bench.folder / "store.db") as db:
         (first, _), (second, _) = db.execute("SELECT id, sealed FROM rows").fetchall()
@@ -96,7 +105,7 @@ async def test_a_row_cannot_be_put_in_another_ones_place(bench: SqliteBench) -> 
 @pytest.mark.parametrize("column", ["room", "shelf", "segment", "sealed"])
 async def test_a_row_that_was_altered_is_refused_or_not_found(bench: SqliteBench, column: str) -> None:
     Shelf(bench.store, LOG).put(Room.FACT, "a", 1)
-    await bench.store.commit()
+    await bench.store.rotate(HOUR)
     bench.store.abandon()
     change = {"room": f"{int(Room.WITNESS)}", "shelf": "shelf + 1", "segment": "1", "sealed": "zeroblob(60)"}[column]
     with sqlite3.connect(bench.folder / "store.db") as db:
@@ -113,17 +122,41 @@ async def test_a_row_that_was_altered_is_refused_or_not_found(bench: SqliteBench
             Shelf(again, LOG).get(Room.FACT, "a")
 
 
+@pytest.mark.parametrize("column", ["number", "segment", "sealed"])
+async def test_a_piece_of_the_journal_that_was_altered_is_refused(bench: SqliteBench, column: str) -> None:
+    Shelf(bench.store, LOG).put(Room.FACT, "a", 1)
+    await bench.store.commit()
+    bench.store.abandon()
+    change = {"number": "number + 1", "segment": "segment - 1", "sealed": "zeroblob(60)"}[column]
+    with sqlite3.connect(bench.folder / "store.db") as db:
+        db.execute(f"UPDATE journal SET {column} = {change}")  # noqa: S608
+    db.close()
+    with pytest.raises(StorageError, match="altered"):
+        bench.crash()
+
+
+async def test_an_erased_row_cannot_be_read_from_an_older_journal(bench: SqliteBench, tmp_path: Path) -> None:
+    shelf = Shelf(bench.store, LOG)
+    shelf.put(Room.PAYLOAD, b"secret", b"the-plaintext")
+    await bench.store.commit()
+    older = copied(bench.folder, tmp_path / "older")
+    shelf.delete(Room.PAYLOAD, b"secret")
+    assert await bench.store.rotate(HOUR)
+    bench.store.abandon()
+    shutil.copy(bench.folder / "keys", older)
+    with pytest.raises(StorageError, match="journal was altered"):
+        SqliteStore.open(older, ROOT)
+    assert Shelf(bench.crash(), LOG).rows(Room.PAYLOAD) == []
+
+
 async def test_an_erased_row_cannot_be_read_even_from_an_older_database(bench: SqliteBench, tmp_path: Path) -> None:
     shelf = Shelf(bench.store, LOG)
     shelf.put(Room.PAYLOAD, b"secret", b"the-plaintext")
     shelf.put(Room.PAYLOAD, b"other", b"stays")
-    await bench.store.commit()
-    older = tmp_path / "older"
-    older.mkdir()
-    for path in bench.folder.glob("store.db*"):
-        shutil.copy(path, older)
-    shelf.delete(Room.PAYLOAD, b"secret")
     assert await bench.store.rotate(HOUR)
+    older = copied(bench.folder, tmp_path / "older")
+    shelf.delete(Room.PAYLOAD, b"secret")
+    assert await bench.store.rotate(2 * HOUR)
     bench.store.abandon()
     shutil.copy(bench.folder / "keys", older)
     again = SqliteStore.open(older, ROOT)
@@ -137,20 +170,22 @@ async def test_a_replaced_row_is_as_gone_as_a_deleted_one(bench: SqliteBench) ->
     shelf = Shelf(bench.store, LOG)
     shelf.put(Room.EVENT, 1, b"payload")
     await bench.store.commit()
-    before = set(bench.store._segments.keys)
-    shelf.put(Room.EVENT, 1, b"")
     assert await bench.store.rotate(HOUR)
-    assert set(bench.store._segments.keys) & before == {0}
+    before = set(bench.store._table.segments.keys)
+    shelf.put(Room.EVENT, 1, b"")
+    assert await bench.store.rotate(2 * HOUR)
+    assert set(bench.store._table.segments.keys) & before == {0}
 
 
 async def test_rotation_is_hourly_and_leaves_clean_segments_alone(bench: SqliteBench) -> None:
     shelf = Shelf(bench.store, LOG)
     shelf.put(Room.EVENT, 1, 1)
     assert await bench.store.rotate(HOUR)
-    keys = bench.store._segments.keys
-    assert not await bench.store.rotate(2 * HOUR - 1)
     assert await bench.store.rotate(2 * HOUR)
-    assert bench.store._segments.keys == keys  # nothing was erased: nothing is sealed again
+    keys = bench.store._table.segments.keys
+    assert not await bench.store.rotate(3 * HOUR - 1)
+    assert await bench.store.rotate(3 * HOUR)
+    assert bench.store._table.segments.keys == keys  # nothing was erased: nothing is sealed again
 
 
 async def test_the_old_key_file_is_overwritten_before_it_is_let_go(bench: SqliteBench) -> None:
@@ -164,7 +199,7 @@ async def test_the_old_key_file_is_overwritten_before_it_is_let_go(bench: Sqlite
     assert set((bench.folder / "witness").read_bytes()) == {0}
 
 
-@pytest.mark.parametrize("at", range(1, 8))
+@pytest.mark.parametrize("at", range(1, 9))
 async def test_a_crash_at_any_step_of_a_rotation_loses_nothing(
     bench: SqliteBench, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,8 +224,9 @@ async def test_a_crash_at_any_step_of_a_rotation_loses_nothing(
     from rsc_share.node.store.segments import Segments
 
     monkeypatch.setattr(Segments, "save", counted(Segments.save))
-    monkeypatch.setattr(bench.store, "_move", counted(bench.store._move))
-    if at <= 5:
+    monkeypatch.setattr(bench.store._table, "fold_all", counted(bench.store._table.fold_all))
+    monkeypatch.setattr(bench.store._table, "_move", counted(bench.store._table._move))
+    if at <= 6:
         with pytest.raises(StorageError, match="power is off"):
             await bench.store.rotate(HOUR)
         with pytest.raises(StorageError, match="power is off"):

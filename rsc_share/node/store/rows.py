@@ -35,13 +35,13 @@ def _shelf(key: bytes, log: str) -> int:
 
 def id_of(segments: Segments, row: RowKey) -> bytes:
     room, log, key = row
-    name = codec.pack([int(room), log, key])
+    name = codec.again([int(room), log, key])
     return blake2b(name, digest_size=16, key=segments.id_key, person=b"rsc row").digest()
 
 
 def seal_row(segments: Segments, row: RowKey, row_id: bytes, segment: int, value: bytes) -> bytes:
     room, log, key = row
-    return seal(segments.keys[segment], codec.pack([log, key, value]), _aad(segments, room, row_id, segment))
+    return seal(segments.keys[segment], codec.again([log, key, value]), _aad(segments, room, row_id, segment))
 
 
 def open_row(segments: Segments, room: int, row_id: bytes, segment: int, sealed: bytes) -> tuple[str, bytes, bytes]:

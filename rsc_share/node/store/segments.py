@@ -2,11 +2,13 @@
 
     file   = msgpack ["rsc-share/v1 state keys", store id 16, nonce 24, sealed]
     sealed = XChaCha20-Poly1305(root key, nonce, aad = type || store id) over
-             msgpack [key of row ids, current segment, time of the last rotation in ms, [[segment, key], ...]]
+             msgpack [key of row ids, current segment, segment of the journal, time of the last rotation in ms,
+                      [[segment, key], ...]]
 
 Every row is sealed under the key of a segment. Segment 0 is for rows whose old versions may stay readable to who holds
 this file (numbers, hashes, facts). All others last an hour: rotation seals what is still alive of them again under a
-new one and writes this file without the old keys. Copies of the old file are the one thing that brings them back.
+new one and writes this file without the old keys. So does the journal's, once all of it is in the table. Copies of the
+old file are the one thing that brings them back.
 """
 
 from __future__ import annotations
@@ -58,18 +60,24 @@ class Segments:
     store_id: bytes
     id_key: bytes = field(repr=False)
     current: int
+    journal: int
     rotated: int
     keys: dict[int, bytes] = field(repr=False)
 
     @classmethod
     def new(cls) -> Segments:
-        keys = {PERMANENT: os.urandom(KEY_SIZE), 1: os.urandom(KEY_SIZE)}
-        return cls(os.urandom(ID_SIZE), os.urandom(KEY_SIZE), 1, 0, keys)
+        keys = {segment: os.urandom(KEY_SIZE) for segment in (PERMANENT, 1, 2)}
+        return cls(os.urandom(ID_SIZE), os.urandom(KEY_SIZE), 1, 2, 0, keys)
 
     def opened(self) -> Segments:
-        """With a segment that follows: what is sealed from now on goes there."""
-        following = self.current + 1
+        """With a segment that follows: rows that are sealed from now on go there."""
+        following = max(self.keys) + 1
         return replace(self, current=following, keys={**self.keys, following: os.urandom(KEY_SIZE)})
+
+    def journaled(self) -> Segments:
+        """With a new segment for the journal."""
+        following = max(self.keys) + 1
+        return replace(self, journal=following, keys={**self.keys, following: os.urandom(KEY_SIZE)})
 
     def without(self, dead: set[int], now: int) -> Segments:
         """After a rotation at `now` (ms): what the dead segments sealed cannot be read by anybody."""
@@ -79,7 +87,7 @@ class Segments:
     def save(self, path: Path, root: bytes) -> None:
         """Replace the file and overwrite what it held. When this returns the old keys are out of reach."""
         content = codec.pack(
-            [self.id_key, self.current, self.rotated, sorted([n, key] for n, key in self.keys.items())]
+            [self.id_key, self.current, self.journal, self.rotated, sorted([n, key] for n, key in self.keys.items())]
         )
         data = codec.pack([_TYPE, self.store_id, seal(root, content, _aad(self.store_id))])
         with _old(path) as old:
@@ -96,7 +104,7 @@ class Segments:
             store_id = shape.blob(store_id, "keys.store", size=ID_SIZE)
             content = unseal(root, shape.blob(sealed, "keys.sealed", low=NONCE_SIZE, high=MAX_FILE), _aad(store_id))
             value = codec.unpack(content, max_size=MAX_FILE, max_items=_MAX_SEGMENTS)
-            id_key, current, rotated, rows = shape.row(value, "keys", 4)
+            id_key, current, journal, rotated, rows = shape.row(value, "keys", 5)
             pairs = [shape.row(row, "keys", 2) for row in shape.items(rows, "keys", high=_MAX_SEGMENTS)]
         except OSError as error:
             raise _damaged(path, error.strerror or "cannot be read") from None
@@ -104,7 +112,7 @@ class Segments:
             raise _damaged(path, "belongs to another keystore") from None
         except RemoteError as error:
             raise _damaged(path, error.what) from None
-        return cls(store_id, id_key, current, rotated, dict(pairs))
+        return cls(store_id, id_key, current, journal, rotated, dict(pairs))
 
 
 def _aad(store_id: bytes) -> bytes:
