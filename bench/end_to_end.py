@@ -4,9 +4,10 @@
     python bench/end_to_end.py --peers               and the others, side by side, where they are installed
     python bench/end_to_end.py --messages 500 --json -
 
-1 KiB texts, published one by one from 4 tasks. All readers live in this process; each verifies, decides, decrypts, and
-marks as done. Counted are distinct ids after decryption, until the last reader has the last one. The relay syncs every
-commit before it acknowledges, every node before it answers `publish`; `--node-store memory` leaves the latter out.
+Indicators of 1 KiB, published one by one from 4 tasks. All readers live in this process; each verifies, decides,
+decrypts, and marks as done (written with what it writes next, as the others' acknowledgements are). Counted are
+distinct ids after decryption, until the last reader has the last one. The relay syncs every commit before it
+acknowledges, every node before it answers `publish`; `--node-store memory` leaves the latter out.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from tempfile import TemporaryDirectory
 from measure import Row, print_table, write_json
 from served_relay import framework
 
-from rsc_share import Node, PolicyDenied, Portion
+from rsc_share import Node, PolicyDenied
 from rsc_share.crypto.tls import read_certificate, self_signed
-from rsc_share.messages import ThreatAssessment
+from rsc_share.messages import Indicator
 from rsc_share.node.engine import Engine
 from rsc_share.node.identity import Identity, World, system_clock
 from rsc_share.node.net import dial
@@ -36,7 +37,7 @@ from rsc_share.testing.people import Party
 
 CODES = ("EST", "FIN", "LVA", "LTU", "NOR", "SWE", "DNK", "POL", "DEU", "ISL", "NLD")
 LABEL = "REGIONAL RESTRICTED REL TO @members"
-TEXT = "x" * 900
+TEXT = "x" * 1024
 TASKS = 4
 READY_SECONDS = 60.0
 
@@ -106,8 +107,8 @@ async def _warm(found: list[Node]) -> None:
                 return
 
 
-def message(title: str) -> ThreatAssessment:
-    return ThreatAssessment(title=title, text=[Portion(TEXT, LABEL)])
+def message(title: str) -> Indicator:
+    return Indicator(pattern=TEXT, stix_id=title)
 
 
 async def run(readers: int, messages: int, *, durable: bool) -> tuple[float, float]:
@@ -130,10 +131,10 @@ async def _publish(node: Node, first: int, messages: int) -> None:
 
 async def _read(node: Node, messages: int) -> None:
     seen = set()
-    async with node.channel("main").subscribe(ThreatAssessment, consumer="bench") as inbox:
+    async with node.channel("main").subscribe(Indicator, consumer="bench") as inbox:
         async for found in inbox:
-            await found.done()
-            if found.body.title != "warm":
+            await found.done(wait=False)
+            if found.body.stix_id != "warm":
                 seen.add(found.id)
             if len(seen) == messages:
                 return

@@ -103,12 +103,13 @@ def _rows(store: Store) -> Iterator[list[Any]]:
         left_out = {key for key, value in store.rows(Room.ITEM, log) if _kind(value) in _OF_PROCESS}
         for room in ROOMS:
             for key, value in store.rows(room, log):
-                if key not in left_out or room not in (Room.ITEM, Room.PAYLOAD, Room.MARK):
+                if key not in left_out or room not in (Room.ITEM, Room.PAYLOAD):
                     yield [int(room), log, key, value]
 
 
 def _kind(item: bytes) -> str:
-    return str(codec.unpack(item, max_size=_MAX_FRAME, max_items=_MAX_ROWS)[0])
+    """An item begins with its place in the queue."""
+    return str(codec.unpack(item, max_size=_MAX_FRAME, max_items=_MAX_ROWS)[1])
 
 
 def _batches(rows: Iterator[list[Any]]) -> Iterator[list[list[Any]]]:

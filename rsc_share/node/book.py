@@ -1,21 +1,23 @@
-"""The outbox of one log on disk: items, their payloads, where each stands, and the signed bytes without an answer."""
+"""The outbox of one log on disk: items, their payloads, and the signed bytes without an answer."""
 
 from __future__ import annotations
 
 from rsc_share.node.attachments import Prepared
 from rsc_share.node.outbox import Item, Sent
 from rsc_share.node.records.outgoing import item_wire, read_item, read_sent, sent_wire, ticket_id
+from rsc_share.node.store.late import Late, Runs
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.tickets import Tickets
 
-QUEUED, KEPT = "queued", "kept"
+FLIGHT_BYTES = 4 << 20
+"""What is in flight lies in rows of about so many bytes."""
 
 
 class OutboxBook:
     """A `Book` in a store.
 
-    ITEM and PAYLOAD are written once and dropped when nothing needs them; MARK says where an item stands. An item with
-    a SENT row is in flight, whatever its mark says.
+    ITEM and PAYLOAD are written once and dropped when nothing needs them; ITEM begins with its place in the queue. An
+    item in a SENT row is in flight, one in a MARK row is logged and kept, all others wait.
     """
 
     def __init__(self, shelf: Shelf, tickets: Tickets) -> None:
@@ -25,46 +27,47 @@ class OutboxBook:
         self.kept: dict[bytes, Item] = {}
         self._first, self._next = 0, 0
         self._written: set[bytes] = set()
+        self._flying: list[Sent] = []
+        self._late = Late(shelf, self._write_flight)
+        self._flight_rows = 0
+        self._kept = Runs[Sent](shelf, Room.MARK, lambda sent: sent.seq, _kept_wire)
         self._load()
 
     def _load(self) -> None:
-        items = {key: read_item(key, value, self._tickets.get(ticket_id(value))) for key, value in self._items()}
+        items: dict[bytes, tuple[int, Item]] = {}
+        for key, (order, *value) in self._shelf.rows(Room.ITEM):
+            items[key] = order, read_item(key, value, self._tickets.get(ticket_id(value)))
         for item_id, (payload, salt, attachments) in self._shelf.rows(Room.PAYLOAD):
-            item = items[item_id]
+            item = items[item_id][1]
             item.payload, item.salt = payload, salt
             item.attachments = tuple(map(Prepared.from_wire, attachments))
             item.uploaded = not item.blobs
         self._written = set(items)
-        sent = sorted(self._shelf.rows(Room.SENT), key=lambda row: int(row[1][2]))
-        self.in_flight = [read_sent(digest, value, items[value[0]]) for digest, value in sent]
-        flying = {row.item.id for row in self.in_flight}
-        waiting = []
-        for item_id, (order, state, digest, nodes) in self._shelf.rows(Room.MARK):
-            item = items[item_id]
-            if state == KEPT:
-                self.kept[digest], item.nodes = item, tuple(nodes)
-            else:
-                self._first, self._next = min(self._first, order), max(self._next, order + 1)
-                waiting.append((order, item))
-        waiting.sort(key=lambda row: row[0])
-        self.queued = [item for _, item in waiting if item.id not in flying]
-
-    def _items(self) -> list[tuple[bytes, list[object]]]:
-        return self._shelf.rows(Room.ITEM)
+        flights = self._shelf.rows(Room.SENT)
+        self._flight_rows = len(flights)
+        self.in_flight = [read_sent(value, items[value[0]][1]) for _, run in flights for value in run]
+        self.in_flight.sort(key=lambda sent: sent.seq)
+        for item_id, digest, nodes in self._kept.values():
+            if item_id in items:  # recalled ones are gone
+                self.kept[digest] = item = items[item_id][1]
+                item.nodes = tuple(nodes)
+        placed = {id(item) for item in (*self.kept.values(), *(sent.item for sent in self.in_flight))}
+        waiting = sorted((row for row in items.values() if id(row[1]) not in placed), key=lambda row: row[0])
+        self.queued = [item for _, item in waiting]
+        self._first, self._next = min([0, *(o for o, _ in waiting)]), max([0, *(o + 1 for o, _ in items.values())])
 
     def added(self, item: Item) -> None:
-        self._write(item)
-        self._shelf.put(Room.MARK, item.id, [self._next, QUEUED, b"", []])
+        self._write(item, self._next)
         self._next += 1
 
     def first(self, item: Item) -> None:
         self._first -= 1
-        self._shelf.put(Room.MARK, item.id, [self._first, QUEUED, b"", []])
+        self._shelf.put(Room.ITEM, item.id, [self._first, *item_wire(item)])
 
-    def _write(self, item: Item) -> None:
+    def _write(self, item: Item, order: int) -> None:
         if item.ticket is not None:
             self._tickets.keep(item.ticket)
-        self._shelf.put(Room.ITEM, item.id, item_wire(item))
+        self._shelf.put(Room.ITEM, item.id, [order, *item_wire(item)])
         if item.payload:
             attachments = [found.wire() for found in item.attachments]
             self._shelf.put(Room.PAYLOAD, item.id, [item.payload, item.salt, attachments])
@@ -72,19 +75,39 @@ class OutboxBook:
 
     def signed(self, sent: Sent) -> None:
         if sent.item.id not in self._written:  # a grant was never queued
-            self._write(sent.item)
-        self._shelf.put(Room.SENT, sent.header_hash, sent_wire(sent))
+            self._write(sent.item, self._next)
 
-    def answered(self, sent: Sent) -> None:
-        self._shelf.delete(Room.SENT, sent.header_hash)
+    def flying(self, in_flight: list[Sent]) -> None:
+        self._flying = in_flight
+        self._late.touch()
+
+    def _write_flight(self) -> None:
+        runs: list[list[object]] = []
+        room = 0
+        for sent in self._flying:
+            size = sum(map(len, sent.submission.bodies)) + len(sent.submission.header)
+            if not runs or room < size:
+                runs.append([])
+                room = FLIGHT_BYTES
+            runs[-1].append(sent_wire(sent))
+            room -= size
+        for n, run in enumerate(runs):
+            self._shelf.put(Room.SENT, n, run)
+        for n in range(len(runs), self._flight_rows):
+            self._shelf.delete(Room.SENT, n)
+        self._flight_rows = len(runs)
 
     def kept_as(self, sent: Sent) -> None:
-        self._shelf.put(Room.MARK, sent.item.id, [sent.seq, KEPT, sent.header_hash, list(sent.item.nodes)])
+        self._kept.add(sent)
 
     def emptied(self, item: Item) -> None:
         self._shelf.delete(Room.PAYLOAD, item.id)
 
     def dropped(self, item: Item) -> None:
-        for room in (Room.ITEM, Room.PAYLOAD, Room.MARK):
+        for room in (Room.ITEM, Room.PAYLOAD):
             self._shelf.delete(room, item.id)
         self._written.discard(item.id)
+
+
+def _kept_wire(sent: Sent) -> list[object]:
+    return [sent.item.id, sent.header_hash, list(sent.item.nodes)]

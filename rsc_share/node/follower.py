@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rsc_share.crypto.signing import VerifyCache
-from rsc_share.envelope.entry import Signed, Stamp, UnverifiedEntry
+from rsc_share.envelope.entry import Stamp, UnverifiedEntry
 from rsc_share.envelope.parts import Head, Ref
 from rsc_share.errors import RemoteError, StorageError
 from rsc_share.log.merkle import HASH_SIZE, leaf_hash
 from rsc_share.log.tree import MemoryTree
-from rsc_share.node.records.facts import entry_wire, fact_wire, read_fact, read_source
 from rsc_share.node.store.protocol import Room, Shelf
+from rsc_share.node.stretches import Stretches
 from rsc_share.node.trust import Trust, log_signature, same_tree
 from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.facts import Fact, Key
@@ -41,7 +41,7 @@ class Follower:
         self.trust, self.signatures = trust, signatures
         self.tree = MemoryTree()
         self.facts: dict[Key, Fact] = {}
-        self.sources: dict[int, Source] = {}
+        self._stretches = Stretches(shelf)
         self.last: Stamp | None = None
         self.times: list[tuple[int, int]] = []
         """(index, logged_at) of the entries shown to this node, judged or not, for the cosigning rule."""
@@ -54,8 +54,6 @@ class Follower:
         self.checked = 0
         """Entries below this size stand in a tree whose root a signed checkpoint confirmed."""
         self._kept = 0
-        self._effects: dict[Key, Fact] = {}
-        self._admitted: dict[int, Signed] = {}
         self._load()
 
     def _load(self) -> None:
@@ -73,7 +71,7 @@ class Follower:
                 f"the store holds {self.tree.size} hashes of {self._kept} of {self.log}", code="damaged-state"
             )
         self.checked = self._kept
-        self.facts = dict(read_fact(key, value) for key, value in self._shelf.rows(Room.FACT))
+        self.facts = self._stretches.load()
 
     def save(self) -> None:
         """Stage how far this log has been judged. What lies beyond is read, and judged, again after a restart.
@@ -83,11 +81,8 @@ class Follower:
         size = min([self.checked, *(index for index, _, _ in self._pending[:1])])
         for first in range(self._kept - self._kept % TILE, size, TILE):
             self._shelf.put(Room.TILE, first, self.tree.row(0, first, min(TILE, size - first)))
-        for key, fact in self._effects.items():
-            self._shelf.put(Room.FACT, list(key), fact_wire(fact))
-        for index, signed in self._admitted.items():
-            self._shelf.put(Room.ENTRY, index, entry_wire(signed))
-        self._effects, self._admitted, self._kept = {}, {}, size
+        self._stretches.save()
+        self._kept = size
         head = self.head.wire() if self.head is not None and self.head.size <= size else None
         last = None if self.last is None else [self.last.logged_at, self.last.directory]
         witnessed = min(self.witnessed_size, size)
@@ -180,10 +175,7 @@ class Follower:
         case = self.case(index, entry, item)
         verdict = judge(case)
         self.facts.update(verdict.effects)
-        self._effects.update(verdict.effects)
-        if isinstance(verdict, Admitted):
-            self.sources[index] = Source.of(index, entry.signed)
-            self._admitted[index] = entry.signed
+        self._stretches.add(index, verdict.effects, entry.signed if isinstance(verdict, Admitted) else None)
         self.last = entry.stamp
         return Seen(verdict, item, self._opening_true(case))
 
@@ -214,9 +206,7 @@ class Follower:
     def known(self, ref: Ref) -> Source | None:
         if ref.log != self.log:
             return None
-        found = self.sources.get(ref.index)
-        if found is None and (stored := self._shelf.get(Room.ENTRY, ref.index)) is not None:
-            found = self.sources[ref.index] = read_source(ref.index, stored)
+        found = self._stretches.source(ref.index)
         return found if found is not None and found.ref == ref else None
 
 

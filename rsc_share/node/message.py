@@ -93,10 +93,17 @@ class Message(Generic[B]):
     def __repr__(self) -> str:
         return f"Message({self.reference}, {self.label})"
 
-    async def done(self) -> None:
-        """This consumer has dealt with it: when this returns, it never comes again. The sender sees `handed-over`."""
+    async def done(self, *, wait: bool = True) -> None:
+        """This consumer has dealt with it: when this returns, it never comes again. The sender sees `handed-over`.
+
+        `wait=False` returns at once, and it is written with whatever this node writes next, at the latest a second
+        later: a crash before that brings it again. For who deals with a message twice as with one, at any rate.
+        """
         self._channel.done(self._consumer, self._position)
-        await self._channel.durable()
+        if wait:
+            await self._channel.durable()
+        else:
+            self._channel.nudge()
 
     async def acknowledge(self, note: str = "", *, officer: str | None = None) -> None:
         """A person's act: an officer's signed word that it was read. `note` goes to the sender as a sealed message.

@@ -92,7 +92,7 @@ class Book(Protocol):
 
     def signed(self, sent: Sent) -> None: ...
 
-    def answered(self, sent: Sent) -> None: ...
+    def flying(self, in_flight: list[Sent]) -> None: ...
 
     def kept_as(self, sent: Sent) -> None: ...
 
@@ -158,11 +158,12 @@ class Outbox:
         self.in_flight, self.submitted_at = list(batch), now
         for sent in batch:
             self._book.signed(sent)
+        self._book.flying(self.in_flight)
 
     def answered(self, sent: Sent) -> None:
         """The outcome of these bytes is known."""
         self.in_flight = [row for row in self.in_flight if row is not sent]
-        self._book.answered(sent)
+        self._book.flying(self.in_flight)
 
     def keep(self, sent: Sent) -> None:
         """Logged, and kept for a resend and a recall."""

@@ -87,7 +87,10 @@ class Reading:
                 self._recalls.add(event.place)
                 continue
             self.places[event.reference], self._seqs[event.place] = event.place, event.reference
-            if event.header.document is not None:
+            if event.header.document is None:
+                if event.payloads:
+                    self._held_at[event.place] = (event.header.sender, event.place.header_hash), 0
+            else:
                 document = event.header.sender, event.header.document[0]
                 self._parts[document] = {
                     portion: (event.labels[portion], payload) for portion, payload in event.payloads.items()
@@ -147,7 +150,8 @@ class Reading:
         parts[opened.portion] = (header.label, opened.payload)
         place = Ref(self._log, verdict.index, verdict.signed.header_hash)
         self._held_at[place] = (document, opened.portion)
-        self._shelf.put(Room.HELD, [place.index, place.header_hash], [*document, opened.portion])
+        if header.document is not None:  # a message of one portion is where its event says
+            self._shelf.put(Room.HELD, [place.index, place.header_hash], [*document, opened.portion])
         first = First(place, header, verdict.stamp.logged_at, verdict.unconfirmed)
         self._fresh.setdefault(document, first)
         if opened.portion == 0:

@@ -18,6 +18,7 @@ from rsc_share.node.dispatch import MAX_ENTRIES, Dispatch, Standing
 from rsc_share.node.elsewhere import CLONED, ROLLED_BACK, elsewhere, not_ours
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.outbox import Item, Outbox, Sent
+from rsc_share.node.store.late import Late
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.ticket import Place, Ticket
 from rsc_share.node.tickets import Tickets
@@ -57,12 +58,14 @@ class Sending:
         self.begun = False
         """Whether this instance has signed here: from then on it knows every number that its key has signed."""
         self._counters: dict[str, int] = {}
-        self._ours: set[bytes] = {digest for digest, _ in shelf.rows(Room.OURS)}
+        self._ours: set[bytes] = set(shelf.get(Room.OURS, 0) or ())
         """Headers signed here that were not seen in the log yet."""
-        self._promised: dict[int, bytes] = dict(shelf.rows(Room.PROMISE))
+        self._promised: dict[int, bytes] = dict(shelf.get(Room.PROMISE, 0) or ())
         """Leaf by index of every receipt, until this node has read that far."""
         self._refused: dict[bytes, int] = dict(shelf.rows(Room.REFUSED))
         """Number by header hash of what the log has refused with its signature."""
+        self._signed_row, self._promised_row = Late(shelf, self._save_ours), Late(shelf, self._save_promised)
+        self._sender_row = Late(shelf, self._save_sender)
         self._placed: set[bytes] = set()
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
@@ -78,7 +81,13 @@ class Sending:
             for place in ticket.places.values():
                 self._own[Ref(self._log, place.index, place.header_hash)] = ticket
 
-    def _save(self) -> None:
+    def _save_ours(self) -> None:
+        self._shelf.put(Room.OURS, 0, sorted(self._ours))
+
+    def _save_promised(self) -> None:
+        self._shelf.put(Room.PROMISE, 0, [list(row) for row in sorted(self._promised.items())])
+
+    def _save_sender(self) -> None:
         counters = [[node, n] for node, n in sorted(self._counters.items())]
         head = self.head
         self._shelf.put(Room.SENDER, 0, [self.begun, head.seq, head.header_hash, head.index, counters])
@@ -87,7 +96,7 @@ class Sending:
         """This instance may sign here: what its key signed before, it has found in the log or in its store."""
         if not self.begun:
             self.begun = True
-            self._save()
+            self._sender_row.touch()
 
     async def send(self, port: RelayPort, view: DirectoryView, seen: Head, directory: Head) -> bool:
         """Sign what is queued and hand it in, or hand in again what has no answer. True if something moved.
@@ -117,7 +126,7 @@ class Sending:
         self.outbox.signed(batch, now)
         for row in batch:
             self._ours.add(row.header_hash)
-            self._shelf.put(Room.OURS, row.header_hash, row.seq)
+        self._signed_row.touch()
 
     def _held(self, item: Item, view: DirectoryView, now: int) -> bool:
         """Whether it would reach a node whose revocation we obey already: it waits until the log shows that too."""
@@ -149,7 +158,7 @@ class Sending:
         self._refused[row.header_hash] = row.seq
         self._shelf.put(Room.REFUSED, row.header_hash, row.seq)
         self._ours.discard(row.header_hash)
-        self._shelf.delete(Room.OURS, row.header_hash)
+        self._signed_row.touch()
 
     def _logged(self, row: Sent, outcome: Logged, view: DirectoryView) -> None:
         now = self._world.now()
@@ -163,15 +172,15 @@ class Sending:
             what = "the relay's receipt is dated off this node's clock"
             self._alarms.raise_("bad-receipt", row.header_hash.hex(), what, now, logged_at=outcome.stamp.logged_at)
         self._promised[outcome.index] = entry.leaf
-        self._shelf.put(Room.PROMISE, outcome.index, entry.leaf)
+        self._promised_row.touch()
         place = Place(outcome.index, row.seq, outcome.stamp, row.header_hash, entry.raw, outcome.note, outcome.proof)
         self._take_place(row, place)
 
     def broken_promise(self, size: int, leaf: Callable[[int], bytes]) -> int | None:
         """The index of a receipt that the tree of `size` this node has read contradicts; None if all are kept."""
         due = [index for index in self._promised if index < size]
-        for index in due:
-            self._shelf.delete(Room.PROMISE, index)
+        if due:
+            self._promised_row.touch()
         return next((index for index in due if self._promised.pop(index) != leaf(index)), None)
 
     def _take_place(self, row: Sent, place: Place) -> None:
@@ -182,7 +191,7 @@ class Sending:
         self._placed.add(row.header_hash)
         self.head = HeadFact(row.seq, row.header_hash, place.index)
         self._counters.update(row.counters)
-        self._save()
+        self._sender_row.touch()
         self._is_logged(row, place)
 
     def _is_logged(self, row: Sent, place: Place) -> None:
@@ -221,7 +230,7 @@ class Sending:
             self.head = HeadFact(header.seq, digest, index)
             for node in header.nodes:
                 self._counters[node] = self._counters.get(node, 0) + 1
-            self._save()
+            self._sender_row.touch()
 
     def _not_ours(self, entry: UnverifiedEntry, index: int, now: int, *, started: bool) -> None:
         header = entry.header
@@ -245,7 +254,7 @@ class Sending:
         """What stands in the log, and what can stand there no more, need not be recognised again."""
         if digest in self._ours:
             self._ours.discard(digest)
-            self._shelf.delete(Room.OURS, digest)
+            self._signed_row.touch()
         for refused in [known for known, number in self._refused.items() if number <= seq]:
             del self._refused[refused]
             self._shelf.delete(Room.REFUSED, refused)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rsc_share.node.records.tickets import place_wire, read_place, read_ticket, ticket_wire
+from rsc_share.node.store.late import Runs
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.ticket import Place, Ticket
+
+Placed = tuple[bytes, int, Place]
+"""Message id, portion, and where it stands."""
 
 
 class Tickets:
@@ -16,7 +22,8 @@ class Tickets:
         self._keys: dict[str, tuple[bytes, bytes]] = {}
         for message_id, value in shelf.rows(Room.TICKET):
             self._watch(read_ticket(message_id, value))
-        for (message_id, portion), value in shelf.rows(Room.PLACE):
+        self._places = Runs[Placed](shelf, Room.PLACE, lambda row: row[2].index, _placed_wire)
+        for message_id, portion, value in self._places.values():
             self._held[message_id].places[portion] = read_place(value)
         for key, (digest, message_id, _) in shelf.rows(Room.KEY):
             self._keys[key] = (digest, message_id)
@@ -35,7 +42,7 @@ class Tickets:
         self._shelf.put(Room.TICKET, ticket.id, ticket_wire(ticket))
 
     def _save_place(self, ticket: Ticket, portion: int, place: Place) -> None:
-        self._shelf.put(Room.PLACE, [ticket.id, portion], place_wire(place))
+        self._places.add((ticket.id, portion, place))
 
     def get(self, message_id: bytes | None) -> Ticket | None:
         return None if message_id is None else self._held.get(message_id)
@@ -60,3 +67,8 @@ class Tickets:
             if given < before:
                 self._keys.pop(key, None)
                 self._shelf.delete(Room.KEY, key)
+
+
+def _placed_wire(row: Placed) -> list[Any]:
+    message_id, portion, place = row
+    return [message_id, portion, place_wire(place)]

@@ -19,6 +19,7 @@ from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
 from rsc_share.node.home import Home
 from rsc_share.node.store.protocol import Room, Shelf
+from rsc_share.node.stretches import kept_headers
 from rsc_share.relay.store.check import check
 from rsc_share.relay.store.sqlite import SqliteStore
 
@@ -142,9 +143,9 @@ async def of_nodes(world: World, logs: Logs) -> list[str]:
         home = Home.open(world.homes[code], Unlock.file(world.founders.secret))
         store = home.store()
         try:
-            rows = Shelf(store, LOG).rows(Room.ENTRY)
-            found += [f"{code} holds another entry {n}" for n, (header, _) in rows if header != headers[n]]
-            held = {n for n, _ in rows}
+            rows = kept_headers(Shelf(store, LOG))
+            found += [f"{code} holds another entry {n}" for n, header in rows.items() if header != headers[n]]
+            held = set(rows)
             lost = [n for n, raw in enumerate(logs[LOG]) if n not in held and not _after_its_end(code, raw, n, held)]
             if lost or held - set(range(len(headers))):
                 found.append(f"{code} holds {len(rows)} of {len(headers)} entries, and not {lost}")

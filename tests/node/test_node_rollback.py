@@ -221,7 +221,7 @@ async def test_signed_bytes_are_on_disk_before_they_leave(tmp_path: Path) -> Non
             async def watched(log, entries, *, submit=submit):
                 store = node.engine.store
                 assert not store._layers.staged
-                stored = [value[1] for _, value in Shelf(store, log).rows(Room.SENT)]
+                stored = [value[2] for _, run in Shelf(store, log).rows(Room.SENT) for value in run]
                 assert all(entry.wire() in stored for entry in entries)
                 seen.extend(entries)
                 return await submit(log, entries)

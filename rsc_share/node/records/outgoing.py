@@ -67,11 +67,12 @@ def ticket_id(value: list[Any]) -> bytes | None:
 
 
 def sent_wire(sent: Sent) -> list[Any]:
-    return [sent.item.id, sent.submission.wire(), sent.seq, [list(pair) for pair in sent.counters]]
+    pairs = [list(pair) for pair in sent.counters]
+    return [sent.item.id, sent.header_hash, sent.submission.wire(), sent.seq, pairs]
 
 
-def read_sent(header_hash: bytes, value: list[Any], item: Item) -> Sent:
-    _, submission, seq, counters = value
+def read_sent(value: list[Any], item: Item) -> Sent:
+    _, header_hash, submission, seq, counters = value
     pairs = tuple((node, n) for node, n in counters)
     item.nodes = tuple(node for node, _ in pairs)
     return Sent(item, Submission.from_wire(submission), seq, header_hash, pairs)

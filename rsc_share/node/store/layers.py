@@ -15,7 +15,7 @@ from rsc_share.node.store.rows import RowKey
 
 Rows = dict[RowKey, bytes | None]
 """None: deleted."""
-KEPT: Final = 2048
+KEPT: Final = 4096
 """Rows of the journal that are not folded yet."""
 KEPT_BYTES: Final = 8 << 20
 JOURNAL: Final = 1024

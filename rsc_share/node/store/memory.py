@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rsc_share.node.store.protocol import Room
 
@@ -17,6 +17,7 @@ class MemoryStore:
         self._rows: Rows = {shelf: dict(rows) for shelf, rows in (durable or {}).items()}
         self._durable: Rows = durable if durable is not None else {}
         self._staged: dict[tuple[Room, str, bytes], bytes | None] = {}
+        self._later: list[Callable[[], None]] = []
 
     def put(self, room: Room, log: str, key: bytes, value: bytes) -> None:
         self._rows.setdefault((room, log), {})[key] = value
@@ -26,13 +27,24 @@ class MemoryStore:
         self._rows.get((room, log), {}).pop(key, None)
         self._staged[room, log, key] = None
 
+    def later(self, stage: Callable[[], None]) -> None:
+        self._later.append(stage)
+
+    def _stage(self) -> None:
+        due, self._later = self._later, []
+        for stage in due:
+            stage()
+
     def get(self, room: Room, log: str, key: bytes) -> bytes | None:
+        self._stage()
         return self._rows.get((room, log), {}).get(key)
 
     def rows(self, room: Room, log: str) -> Iterable[tuple[bytes, bytes]]:
+        self._stage()
         return sorted(self._rows.get((room, log), {}).items())
 
     async def commit(self) -> None:
+        self._stage()
         for (room, log, key), value in self._staged.items():
             if value is None:
                 self._durable.get((room, log), {}).pop(key, None)

@@ -2,7 +2,7 @@
 
 Promises, kept by every store (`tests/node/node_store_conformance.py`):
 
-1. A staged row is seen by `get` and `rows` at once.
+1. A staged row is seen by `get` and `rows` at once, and so is what `later` will stage.
 2. `commit` returns when everything staged before the call would survive a power cut. What was staged between two
    awaits becomes durable together or not at all: whatever a crash leaves is the memory of one earlier moment.
 3. A `commit` that failed has an unknown outcome: every later one raises the same error, and nothing more is written.
@@ -12,7 +12,7 @@ Promises, kept by every store (`tests/node/node_store_conformance.py`):
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -45,14 +45,14 @@ class Room(IntEnum):
     """Leaf hashes, 256 in a row."""
     FACT = 9
     ENTRY = 10
-    """Header and signature of admitted entries: what later entries may refer to."""
+    """Header and signature of admitted entries, in runs: what later entries may refer to."""
     FOLLOWER = 11
     SENDER = 12
     """Own number, head and counters in a log."""
     ITEM = 13
     PAYLOAD = 14
     MARK = 15
-    """Where an item stands: queued, signed, or logged and kept."""
+    """Items that are logged and kept."""
     SENT = 16
     """Signed bytes whose outcome is unknown."""
     PROMISE = 17
@@ -87,6 +87,10 @@ class Store(Protocol):
     def put(self, room: Room, log: str, key: bytes, value: bytes) -> None: ...
 
     def delete(self, room: Room, log: str, key: bytes) -> None: ...
+
+    def later(self, stage: Callable[[], None]) -> None:
+        """Call `stage` once before the next commit is written: it stages rows that change often in between."""
+        ...
 
     def get(self, room: Room, log: str, key: bytes) -> bytes | None: ...
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,7 @@ class SqliteStore:
         self._root = root
         self._table = Table(folder / DATABASE, segments)
         self._layers = Layers()
+        self._later: list[Callable[[], None]] = []
         self._one_writer = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rsc-share store")
         self._made = self._durable = 0
@@ -86,12 +87,23 @@ class SqliteStore:
         self._layers.staged[room, log, key] = None
         self._made += 1
 
+    def later(self, stage: Callable[[], None]) -> None:
+        self._later.append(stage)
+        self._made += 1
+
+    def _stage(self) -> None:
+        due, self._later = self._later, []
+        for stage in due:
+            stage()
+
     def get(self, room: Room, log: str, key: bytes) -> bytes | None:
+        self._stage()
         row = (room, log, key)
         found = self._layers.find(row)
         return self._table.get(row) if found is None else found[0]
 
     def rows(self, room: Room, log: str) -> Iterable[tuple[bytes, bytes]]:
+        self._stage()
         return merged(self._table.rows(room, log), self._layers.of(room, log))
 
     # --- durability
@@ -115,6 +127,7 @@ class SqliteStore:
         thread that asks for the interpreter once for every row waits for a busy loop once for every row.
         """
         async with self._one_writer:
+            self._stage()
             leaving, upto = self._layers.leave(), self._made
             try:
                 number = self._bind(leaving)
