@@ -15,7 +15,7 @@ from rsc_share.node.identity import Identity, World
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.trust import Trust, needed, object_of
 from rsc_share.session.frames import Full, Tail
-from rsc_share.session.port import RelayPort
+from rsc_share.session.port import Feed
 
 READ_LIMIT = 256
 
@@ -42,7 +42,7 @@ class DirectoryFeed:
         signers = (identity.signer, identity.witness, identity.witness_pq, *identity.officers.values())
         self._own_keys = frozenset(signer.public.key_id for signer in signers)
 
-    async def follow(self, port: RelayPort) -> bool:
+    async def follow(self, port: Feed) -> bool:
         """Take what is new. True if something was. Raises `Misbehaviour`, `RemoteError`, `Refused` (body-missing)."""
         moved = False
         while (tail := await port.read(self._log, self._trust.size, READ_LIMIT)) is not None:
@@ -61,7 +61,7 @@ class DirectoryFeed:
             moved = True
         return await self._confirm(port) or moved
 
-    async def _confirm(self, port: RelayPort) -> bool:
+    async def _confirm(self, port: Feed) -> bool:
         note = await port.witnessed(self._log) if self._trust.size else None
         if note is None or note == self.confirmed:
             return False
@@ -74,14 +74,14 @@ class DirectoryFeed:
         self._shelf.put(Room.META, "confirmed", note)
         return moved
 
-    async def _bodies(self, port: RelayPort, tail: Tail) -> dict[bytes, bytes]:
+    async def _bodies(self, port: Feed, tail: Tail) -> dict[bytes, bytes]:
         bodies: dict[bytes, bytes] = {}
         for item in tail.items:
             if isinstance(item, Full):
                 bodies.update(await self._bodies_of(port, object_of(item.entry)))
         return bodies
 
-    async def _bodies_of(self, port: RelayPort, found: bytes) -> dict[bytes, bytes]:
+    async def _bodies_of(self, port: Feed, found: bytes) -> dict[bytes, bytes]:
         bodies: dict[bytes, bytes] = {}
         for _ in range(2):  # the text, once it is here, names the policy bundle
             missing = [digest for digest in needed(found, bodies) if digest not in bodies]

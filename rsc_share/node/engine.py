@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,10 +23,11 @@ from rsc_share.node.line import STOPPED, Line
 from rsc_share.node.records.tickets import error_wire, read_error
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf, Store
+from rsc_share.node.told import NOTHING, Told
 from rsc_share.node.trust import Trust
 from rsc_share.node.witness import Reader, Witness
-from rsc_share.session.frames import Offer
-from rsc_share.session.port import RelayPort
+from rsc_share.session.frames import News, Offer
+from rsc_share.session.port import Feed, RelayPort
 
 IDENTITY_ROW = 3
 MOST_RETRY_SECONDS = 60.0
@@ -70,6 +71,8 @@ class Engine:
         """Seconds that a relay asked for before attachments are offered to it again."""
         self._cut_off = False
         self._moved = False
+        self._ask = True
+        """Whether the next turn asks for everything: after a start, a failure, or a log that is new here."""
         for host, port in ports.items():
             if isinstance(port, Connection):
                 port.trust(partial(self._pins, host))
@@ -112,10 +115,18 @@ class Engine:
         """How far this node has read each log."""
         return {self.directory_log: self.trust.size, **{log: line.follower.size for log, line in self.lines.items()}}
 
-    async def turn(self) -> bool:
-        """One round over everything. True if anything moved; errors of one log do not stop the others."""
+    async def turn(self, news: Mapping[str, News] | None = None) -> bool:
+        """One round over everything. True if anything moved; errors of one log do not stop the others.
+
+        `news`: what the relays have said is new, by host; None asks them for everything.
+        """
         self.turned_away = None
-        moved = await self._turn()
+        asks = news is None or self._ask
+        self._ask = False
+        ports: dict[str, Feed] = dict(self.ports)
+        if news is not None and not asks:
+            ports = {host: Told(port, news.get(host, NOTHING)) for host, port in self.ports.items()}
+        moved = await self._turn(ports)
         self._moved = moved
         await self.store.commit()
         await self.store.rotate(self.world.now())
@@ -144,20 +155,25 @@ class Engine:
         else:
             self.alarms.raise_(error.code, log, error.what, self.world.now())
 
-    async def _turn(self) -> bool:
-        moved = self.stopped is None and await self._guarded(self.feed.follow(self.port(self.directory_log)))
+    async def _turn(self, ports: Mapping[str, Feed]) -> bool:
+        moved = self.stopped is None and await self._guarded(self.feed.follow(_feed(ports, self.directory_log)))
         if not self.trust.ready or self.stopped is not None:
-            return await self._guarded(self._cosign()) or moved
+            return await self._guarded(self._cosign(ports)) or moved
         self._open_lines()
         reachable = []
         for line in self.lines.values():
             self._cut_off = False
-            moved = await self._guarded(line.read(self.port(line.log))) or moved
+            moved = await self._guarded(line.read(_feed(ports, line.log))) or moved
             if not self._cut_off:
                 reachable.append(line)
-        moved = await self._guarded(self._cosign()) or moved
         if self.stopped is not None:
             return moved  # what was just read says that this instance must not sign: not in this turn either
+        moved = await self._send(reachable) or moved
+        return await self._guarded(self._cosign(ports)) or moved
+
+    async def _send(self, reachable: Sequence[Line]) -> bool:
+        """Before anything is cosigned: a witness has a quarter of a second, a message has none."""
+        moved = False
         self.feed.watch_pending()
         self._forbid()
         moved = await self._guarded(self._rotate_prekey()) or moved
@@ -169,23 +185,27 @@ class Engine:
     async def _guarded(self, step: Awaitable[bool]) -> bool:
         try:
             return await step
+        except RscError as error:
+            self._ask = True
+            self._answer_for(error)
+            return False
+
+    def _answer_for(self, raised: RscError) -> None:
+        """What a failed step means for this node. Raises what only a person can mend."""
+        try:
+            raise raised
         except Unavailable:
             self._cut_off = True
-            return False
         except StorageError as error:
             if error.code not in (CLONED, ROLLED_BACK):
                 raise
             self._refuse(error)
-            return False
         except Misbehaviour as error:
             self._misbehaved(error.fields.get("log", ""), error, {})
-            return False
         except Refused as error:
             self._turn_away(error)
-            return False
         except RemoteError as error:
             self.alarms.raise_(error.code, error.what, error.what, self.world.now())
-            return False
 
     def _turn_away(self, error: Refused) -> None:
         """The relay does not let this node in (row 3), or refused one call. What is queued stays; who waits is told."""
@@ -230,14 +250,15 @@ class Engine:
             )
             line.tickets.forget_keys(self.world.now() - view.parameters.outbox_age)
         if len(self.lines) > known:
+            self._ask = True  # no relay was told yet where this node stands there
             self._shelf.put(Room.META, LOGS, sorted(self.lines))
 
     # --- witness and prekeys
 
-    async def _cosign(self) -> bool:
+    async def _cosign(self, ports: Mapping[str, Feed]) -> bool:
         moved = False
-        for port in self.ports.values():
-            for offer in await port.offers(self.witness.sizes()):
+        for host, port in self.ports.items():
+            for offer in await ports[host].offers(self.witness.sizes()):
                 moved = await self._answer(port, offer) or moved
         return moved
 
@@ -305,3 +326,10 @@ class Engine:
         """The log time (ms) up to which every log of this node has been read: nothing older can still name a prekey."""
         lasts = [line.follower.last for line in self.lines.values()]
         return min((last.logged_at if last is not None else 0 for last in lasts), default=0)
+
+
+def _feed(ports: Mapping[str, Feed], log: str) -> Feed:
+    host = log.partition("/")[0]
+    if host not in ports:
+        raise Unavailable(f"no session with {host}")
+    return ports[host]

@@ -22,7 +22,7 @@ from rsc_share.node.uploads import Uploads
 from rsc_share.rulebook.admit import Admitted, Void
 from rsc_share.rulebook.witnesses import fresh
 from rsc_share.session.frames import Full, Tail
-from rsc_share.session.port import RelayPort
+from rsc_share.session.port import Feed, RelayPort
 
 READ_LIMIT = 256
 CONFIRMED, STOPPED = "confirmed", "stopped"
@@ -62,7 +62,7 @@ class Line:
             self.reading.inbox.stop(self.stopped)
         self._blocked_since: int | None = None
 
-    async def read(self, port: RelayPort) -> bool:
+    async def read(self, port: Feed) -> bool:
         """Take what is new. True if something was."""
         moved = False
         while self.stopped is None:
@@ -109,7 +109,7 @@ class Line:
             self._blocked_since = None
         return bool(seen)
 
-    async def _confirm(self, port: RelayPort) -> bool:
+    async def _confirm(self, port: Feed) -> bool:
         note, now = await port.witnessed(self.log), self._world.now()
         # What was confirmed before a restart is confirmed again: its quorum must be shown to this process.
         if note is None or (note == self.confirmed and self.follower.quorum_time is not None):

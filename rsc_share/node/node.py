@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from rsc_share.errors import LocalError, RscError, StorageError
+from rsc_share.errors import LocalError, StorageError
 from rsc_share.messages import STANDARD, Body, Registry
 from rsc_share.node.alarms import Alarm
 from rsc_share.node.backup import write_backup
@@ -18,9 +18,9 @@ from rsc_share.node.channel import Channel
 from rsc_share.node.engine import Engine
 from rsc_share.node.home import Home
 from rsc_share.node.unlock import Source, Unlock
+from rsc_share.node.watch import IDLE_SECONDS, Watch
+from rsc_share.session.frames import News
 
-IDLE_SECONDS = 1.0
-"""The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
 CLOSE_SECONDS = 5.0
 
 
@@ -151,12 +151,13 @@ class Node:
             await self.engine.store.commit()
             return write_backup(out, self._home, self.engine.store, self.now())
 
-    async def drain(self) -> bool:
-        """Do everything that can be done now. True if anything was."""
+    async def drain(self, news: Mapping[str, News] | None = None) -> bool:
+        """Do everything that can be done now, with what the relays said is new (None: ask them). True if anything
+        was."""
         async with self._turning:
             moved = False
-            while await self.engine.turn():
-                moved = True
+            while await self.engine.turn(news):
+                moved, news = True, None if news is None else {}
             return moved
 
     async def carry(self) -> bool:
@@ -181,24 +182,14 @@ class Node:
                     await self._files.wait()
 
     async def _run(self) -> None:
-        while True:
-            self._work.clear()
-            await self.drain()
-            await self._rest()
-
-    async def _rest(self) -> None:
-        """Until somebody nudges, a relay has news, or a second is over."""
-        waits: set[asyncio.Future[Any]] = {asyncio.ensure_future(self._work.wait())}
-        sizes = self.engine.sizes()
-        waits.update(asyncio.ensure_future(port.changed(sizes)) for port in self.engine.ports.values())
-        try:
-            done, _ = await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        for wait in done:
-            if not wait.cancelled() and isinstance(wait.exception(), RscError):
-                await asyncio.sleep(0)  # cut off: the next turn says so where somebody waits for it
+        async with contextlib.AsyncExitStack() as stack:
+            watch = Watch(self.engine)
+            stack.push_async_callback(watch.aclose)
+            news: Mapping[str, News] | None = None
+            while True:
+                self._work.clear()
+                await self.drain(news)
+                news = await watch.rest(self._work)
 
 
 @contextlib.asynccontextmanager

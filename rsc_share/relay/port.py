@@ -8,7 +8,8 @@ from typing import Any
 from rsc_share import codec, names, shape
 from rsc_share.envelope.parts import HASH
 from rsc_share.relay.session import Session
-from rsc_share.session.frames import MAX_ITEMS, Offer, Outcome, Submission, Tail, read_outcome
+from rsc_share.session.frames import MAX_ITEMS, News, Offer, Outcome, Submission, Tail, read_outcome
+from rsc_share.session.port import NOWHERE
 
 MAX_FRAME = 16 << 20
 """Bytes of one encoded argument or answer; a network splits them into smaller frames."""
@@ -66,8 +67,9 @@ class MemoryPort:
         sent = shape.each(shape.blob, _across(list(lines)), "lines")
         await self._session.cosign(log, shape.integer(size, "size"), sent)
 
-    async def changed(self, known: Mapping[str, int]) -> None:
-        await self._session.changed(_sizes(_across(dict(known))))
+    async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
+        news = await self._session.changed(_sizes(_across(dict(known))), _sizes(_across(dict(heads))))
+        return None if news is None else News.from_wire(_across(news.wire()))
 
 
 def _sizes(value: Any) -> dict[str, int]:

@@ -56,7 +56,7 @@ class Reading:
             if weight >= CHUNK:
                 break
             items.append(item(line, self._access.node, await self._travelling(log, line)))
-            weight += _weight(items[-1])
+            weight += items[-1].weight
         return items
 
     async def _travelling(self, log: LiveLog, line: Line) -> dict[bytes, bytes]:
@@ -86,7 +86,3 @@ class Reading:
             return True
         line = await log.line(index)
         return line is not None and digest in bodies_for(line.entry.header, self._access.node)
-
-
-def _weight(found: Item) -> int:
-    return len(found.entry) + sum(map(len, found.bodies)) if isinstance(found, Full) else 32

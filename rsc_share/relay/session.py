@@ -20,12 +20,15 @@ from rsc_share.relay.sequencer import NOT_TRIED
 from rsc_share.relay.store.blobs import Upload, WrongBlob, WrongChunk
 from rsc_share.relay.witnessing import Quorum
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact, head_key
-from rsc_share.session.frames import Offer, Outcome, Submission, Tail, Weather
+from rsc_share.session.frames import News, Offer, Outcome, Submission, Tail, Weather
+from rsc_share.session.port import NOWHERE
 
 MAX_RUN = 256
 """Entries in one call."""
 IN_FLIGHT = 512
 """Entries of one session that may wait for their outcome."""
+NEWS_BYTES = 1 << 20
+"""Of tails in one answer: what more there is has to be asked for."""
 RATE_LIMITED = Weather("rate-limited", 100)
 
 
@@ -130,23 +133,41 @@ class Session:
 
     # --- waiting
 
-    async def changed(self, known: Mapping[str, int]) -> None:
+    async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
         while True:
             bell = self._relay.bell.next()
-            if self._news(known):
-                return
+            if changed := self._changed(known):
+                return await self._news(changed, known, heads)
             await bell.wait()
 
-    def _news(self, known: Mapping[str, int]) -> bool:
-        """Whether a log is longer than known, better witnessed than this session was told, or to be cosigned."""
-        now, news = self._relay.now(), False
+    def _changed(self, known: Mapping[str, int]) -> list[LiveLog]:
+        """Logs that are longer than known, better witnessed than this session was told, or to be cosigned."""
+        now, found = self._relay.now(), []
         for origin, log in self.access.visible().items():
             state = (log.size, log.witnessing.quorum)
             longer = origin in known and log.size > known[origin]
             if longer or self._told.get(origin) != state or self._cosigning.waiting(log, now):
                 self._told[origin] = state
-                news = True
-        return news
+                found.append(log)
+        return found
+
+    async def _news(self, changed: Sequence[LiveLog], known: Mapping[str, int], heads: Mapping[str, int]) -> News:
+        """What the node would ask for now. The directory comes first: what else there is may need it."""
+        tails, notes, more, weight = [], [], [], 0
+        for log in changed:
+            start = known.get(log.origin, log.size)
+            tail = None
+            if start < log.size and weight < NEWS_BYTES:
+                tail = await self.read(log.origin, start, MAX_RUN)
+            elif start < log.size:
+                more.append(log.origin)
+            if tail is not None:
+                tails.append(tail)
+                weight += tail.weight
+            note = await self.witnessed(log.origin)
+            if note is not None:
+                notes.append((log.origin, note))
+        return News(tuple(tails), tuple(notes), tuple(await self.offers(heads)), tuple(more))
 
 
 def blobs_of(relay: Desk) -> Blobs:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rsc_share import codec, names, shape
 from rsc_share.envelope.parts import HASH
-from rsc_share.session.frames import MAX_ITEMS, MAX_NOTE, Offer, Submission, Tail, read_outcome
+from rsc_share.session.frames import MAX_ITEMS, MAX_NOTE, News, Offer, Submission, Tail, read_outcome
 from rsc_share.session.table import MAX_MESSAGE, sizes
 
 MAX_RUN = 256
@@ -108,6 +108,10 @@ def _offers(value: Any) -> list[Offer]:
     return shape.each(Offer.from_wire, value, "offers", high=MAX_ITEMS)
 
 
+def _news(value: Any) -> News | None:
+    return shape.maybe(News.from_wire, value, "news")
+
+
 def _outcomes(value: Any) -> Any:
     return shape.each(read_outcome, value, "outcomes", low=1, high=MAX_RUN)
 
@@ -129,7 +133,7 @@ CALLS: Mapping[str, Form] = {
     "bodies": Form("ROUTINE", _asked(2, _log, _digests), _bodies, pairs),
     "offers": Form("IMMEDIATE", _asked(1, _heads), _offers, _wires),
     "cosign": Form("IMMEDIATE", _asked(3, _log, _number, _lines), _nothing, _same),
-    "changed": Form("IMMEDIATE", _asked(1, _heads), _nothing, _same),
+    "changed": Form("IMMEDIATE", _asked(2, _heads, _heads), _news, lambda news: news and news.wire()),
 }
 NAMES = tuple(CALLS)
 

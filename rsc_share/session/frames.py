@@ -133,6 +133,10 @@ class Bare:
 
     leaf: bytes
 
+    @property
+    def weight(self) -> int:
+        return len(self.leaf)
+
     def wire(self) -> list[Any]:
         return [self.leaf]
 
@@ -148,6 +152,11 @@ class Full:
     opening: Opening | None
     statements: tuple[tuple[str, Statement], ...]
     bodies: tuple[bytes, ...]
+
+    @property
+    def weight(self) -> int:
+        """Bytes of it, about."""
+        return len(self.entry) + sum(map(len, self.bodies))
 
     def wire(self) -> list[Any]:
         return [
@@ -190,6 +199,11 @@ class Tail:
     items: tuple[Item, ...]
     note: bytes
 
+    @property
+    def weight(self) -> int:
+        """Bytes of it, about."""
+        return len(self.note) + sum(item.weight for item in self.items)
+
     def wire(self) -> list[Any]:
         return [self.log, self.start, [item.wire() for item in self.items], self.note]
 
@@ -201,6 +215,39 @@ class Tail:
             shape.integer(start, where),
             tuple(read_item(item, where) for item in shape.items(items, where, high=MAX_ITEMS)),
             shape.blob(note, where, low=1, high=MAX_NOTE),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is new for one node since it said what it knows, so that it need not ask for each thing.
+
+    `tails` begin where the node said it stands; `notes` are the newest that k members cosigned, by log; `more` are logs
+    of which there is more than fits.
+    """
+
+    tails: tuple[Tail, ...] = ()
+    notes: tuple[tuple[str, bytes], ...] = ()
+    offers: tuple[Offer, ...] = ()
+    more: tuple[str, ...] = ()
+
+    def wire(self) -> list[Any]:
+        return [
+            [tail.wire() for tail in self.tails],
+            [list(note) for note in self.notes],
+            [offer.wire() for offer in self.offers],
+            list(self.more),
+        ]
+
+    @classmethod
+    def from_wire(cls, value: Any, where: str = "news") -> News:
+        tails, notes, offers, more = shape.row(value, where, 4)
+        pairs = [shape.row(note, where, 2) for note in shape.items(notes, where, high=MAX_ITEMS)]
+        return cls(
+            tuple(shape.each(Tail.from_wire, tails, where, high=MAX_ITEMS)),
+            tuple((names.origin(log, where), shape.blob(note, where, low=1, high=MAX_NOTE)) for log, note in pairs),
+            tuple(shape.each(Offer.from_wire, offers, where, high=MAX_ITEMS)),
+            tuple(names.origin(log, where) for log in shape.items(more, where, high=MAX_ITEMS)),
         )
 
 

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from rsc_share.session.frames import Offer, Outcome, Submission, Tail
+from rsc_share.session.frames import News, Offer, Outcome, Submission, Tail
+
+NOWHERE: Mapping[str, int] = {}
+"""Sizes cosigned by who has cosigned nothing."""
+
+
+class Feed(Protocol):
+    """The part of a port that reads."""
+
+    async def read(self, log: str, start: int, limit: int) -> Tail | None: ...
+
+    async def witnessed(self, log: str) -> bytes | None: ...
+
+    async def bodies(self, log: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]: ...
+
+    async def offers(self, heads: Mapping[str, int]) -> list[Offer]: ...
 
 
 class RelayPort(Protocol):
@@ -67,6 +82,7 @@ class RelayPort(Protocol):
         """Hand in cosignature lines (C2SP signed note lines) for the checkpoint of `size`."""
         ...
 
-    async def changed(self, known: Mapping[str, int]) -> None:
-        """Return when some log is larger, better witnessed or due for cosigning again, compared with `known` sizes."""
+    async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
+        """Return when some log is larger, better witnessed or due for cosigning again, compared with `known` sizes:
+        what `read`, `witnessed` and `offers(heads)` would say of those logs. None: ask them, something is new."""
         ...

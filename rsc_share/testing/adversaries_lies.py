@@ -11,7 +11,8 @@ from rsc_share.log.cosignature import cosign_ed25519
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.note import Note, NoteSignature, parse_signatures
 from rsc_share.rulebook.witnesses import witness_name
-from rsc_share.session.frames import Bare, Full, Item, Offer, Outcome, Submission, Tail
+from rsc_share.session.frames import Bare, Full, Item, News, Offer, Outcome, Submission, Tail
+from rsc_share.session.port import NOWHERE
 from rsc_share.testing.adversaries_pen import Forged
 from rsc_share.testing.adversaries_relay import CheatingRelay, Lie
 from rsc_share.testing.framework import Framework
@@ -174,8 +175,8 @@ class Branch(Lie):
             return
         self._lines[size] = [signature for line in lines for signature in parse_signatures(line)]
 
-    async def changed(self, known: Mapping[str, int]) -> None:
-        await super().changed({log: size for log, size in known.items() if log != self.log})
+    async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
+        return await super().changed({log: size for log, size in known.items() if log != self.log}, heads)
 
 
 class Fork(Branch):
@@ -229,8 +230,8 @@ class Freeze(Lie):
         self.taken.extend(entries)
         return await super().submit(log, entries)
 
-    async def changed(self, known: Mapping[str, int]) -> None:
-        await super().changed({log: size for log, size in known.items() if log != self.log})
+    async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
+        return await super().changed({log: size for log, size in known.items() if log != self.log}, heads)
 
 
 class BackDate:

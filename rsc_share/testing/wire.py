@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rsc_share.errors import Unavailable
-from rsc_share.session.frames import Offer, Outcome, Submission, Tail
-from rsc_share.session.port import RelayPort
+from rsc_share.errors import RscError, Unavailable
+from rsc_share.node.connect import Dialled
+from rsc_share.session.frames import News, Offer, Outcome, Submission, Tail
+from rsc_share.session.port import NOWHERE, RelayPort
 
 
 class RelayControl:
@@ -35,6 +36,15 @@ class Wire:
 
     def _check(self) -> None:
         self._control.check(self.member)
+
+    @property
+    def failure(self) -> RscError | None:
+        """Why nobody is reached, as a connection says it."""
+        try:
+            self._check()
+        except Unavailable as error:
+            return error
+        return self.port.failure if isinstance(self.port, Dialled) else None
 
     async def logs(self) -> Mapping[str, int]:
         self._check()
@@ -80,6 +90,8 @@ class Wire:
         self._check()
         await self.port.cosign(log, size, lines)
 
-    async def changed(self, known: Mapping[str, int]) -> None:
+    async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
+        """Never says what is new: that is asked for, of whoever sits on the line."""
         self._check()
-        await self.port.changed(known)
+        await self.port.changed(known, heads)
+        return None

@@ -110,7 +110,7 @@ def _questions() -> list[bytes]:
         _of("bodies", [LOG, [HASH]]),
         _of("offers", [{LOG: 1}]),
         _of("cosign", [LOG, 1, [b"line"]]),
-        _of("changed", [{LOG: 1}]),
+        _of("changed", [{LOG: 1}, {LOG: 1}]),
     ]
 
 
@@ -125,6 +125,8 @@ def _replies() -> list[bytes]:
         _of("bodies", [[HASH, b"body"]]),
         _of("bodies", [[HASH, b"body"], [HASH, b"body"]]),
         _of("offers", [[LOG, 0, b"note", 1, [HASH]]]),
+        _of("changed", None),
+        _of("changed", [[[LOG, 0, [[HASH]], b"note"]], [[LOG, b"note"]], [[LOG, 0, b"note", 1, [HASH]]], [LOG]]),
         _of("cosign", None),
         _of("cosign", 1),
     ]

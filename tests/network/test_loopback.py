@@ -154,7 +154,7 @@ async def test_calls_under_way_end_with_the_session(fw: LoopbackFramework) -> No
     link = net(fw, "EST")._link
 
     async def news() -> None:
-        await link.call("changed", codec.pack([{MAIN: 1 << 40}]), "ROUTINE")
+        await link.call("changed", codec.pack([{MAIN: 1 << 40}, {}]), "ROUTINE")
 
     waiting = asyncio.create_task(again_and_again(news))
     await asyncio.sleep(0)

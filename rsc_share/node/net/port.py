@@ -12,7 +12,8 @@ from rsc_share.node.connect import Pins
 from rsc_share.node.net.blobs import BlobClient
 from rsc_share.node.net.link import Link
 from rsc_share.session.calls import CALLS, Own, pairs, read_answer
-from rsc_share.session.frames import Logged, Offer, Outcome, Submission, Tail, Weather
+from rsc_share.session.frames import Logged, News, Offer, Outcome, Submission, Tail, Weather
+from rsc_share.session.port import NOWHERE
 
 RUN_BYTES = 2 << 20
 """Bytes of a run in one call; a longer run goes in several, one after the other."""
@@ -114,17 +115,20 @@ class NetPort:
     async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:
         await self._call("cosign", log, size, list(lines))
 
-    async def changed(self, known: Mapping[str, int]) -> None:
+    async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
         """While there is no session: return when there is one again, which is news, too.
 
         Whatever ended it: who asks again at once would ask for ever.
         """
+        self._link.heads = dict(heads)
         try:
-            await self._call("changed", dict(known))
+            news: News | None = await self._call("changed", dict(known), dict(heads))
         except RscError:
             if self._link.is_open:
                 raise
             await self._link.opened()
+            return None
+        return news
 
 
 def _runs(entries: Sequence[Submission]) -> list[list[Submission]]:

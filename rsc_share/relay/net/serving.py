@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -54,6 +55,8 @@ class Serving:
         self._waiting: list[Called] = []
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._running = 0
+        self._watching: int | None = None
+        """The call that waits for news: one is no work, more of them are."""
         self._ended: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
 
     # --- before anybody has proved anything
@@ -144,19 +147,23 @@ class Serving:
     def _begin(self, session: Session) -> None:
         """Start what may start: a few at once, and none while its node leaves its answers lying."""
         for call in list(self._waiting):
-            works = call.name != WAITS
+            works = call.name != WAITS or self._watching is not None
             if works and (self._running >= RUNNING or self.side.backlog >= BACKLOG):
                 continue
             self._waiting.remove(call)
             self._running += works
+            if not works:
+                self._watching = call.id
             task = asyncio.create_task(self._answer(session, call))
             self._tasks[call.id] = task
-            task.add_done_callback(lambda task, call=call: self._over(session, call, task))  # type: ignore[misc]
+            task.add_done_callback(partial(self._over, session, call, works))
 
-    def _over(self, session: Session, call: Called, task: asyncio.Task[None]) -> None:
+    def _over(self, session: Session, call: Called, works: bool, task: asyncio.Task[None]) -> None:
         if self._tasks.get(call.id) is task:  # a node may use the id of a cancelled call again
             del self._tasks[call.id]
-        self._running -= call.name != WAITS
+        self._running -= works
+        if not works:
+            self._watching = None
         if not self._gone:
             self._begin(session)
         self._wake.set()

@@ -69,6 +69,7 @@ def _conversation(hello: Hello, greeting: Greeting) -> list[tuple[str, Frame]]:
     heads = welcome({LOG: (41, seeded("head", 32), 96)})
     sizes = codec.pack({LOG: 97})
     read = codec.pack([LOG, 97, 256])
+    changed = codec.pack([{LOG: 97}, {LOG: 12}])
     refused = Fault.of(Refused("unknown-log", "no log of that name", row=2, log=f"{HOST}/regional/x"))
     over = Fault.of(Refused("revoked", f"{NODE} is revoked", row=3, node=NODE))
     return [
@@ -83,7 +84,7 @@ def _conversation(hello: Hello, greeting: Greeting) -> list[tuple[str, Frame]]:
         ("node", Call(3, "witnessed", "IMMEDIATE", 2 + len(LOG), codec.pack([LOG])[:10])),
         ("node", More(3, codec.pack([LOG])[10:])),
         ("relay", Failed(3, refused)),
-        ("node", Call(4, "changed", "IMMEDIATE", len(codec.pack([{LOG: 97}])), codec.pack([{LOG: 97}]))),
+        ("node", Call(4, "changed", "IMMEDIATE", len(changed), changed)),
         ("node", Cancel(4)),
         ("relay", Failed(4, Fault("unavailable", "cancelled", "cancelled", "", {"retry_after_ms": None}))),
         ("node", Credit(300_000)),

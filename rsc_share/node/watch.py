@@ -1,0 +1,68 @@
+"""Waiting for something to do: one question to every relay is always open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from rsc_share.errors import RscError
+from rsc_share.node.engine import Engine
+from rsc_share.session.frames import News
+
+IDLE_SECONDS = 1.0
+"""The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
+
+
+class Watch:
+    """Keeps `changed` open at every port of an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._asked: dict[str, asyncio.Future[News | None]] = {}
+        self._failed: set[str] = set()
+        """Relays that are not asked again before a second is over: what fails at once would be asked for ever."""
+
+    async def rest(self, work: asyncio.Event) -> Mapping[str, News] | None:
+        """Until `work` is set, a relay has news, or a second is over. What is new by relay; None: ask for it."""
+        self._ask()
+        nudged = asyncio.ensure_future(work.wait())
+        waits: set[asyncio.Future[Any]] = {nudged, *self._asked.values()}
+        try:
+            done, _ = await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            nudged.cancel()
+        if not done:
+            self._failed.clear()
+            return None
+        return self._answers()
+
+    def _ask(self) -> None:
+        sizes, heads = self._engine.sizes(), self._engine.witness.sizes()
+        for host, port in self._engine.ports.items():
+            if host not in self._asked and host not in self._failed:
+                self._asked[host] = asyncio.ensure_future(port.changed(sizes, heads))
+
+    def _answers(self) -> Mapping[str, News] | None:
+        found: dict[str, News] = {}
+        ask = False
+        for host, asked in list(self._asked.items()):
+            if not asked.done():
+                continue
+            del self._asked[host]
+            error = None if asked.cancelled() else asked.exception()
+            if error is not None and not isinstance(error, RscError):
+                raise error
+            if error is not None:
+                self._failed.add(host)  # the next turn says why, where somebody waits for it
+            news = None if error is not None or asked.cancelled() else asked.result()
+            if news is None:
+                ask = True
+            else:
+                found[host] = news
+        return None if ask else found
+
+    async def aclose(self) -> None:
+        for asked in self._asked.values():
+            asked.cancel()
+        await asyncio.gather(*self._asked.values(), return_exceptions=True)
