@@ -8,13 +8,13 @@ existence must not be known belongs into a message of its own.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 
 from rsc_share.codec import pack, unpack
@@ -32,6 +32,7 @@ MAX_LIST = 4096
 MAX_PORTIONS = 255
 """With portion 0 that is 256 entries: what one signature covers."""
 # Steps of a place that may stand in an error: a sender's map key could be content, or carry a line break into a log.
+_CONTAINERS = (list, tuple, dict)
 _PLAIN = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 
 
@@ -56,7 +57,7 @@ def split(body: Body, label: str | Label) -> list[PortionDraft]:
     drafts = [PortionDraft(label, write_payload(frame, body.TYPE))]
     for index, (own, value) in enumerate(collector.found, 1):
         drafts.append(PortionDraft(own or label, write_payload(value, f"{body.TYPE} portion {index}")))
-    if portion_count(drafts[0].payload) != len(collector.found):
+    if _count(frame, "portion 0") != len(collector.found):
         raise LocalError(f"a field of {body.TYPE} is called {MARK}", advice="rename it")
     return drafts
 
@@ -94,7 +95,8 @@ def write_payload(value: Any, where: str) -> bytes:
     """Canonical msgpack of a JSON value that `read_payload` will take. Raises `LocalError` with the place."""
     try:
         data = pack(value)
-        read_payload(data, where)
+        if len(data) > MAX_PAYLOAD or not _is_json(value):
+            read_payload(data, where)  # says what is wrong
     except UnicodeEncodeError:
         raise LocalError(f"{where}: a text holds half a surrogate pair, which UTF-8 cannot spell") from None
     except LocalError as error:
@@ -110,7 +112,7 @@ def read_payload(data: bytes, where: str) -> Any:
         value = unpack(data, max_size=MAX_PAYLOAD, max_items=MAX_LIST)
     except RemoteError as error:
         raise RemoteError(f"{where}: {error.what}", code="bad-body", where=where) from None
-    if any(type(item) is bytes for item, _ in _walk(value, "")):
+    if not _is_json(value):
         raise RemoteError(f"{where}: holds msgpack bin, which no JSON form has", code="bad-body", where=where)
     return value
 
@@ -118,7 +120,7 @@ def read_payload(data: bytes, where: str) -> Any:
 def _validate(kind: type[B], value: Any, arrived: Arrived) -> B:
     """JSON mode, so that a strict model reads back the times, numbers and bytes it wrote as text."""
     try:
-        return kind.model_validate_json(json.dumps(value), context=arrived, extra="allow")
+        return kind.model_validate_json(msgspec.json.encode(value), context=arrived, extra="allow")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"] if _PLAIN.fullmatch(str(part)))
@@ -167,8 +169,38 @@ def _walk(value: Any, path: str) -> Iterator[tuple[Any, str]]:
             yield from _walk(inner, f"{path}[{index}]")
 
 
+def _is_json(value: Any) -> bool:
+    """Whether no bytes stand anywhere in it, and no list or map is longer than a payload may hold."""
+    level = [value]
+    while level:
+        item = level.pop()
+        kind = type(item)
+        if kind is bytes or (kind in _CONTAINERS and len(item) > MAX_LIST):
+            return False
+        if kind is dict:
+            level.extend(item.values())
+        elif kind in _CONTAINERS:
+            level.extend(item)
+    return True
+
+
+def _has_marks(frame: Any) -> bool:
+    level = [frame]
+    while level:
+        item = level.pop()
+        if type(item) is dict:
+            if MARK in item:
+                return True
+            level.extend(item.values())
+        elif type(item) in _CONTAINERS:
+            level.extend(item)
+    return False
+
+
 def _count(frame: Any, where: str) -> int:
     """The number of marks, after checking that they are 1..n, once each, and nothing but a mark."""
+    if not _has_marks(frame):  # as most messages are
+        return 0
     marks = []
     for item, path in _walk(frame, ""):
         if type(item) is dict and MARK in item:

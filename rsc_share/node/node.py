@@ -132,7 +132,6 @@ class Node:
     def nudge(self) -> None:
         """Something may have to be done: the background task looks again."""
         self._work.set()
-        self._files.set()
 
     def raise_if_closed(self) -> None:
         if self._closed:
@@ -189,6 +188,8 @@ class Node:
             while True:
                 self._work.clear()
                 await self.drain(news)
+                if any(line.uploads.waiting for line in self.engine.lines.values()):
+                    self._files.set()
                 news = await watch.rest(self._work)
 
 

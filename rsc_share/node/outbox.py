@@ -133,6 +133,11 @@ class Outbox:
         """Items whose blobs the relay does not have yet, FLASH first, oldest first."""
         return _urgent(item for item in self._queued if not item.uploaded)
 
+    @property
+    def uploading(self) -> bool:
+        """Whether there are any."""
+        return any(not item.uploaded for item in self._queued)
+
     def drop(self, items: Iterable[Item]) -> None:
         """Gone for good: withdrawn, failed, or logged by another way."""
         gone = self._unqueue(items)

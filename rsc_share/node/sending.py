@@ -11,6 +11,7 @@ from rsc_share.envelope.entry import Signed, UnverifiedEntry
 from rsc_share.envelope.parts import Head, Ref
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.log import proofs
+from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.book import OutboxBook
 from rsc_share.node.delivery import Addressed, Deliveries
@@ -33,6 +34,20 @@ REDO = frozenset(
 )
 """Refusals that may pass once the node has caught up: numbered, granted and signed again."""
 REGRANT = frozenset({"under-granted", "over-granted", "dead-grant", "policy-denied"})
+
+
+class _Shown:
+    """The notes of one answer: all its receipts name the same one or two."""
+
+    def __init__(self, log: str, view: DirectoryView, now: int) -> None:
+        self._log, self.view, self._now = log, view, now
+        self._opened: dict[bytes, Checkpoint] = {}
+
+    def checkpoint(self, note: bytes) -> Checkpoint:
+        """Raises `RemoteError` for one that is not signed by the log."""
+        if note not in self._opened:
+            self._opened[note] = open_witnessed(note, self.view, self._log, self._now).checkpoint
+        return self._opened[note]
 
 
 class Sending:
@@ -136,9 +151,10 @@ class Sending:
         unknown = 0
         again: list[Item] = []
         refused = False
+        shown = _Shown(self._log, view, self._world.now())
         for row, outcome in zip(sent, outcomes, strict=True):
             if isinstance(outcome, Logged) and not refused and not unknown:
-                self._logged(row, outcome, view)
+                self._logged(row, outcome, shown)
             elif isinstance(outcome, Turned):
                 self._turned(row, outcome, view, again)
                 refused = True
@@ -160,13 +176,13 @@ class Sending:
         self._ours.discard(row.header_hash)
         self._signed_row.touch()
 
-    def _logged(self, row: Sent, outcome: Logged, view: DirectoryView) -> None:
+    def _logged(self, row: Sent, outcome: Logged, shown: _Shown) -> None:
         now = self._world.now()
         signed = Signed.parse(row.submission.header, row.submission.block)
         entry = UnverifiedEntry.stamped(signed, outcome.stamp)
-        checkpoint = open_witnessed(outcome.note, view, self._log, now).checkpoint
+        checkpoint = shown.checkpoint(outcome.note)
         proofs.verify_inclusion(outcome.index, checkpoint.size, entry.leaf, outcome.proof, checkpoint.root)
-        skew = view.parameters.skew
+        skew = shown.view.parameters.skew
         if not self.outbox.submitted_at - skew <= outcome.stamp.logged_at <= now + skew:
             # Not a refusal of the receipt: the entry is in the tree. But its date is not ours to share silently.
             what = "the relay's receipt is dated off this node's clock"

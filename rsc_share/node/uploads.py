@@ -25,7 +25,7 @@ class Uploads:
 
     @property
     def waiting(self) -> bool:
-        return bool(self._outbox.uploads())
+        return self._outbox.uploading
 
     async def carry(self, port: RelayPort) -> bool:
         """Hand in what waits, the most urgent first. True if an item may leave now, or will never leave.
