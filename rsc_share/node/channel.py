@@ -116,8 +116,8 @@ class Channel:
             await self._attaching.prepare(made, progress)
             self._check_keys(made)  # others published meanwhile
         found = [self._queue(composition) for composition in made]
+        self.nudge()  # signed at once, it is made durable with its signature and leaves a write earlier
         await self.durable()
-        self.nudge()
         return found
 
     def submission(self, which: str | UUID) -> Submission:

@@ -25,13 +25,17 @@ from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf, Store
 from rsc_share.node.told import NOTHING, Told
 from rsc_share.node.trust import Trust
-from rsc_share.node.witness import Reader, Witness
+from rsc_share.node.witness import AGAIN, Reader, Witness
 from rsc_share.session.frames import News, Offer
 from rsc_share.session.port import Feed, RelayPort
 
 IDENTITY_ROW = 3
+IDLE_SECONDS = 1.0
+"""The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
 MOST_RETRY_SECONDS = 60.0
 """What a relay asks for is not proved: attachments are offered again after so long."""
+SOON = 50
+"""ms between two cosignatures of one log by a node at work: each costs a sync that a message may wait for."""
 KeepEvidence = Callable[[str, Mapping[str, bytes]], Path | None]
 
 
@@ -71,6 +75,11 @@ class Engine:
         """Seconds that a relay asked for before attachments are offered to it again."""
         self._cut_off = False
         self._moved = False
+        self._gap = 0
+        self._put_off: dict[str, dict[str, Offer]] = {}
+        """Offers that came too soon after the one before, by host and log."""
+        self.pause: float | None = None
+        """Seconds until one of those is to be looked at again."""
         self._ask = True
         """Whether the next turn asks for everything: after a start, a failure, or a log that is new here."""
         for host, port in ports.items():
@@ -126,9 +135,14 @@ class Engine:
         ports: dict[str, Feed] = dict(self.ports)
         if news is not None and not asks:
             ports = {host: Told(port, news.get(host, NOTHING)) for host, port in self.ports.items()}
+        self._gap = AGAIN if self._moved else (0 if news is None else SOON)
+        self.pause = None
         moved = await self._turn(ports)
         self._moved = moved
-        await self.store.commit()
+        if news is None:
+            await self.store.commit()
+        else:
+            self.store.flush()  # whoever must not go on before it is durable waits for that
         await self.store.rotate(self.world.now())
         return moved
 
@@ -258,9 +272,21 @@ class Engine:
     async def _cosign(self, ports: Mapping[str, Feed]) -> bool:
         moved = False
         for host, port in self.ports.items():
-            for offer in await ports[host].offers(self.witness.sizes()):
-                moved = await self._answer(port, offer) or moved
+            offers = {offer.log: offer for offer in await ports[host].offers(self.witness.sizes())}
+            put_off = self._put_off.pop(host, {})
+            for offer in ({**put_off, **offers}).values():
+                if not self._too_soon(host, offer):
+                    moved = await self._answer(port, offer) or moved
         return moved
+
+    def _too_soon(self, host: str, offer: Offer) -> bool:
+        """Whether an offer waits because its log was cosigned a moment ago. It is kept: nobody makes it again."""
+        wait = self.witness.last(offer.log) + self._gap - self.world.now()
+        if not 0 < wait <= self._gap:  # a clock that was set back must not put it off for hours
+            return False
+        self._put_off.setdefault(host, {})[offer.log] = offer
+        self.pause = min(wait / 1000, self.pause or IDLE_SECONDS)
+        return True
 
     async def _answer(self, port: RelayPort, offer: Offer) -> bool:
         """Cosign one offer. A bad one is told, and does not keep the others from being answered."""
@@ -272,7 +298,7 @@ class Engine:
             return False
         reader = self._reader(offer.log)
         try:
-            lines = self.witness.answer(offer, view, reader, now, busy=self._moved)
+            lines = self.witness.answer(offer, view, reader, now)
         except Misbehaviour as error:
             self._misbehaved(offer.log, error, {"note": offer.note})
             return False

@@ -15,10 +15,10 @@ from rsc_share.messages import STANDARD, Body, Registry
 from rsc_share.node.alarms import Alarm
 from rsc_share.node.backup import write_backup
 from rsc_share.node.channel import Channel
-from rsc_share.node.engine import Engine
+from rsc_share.node.engine import IDLE_SECONDS, Engine
 from rsc_share.node.home import Home
 from rsc_share.node.unlock import Source, Unlock
-from rsc_share.node.watch import IDLE_SECONDS, Watch
+from rsc_share.node.watch import Watch
 from rsc_share.session.frames import News
 
 CLOSE_SECONDS = 5.0

@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rsc_share.errors import RscError
-from rsc_share.node.engine import Engine
+from rsc_share.node.engine import IDLE_SECONDS, Engine
 from rsc_share.session.frames import News
-
-IDLE_SECONDS = 1.0
-"""The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
 
 
 class Watch:
@@ -28,11 +25,14 @@ class Watch:
         self._ask()
         nudged = asyncio.ensure_future(work.wait())
         waits: set[asyncio.Future[Any]] = {nudged, *self._asked.values()}
+        pause = self._engine.pause
         try:
-            done, _ = await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                waits, timeout=IDLE_SECONDS if pause is None else pause, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             nudged.cancel()
-        if not done:
+        if not done and pause is None:
             self._failed.clear()
             return None
         return self._answers()

@@ -35,7 +35,7 @@ class Reader(Protocol):
 
 
 AGAIN = 250
-"""ms before the same tree is cosigned again, or another one while there is much to do."""
+"""ms before the same tree is cosigned again, and between two trees of one log while there is much to do."""
 PQ_EVERY = 10 * 60_000
 """ms between ML-DSA-44 cosignatures of one log."""
 
@@ -61,13 +61,16 @@ class Witness:
     def sizes(self) -> dict[str, int]:
         return {log: head.size for log, head in self.heads.items()}
 
-    def answer(
-        self, offer: Offer, view: DirectoryView, reader: Reader | None, now: int, *, busy: bool = False
-    ) -> list[bytes]:
+    def last(self, log: str) -> int:
+        """When a log was cosigned last (ms); 0 for never."""
+        head = self.heads.get(log)
+        return 0 if head is None else head.time
+
+    def answer(self, offer: Offer, view: DirectoryView, reader: Reader | None, now: int) -> list[bytes]:
         """Cosignature lines for an offer, or none where the time to answer has not come.
 
-        The caller makes the store durable before a line leaves. While the node is `busy` a log is cosigned every
-        250 ms, and at once when it goes idle: a line says more the later it is made, and each costs a sync.
+        The caller makes the store durable before a line leaves, and asks the less often the more there is to do: a
+        line says more the later it is made, and each costs a sync.
 
         Raises `Misbehaviour` (equivocation) for a tree that contradicts one seen before, `RemoteError` for a bad offer.
         """
@@ -78,7 +81,7 @@ class Witness:
         size, root = found.checkpoint.size, found.checkpoint.root
         head = self.heads.get(offer.log)
         same = head is not None and (head.size, head.root) == (size, root)
-        if head is not None and (same or busy) and now - head.time < AGAIN:
+        if head is not None and same and now - head.time < AGAIN:
             return []  # a relay that asks without end gets no work without end
         if head is None and size > 0 and (reader is None or self._lost) and not self._others(found, view):
             return []

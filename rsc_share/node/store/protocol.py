@@ -98,6 +98,10 @@ class Store(Protocol):
         """Key and value of every row of one room and log, by rising key."""
         ...
 
+    def flush(self) -> None:
+        """Begin to make what is staged durable; `commit` waits for it, and says what went wrong."""
+        ...
+
     async def commit(self) -> None:
         """Return when everything staged so far is durable. Raises `StorageError`: the node must stop."""
         ...

@@ -20,6 +20,9 @@ from rsc_share.node.store.table import DATABASE, Table, failed, merged
 
 KEY_FILE: Final = "keys"
 HOUR: Final = 3_600_000
+ROUNDS: Final = 4
+"""Rounds of the loop before a write begins: who is awake may add to it, and a message is signed in the write that makes
+it durable."""
 FOLD: Final = 64
 """Rows that a commit folds into the table beside as many as it brings, where too many wait."""
 
@@ -108,15 +111,19 @@ class SqliteStore:
 
     # --- durability
 
+    def flush(self) -> None:
+        if self._flushing is None and self._durable < self._made and self._broken is None:
+            self._flushing = asyncio.create_task(self._flush())
+
     async def commit(self) -> None:
         wanted = self._made
         while self._durable < wanted:
             if self._broken is not None:
                 raise self._broken
-            if self._flushing is None:
-                self._flushing = asyncio.create_task(self._flush())
-            # Cancelling a wait changes nothing: whoever else waits for the same write goes on waiting.
-            await asyncio.shield(self._flushing)
+            self.flush()
+            if self._flushing is not None:
+                # Cancelling a wait changes nothing: whoever else waits for the same write goes on waiting.
+                await asyncio.shield(self._flushing)
         if self._broken is not None:
             raise self._broken
 
@@ -127,6 +134,8 @@ class SqliteStore:
         thread that asks for the interpreter once for every row waits for a busy loop once for every row.
         """
         async with self._one_writer:
+            for _ in range(ROUNDS):
+                await asyncio.sleep(0)
             self._stage()
             leaving, upto = self._layers.leave(), self._made
             try:
