@@ -9,6 +9,7 @@ from pathlib import Path
 from rsc_share import names
 from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
 from rsc_share.crypto.signing import VerifyCache
+from rsc_share.envelope.parts import Head
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, StorageError, Unavailable
 from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
@@ -236,10 +237,16 @@ class Engine:
 
     async def _cosign(self) -> bool:
         moved = False
-        for port in self.ports.values():
-            for offer in await port.offers(self.witness.sizes()):
+        for host, port in self.ports.items():
+            for offer in await port.offers(self.witness.sizes(), self._shown(host)):
                 moved = await self._answer(port, offer) or moved
         return moved
+
+    def _shown(self, host: str) -> dict[str, Head]:
+        """The largest tree that each log of a relay has signed, as far as this node was shown."""
+        newest = {self.directory_log: self.trust.newest.head}
+        newest |= {log: line.follower.newest.head for log, line in self.lines.items()}
+        return {log: head for log, head in newest.items() if head is not None and log.partition("/")[0] == host}
 
     async def _answer(self, port: RelayPort, offer: Offer) -> bool:
         """Cosign one offer. A bad one is told, and does not keep the others from being answered."""

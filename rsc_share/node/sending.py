@@ -17,6 +17,7 @@ from rsc_share.node.delivery import Addressed, Deliveries
 from rsc_share.node.dispatch import MAX_ENTRIES, Dispatch, Standing
 from rsc_share.node.elsewhere import CLONED, ROLLED_BACK, elsewhere, not_ours
 from rsc_share.node.identity import Identity, World
+from rsc_share.node.newest import Newest
 from rsc_share.node.outbox import Item, Outbox, Sent
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.ticket import Place, Ticket
@@ -64,6 +65,7 @@ class Sending:
         self._refused: dict[bytes, int] = dict(shelf.rows(Room.REFUSED))
         """Number by header hash of what the log has refused with its signature."""
         self._placed: set[bytes] = set()
+        self.newest = Newest(shelf)
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
         self._load()
@@ -157,6 +159,7 @@ class Sending:
         entry = UnverifiedEntry.stamped(signed, outcome.stamp)
         checkpoint = open_witnessed(outcome.note, view, self._log, now).checkpoint
         proofs.verify_inclusion(outcome.index, checkpoint.size, entry.leaf, outcome.proof, checkpoint.root)
+        self.newest.take(outcome.note, checkpoint)
         skew = view.parameters.skew
         if not self.outbox.submitted_at - skew <= outcome.stamp.logged_at <= now + skew:
             # Not a refusal of the receipt: the entry is in the tree. But its date is not ours to share silently.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rsc_share.errors import Unavailable
 from rsc_share.session.frames import Offer, Outcome, Submission, Tail
-from rsc_share.session.port import RelayPort
+from rsc_share.session.port import NOTHING, RelayPort, Shown
 
 
 class RelayControl:
@@ -72,9 +72,9 @@ class Wire:
         self._check()
         return await self.port.blob_read(log, digest, start, stop)
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
         self._check()
-        return await self.port.offers(heads)
+        return await self.port.offers(heads, shown)
 
     async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:
         self._check()
