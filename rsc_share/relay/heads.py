@@ -49,11 +49,11 @@ async def proved(outside: OutsideHeads, log: str, size: int, tree: LogTree, *, r
     `StorageError`: `rolled-back` for a store that lacks something, `no-outside-head` where nobody said `restored`.
     """
     head = outside.read(log)
+    if head is None and restored:
+        return False
     if head is None and size == 0:
         return True
     if head is None:
-        if restored:
-            return False
         what = f"the store holds {size} entries of {log}, and no outside head says that it is not an old copy"
         advice = (
             "put the folder `heads` back; if it is lost, start once with --restored: every node has to answer first"

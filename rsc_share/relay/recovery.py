@@ -9,12 +9,15 @@ from rsc_share.relay.heads import Signed, rolled_back
 from rsc_share.relay.live import LiveLog, State
 
 
-def recovered(log: LiveLog, view: DirectoryView, now: int) -> bool:
-    """Whether k members vouch that what they saw is a prefix of what is here, and for a restored store all readers."""
-    if view.log(log.origin) is None:
+def recovered(log: LiveLog, counting: DirectoryView, newest: DirectoryView, now: int) -> bool:
+    """Whether k members vouch that what they saw is a prefix of what is here, and for a restored store all readers.
+
+    Votes are counted by the witnessed directory, readers by all that is logged: here to ask more is to be careful.
+    """
+    if counting.log(log.origin) is None:
         return False
-    vouching = log.witnessing.vouching & set(view.witnesses(now, log.origin))
-    return len(vouching) >= view.charter.witness_quorum and not missed(log, view, now)
+    vouching = log.witnessing.vouching & set(counting.witnesses(now, log.origin))
+    return len(vouching) >= counting.charter.witness_quorum and not missed(log, newest, now)
 
 
 def missed(log: LiveLog, view: DirectoryView, now: int) -> list[str]:

@@ -257,9 +257,8 @@ class Relay:
 
     def recover(self, log: LiveLog) -> None:
         """`ready` once k members have vouched that what they saw of this log is a prefix of what is here."""
-        if log.state is not State.RECOVERING or not recovered(
-            log, self.counting_view(log.origin, log.size), self.now()
-        ):
+        counting = self.counting_view(log.origin, log.size)
+        if log.state is not State.RECOVERING or not recovered(log, counting, self.view, self.now()):
             return
         try:
             log.prove()
@@ -272,7 +271,7 @@ class Relay:
     def missed(self) -> dict[str, list[str]]:
         """By restored log: the nodes it still waits for."""
         now = self.now()
-        found = {origin: missed(log, self.counting_view(origin, log.size), now) for origin, log in self.logs.items()}
+        found = {origin: missed(log, self.view, now) for origin, log in self.logs.items()}
         return {origin: nodes for origin, nodes in found.items() if nodes}
 
     # --- time and failure

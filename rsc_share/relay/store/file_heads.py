@@ -20,7 +20,7 @@ from pathlib import Path
 from rsc_share import names
 from rsc_share.durable import sync_folder
 from rsc_share.errors import StorageError
-from rsc_share.relay.heads import Signed
+from rsc_share.relay.heads import PUT_BACK, Signed
 
 SLOT = 4_096
 SLOTS = 3
@@ -91,6 +91,9 @@ class FileHeads:
             advice = "put the folder `heads` back; if it is lost, remove this file and start once with --restored"
             raise StorageError(f"{path} is damaged, or of another log", code="heads", advice=advice)
         newest = max(heads, key=lambda slot: heads[slot].size)
+        if any(head.size == heads[newest].size and head != heads[newest] for head in heads.values()):
+            what = f"{log} signed two trees of {heads[newest].size} entries"
+            raise StorageError(what, code="rolled-back", advice=PUT_BACK, log=log)
         self._close(log)
         self._files[log] = _File(descriptor, heads[newest], (newest + 1) % SLOTS, newest)
         return heads[newest]
