@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from cli_world import Founders
 from fault_child import PATIENCE, Child
 from fault_heard import Heard
+from fault_netns import Namespace
 from fault_proxy import Proxy
 from relay_process import DURABLE, PROGRAM, folder_of, home_of
 
@@ -39,6 +41,8 @@ class World:
         self.program = ["-c", PROGRAM]
         """How the relay is run: tests that take its syncs away have another way."""
         self.environment: dict[str, str] = {}
+        self.prefixes: dict[str, Sequence[str]] = {}
+        """What some nodes are run by: in a namespace of their own."""
         self.port = self.health = 0
         self.seconds = 0.0
         """How long the killing took, if the test says."""
@@ -96,7 +100,11 @@ class World:
         numbers = (heard.waiting, heard.first, self.rates.get(code, 0))
         command = [NODE, str(self.homes[code]), str(self.founders.secret), CHANNEL, *map(str, numbers)]
         self.children[code] = await Child.started(
-            command, self._hear(heard.hear), self.folder / f"{code}.err", self.environment
+            command,
+            self._hear(heard.hear),
+            self.folder / f"{code}.err",
+            self.environment,
+            self.prefixes.get(code, ()),
         )
         if opened:
             await self.until(lambda: heard.lives > lives, f"open: {code}")
@@ -146,7 +154,7 @@ class World:
 def fixed_ports(world: World) -> None:
     """The relay comes back where it was."""
     config = world.relay_folder / "relay.toml"
-    text = config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{world.port}"')
+    text = re.sub(r'listen = "(.*):0"', rf'listen = "\1:{world.port}"', config.read_text())
     config.write_text(text)
 
 
@@ -161,21 +169,24 @@ async def world(
     environment: Mapping[str, str] | None = None,
     at: Mapping[str, Path] | None = None,
     settings: Mapping[str, str] | None = None,
-    through: tuple[Proxy, Collection[str]] | None = None,
+    through: tuple[Proxy | Namespace, Collection[str]] | None = None,
 ) -> AsyncIterator[World]:
     """Founded and flowing. `at`: where the folders of some are; `settings`: replacements in `relay.toml`; `through`: a
     line for some of the nodes that the test can cut."""
     at = at or {}
     made = World(founders, folder, random.Random(f"{seed}"), rates)  # noqa: S311 - for moments, not for keys
     made.program, made.environment = program or made.program, dict(environment or {})
-    made.relay_folder = folder_of(founders, at.get("relay", folder), **DURABLE, **(settings or {}))
+    proxy, behind = through or (Proxy(), ())
+    made.prefixes = dict.fromkeys(behind, tuple(proxy.prefix))
+    there = {'listen = "127.0.0.1:0"': f'listen = "{proxy.address}:0"'}
+    made.relay_folder = folder_of(founders, at.get("relay", folder), **DURABLE, **there, **(settings or {}))
     try:
         await made.start_relay("--found", founders.packet)
         fixed_ports(made)
-        proxy, behind = through or (Proxy(), ())
         line = await proxy.start(made.port) if behind else 0
         for code in CODES:
-            made.homes[code] = home_of(founders, at.get(code, folder), code, line if code in behind else made.port)
+            port = line if code in behind else made.port
+            made.homes[code] = home_of(founders, at.get(code, folder), code, port, address=proxy.address)
         await asyncio.gather(*(made.start_node(code) for code in CODES))
         await made.some(8)
         yield made
