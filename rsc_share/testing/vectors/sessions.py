@@ -45,7 +45,7 @@ def sessions(material: Material) -> Vectors:
     token = Token(NODE, HOST, framework, seeded("instance", 16), T0 // 1000 + 30, hello.nonce)
     text = token.signed(signer)
     return {
-        "what": "One session in order; frames, tokens and heads shown, to take and to refuse. Values as in encoding.json.",
+        "what": "One session; frames, tokens and heads shown to take and to refuse. Values as in encoding.json.",
         "host": HOST,
         "framework_id": framework.hex(),
         "key": signer.public.raw.hex(),
