@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import random
 import re
@@ -50,10 +51,10 @@ class World:
 
     # --- waiting
 
-    async def until(self, true: Callable[[], bool], what: str) -> None:
+    async def until(self, true: Callable[[], bool], what: str, *, patience: float = PATIENCE) -> None:
         """Until what was heard makes it true. Fails if that takes too long, or a child has ended by itself."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 while not true():
                     assert not any(child.failed for child in self.children.values()), self.errors()
                     self._news.clear()
@@ -70,7 +71,7 @@ class World:
         }
         return f"{heard} {self.log[-3:]} " + "\n".join(texts)
 
-    def _hear(self, hear: Callable[[str], None]) -> Callable[[str], None]:
+    def hears(self, hear: Callable[[str], None]) -> Callable[[str], None]:
         def heard(line: str) -> None:
             hear(line)
             self._news.set()
@@ -82,7 +83,7 @@ class World:
     async def start_relay(self, *more: object) -> None:
         before = len(self.log)
         command = [*self.program, "relay", "run", str(self.relay_folder / "relay.toml"), *map(str, more)]
-        hear = self._hear(lambda line: self.log.append(json.loads(line)))
+        hear = self.hears(lambda line: self.log.append(json.loads(line)))
         errors = self.folder / "relay.err"
         self.children["relay"] = await Child.started(command, hear, errors, self.environment)
         await self.until(lambda: self._told("serving", before) is not None, "serving")
@@ -101,7 +102,7 @@ class World:
         command = [NODE, str(self.homes[code]), str(self.founders.secret), CHANNEL, *map(str, numbers)]
         self.children[code] = await Child.started(
             command,
-            self._hear(heard.hear),
+            self.hears(heard.hear),
             self.folder / f"{code}.err",
             self.environment,
             self.prefixes.get(code, ()),
@@ -149,6 +150,20 @@ class World:
     async def end(self) -> None:
         for child in self.children.values():
             await child.kill()
+
+
+async def ask(made: World, path: str) -> str:
+    """What the relay says on its health port."""
+
+    def get() -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", made.health, timeout=20)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(get)
 
 
 def fixed_ports(world: World) -> None:
