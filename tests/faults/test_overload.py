@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import resource
 import time
@@ -26,6 +27,7 @@ from fault_world import CODES, World, ask, world
 pytestmark = pytest.mark.slow
 """Many processes and real time: with `make faults`; kills and power cuts are in the suite."""
 
+PROGRESS = logging.getLogger("faults")
 PROBES = 20
 DIAL = str(Path(__file__).with_name("fault_dial.py"))
 WIDE = {
@@ -122,8 +124,8 @@ async def test_a_thousand_authenticated_sessions_at_once_leave_the_relay_ready(
         assert isinstance(asked, asyncio.CancelledError), asked
         assert [line for line in said if line.startswith("refused")] == []
         answered, fenced = said.count("answered"), said.count("fenced")
-        print(f"{answered} answered, {fenced} fenced; the relay took {spent:.1f} s of CPU; ", end="")  # noqa: T201
-        print(f"slowest of the others {calm:.2f} s before, {busy:.2f} s beside them")  # noqa: T201
+        PROGRESS.info("%d answered, %d fenced; the relay took %.1f s of CPU", answered, fenced, spent)
+        PROGRESS.info("slowest of the others %.2f s before, %.2f s beside them", calm, busy)
         assert answered + fenced == ROUNDS * AT_ONCE, "every one of them has proved who it is"
         assert answered >= ROUNDS * len(crowd(CODES)), "and every node's newest was served"
         assert busy < BOUND * slowness()
