@@ -110,7 +110,8 @@ class World:
             self.prefixes.get(code, ()),
         )
         if opened:
-            await self.until(lambda: heard.lives > lives, f"open: {code}")
+            # A node reads all there is before it opens: on a slow machine that can be minutes.
+            await self.until(lambda: heard.lives > lives, f"open: {code}", patience=5 * PATIENCE)
 
     async def kill(self, who: str) -> None:
         await self.children[who].kill()
@@ -143,8 +144,9 @@ class World:
         """Nobody publishes any more; everything is logged and everywhere; everybody ends in peace."""
         for code in CODES:
             self.children[code].signal(signal.SIGUSR1)
-        await self.until(lambda: all(self.heard[code].idle for code in CODES), "idle")
-        await self.until(lambda: all(self._has_all(code) for code in CODES), "everything everywhere")
+        patience = 5 * PATIENCE
+        await self.until(lambda: all(self.heard[code].idle for code in CODES), "idle", patience=patience)
+        await self.until(lambda: all(self._has_all(code) for code in CODES), "everything everywhere", patience=patience)
         for who in (*CODES, "relay"):
             self.children[who].signal(signal.SIGTERM)
             assert await self.children[who].ended() == 0, self.errors()
