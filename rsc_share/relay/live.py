@@ -95,13 +95,13 @@ class LiveLog:
         if len(lines) > 1:
             self.last_pq, self.pq_size = now, head.size
         if self.proved:
-            self.prove()
+            self.prove(head.size, head.root)
         self.size = max(self.size, head.size)  # a slower call for an earlier head must not take anything back
 
-    def prove(self) -> None:
-        """Remember outside what is signed now. For a restored store: everybody has said that nothing is missing."""
+    def prove(self, size: int, root: bytes) -> None:
+        """Remember outside what is signed. For a restored store: everybody has said that nothing is missing."""
         if self.outside is not None:
-            self.outside.write(self.origin, Signed(self.writer.head.size, self.writer.head.root))
+            self.outside.write(self.origin, Signed(size, root))
         self.proved = True
 
     def owes_pq(self, now: int) -> bool:

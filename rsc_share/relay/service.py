@@ -261,7 +261,7 @@ class Relay:
         if log.state is not State.RECOVERING or not recovered(log, counting, self.view, self.now()):
             return
         try:
-            log.prove()
+            log.prove(log.writer.head.size, log.writer.head.root)
         except StorageError as error:
             self.stop(log, error)
         else:

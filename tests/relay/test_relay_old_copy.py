@@ -6,6 +6,7 @@ What of it could be signed again would be a fork: two entries at one index, both
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from relay_world import CT, DIRECTORY, EST, FIN, HUB, LVA, NODES, World, copied, head_of, log_keys
@@ -16,6 +17,7 @@ from rsc_share.errors import RemoteError, StorageError
 from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
 from rsc_share.relay.heads import Signed
 from rsc_share.relay.live import State
+from rsc_share.relay.net.settings import BadSettings, read_settings
 from rsc_share.relay.store.file_heads import SLOT, FileHeads
 from rsc_share.relay.store.memory import MemoryStore
 
@@ -259,3 +261,45 @@ def test_a_damaged_outside_head_is_said_and_never_none(folder, damage):
     with pytest.raises(StorageError) as caught:
         read(folder)
     assert caught.value.code == "heads"
+
+
+# --- the settings
+
+
+def settings(**more):
+    values = {
+        "host": "relay.example:8443",
+        "listen": "127.0.0.1:0",
+        "store": "store",
+        "charter": "0" * 64,
+        "keystore": "k",
+        "passphrase_env": "P",
+        "tls_certificate": "c",
+        "tls_key": "t",
+        **more,
+    }
+    text = "".join(f'{key} = "{value}"\n' for key, value in values.items() if value is not None)
+    return read_settings(text.encode(), "relay.toml", Path("/etc/rsc"))
+
+
+def test_heads_are_beside_the_store_unless_the_settings_say_otherwise():
+    assert settings().heads == Path("/etc/rsc/store.heads")
+    assert settings(store="/var/store/").heads == Path("/var/store.heads")
+    assert settings(heads="/mnt/heads").heads == Path("/mnt/heads")
+    assert settings(store="memory:").heads is None
+
+
+@pytest.mark.parametrize(
+    "more", [{"heads": "store/heads"}, {"heads": "x/../store"}, {"store": "memory:", "heads": "h"}]
+)
+def test_heads_that_a_copy_of_the_store_would_bring_are_refused(more):
+    with pytest.raises(BadSettings) as caught:
+        settings(**more)
+    (problem,) = caught.value.problems
+    assert "heads" in problem
+
+
+def test_a_store_that_is_missing_is_told_once():
+    with pytest.raises(BadSettings) as caught:
+        settings(store=None)
+    assert len(caught.value.problems) == 1

@@ -162,6 +162,8 @@ class _Reader:
 
     def _heads(self) -> Path | None:
         """Beside the store where nothing is said: whoever puts back a copy of the store leaves it as it is."""
+        if not isinstance(self._root.values.get("store"), str):
+            return None  # told where `store` is read
         store = self._store()
         if "heads" not in self._root.values:
             return None if store == MEMORY else Path(f"{store.rstrip('/')}.heads")
