@@ -95,6 +95,9 @@ def run(
     found: Annotated[
         Path | None, typer.Option(help="Packet of charter version 1: log it in an empty store. Once, ever.")
     ] = None,
+    restored: Annotated[
+        bool, typer.Option("--restored", help="The store is a copy and the folder `heads` is lost: ask every node.")
+    ] = False,
 ) -> None:
     """Serve until SIGTERM. The log goes to stdout, one JSON line an event; SIGHUP reads the settings again."""
     settings = checked_settings(config)
@@ -106,7 +109,7 @@ def run(
 
     async def serve() -> None:
         process = Process(lambda: settings_of(config), log_keys, system_clock, log, log.set_level)
-        await process.run(founding)
+        await process.run(founding, restored=restored)
 
     with Others(log), asyncio.Runner(loop_factory=_loop(log)) as runner:
         runner.run(serve())

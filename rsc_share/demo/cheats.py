@@ -11,7 +11,7 @@ from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
 from rsc_share.log.note import Note
 from rsc_share.log.tree import MemoryTree
 from rsc_share.session.frames import Bare, Offer, Outcome, Submission, Tail
-from rsc_share.session.port import RelayPort
+from rsc_share.session.port import NOTHING, RelayPort, Shown
 from rsc_share.testing.wire import RelayControl, Wire
 
 
@@ -65,8 +65,8 @@ class ForkingWire(Wire):
             self._passed_on(note)
         return note
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
-        found = await super().offers(heads)
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
+        found = await super().offers(heads, shown)
         for offer in found:
             if offer.log == self.log:
                 self._passed_on(offer.note)

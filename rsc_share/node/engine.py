@@ -9,6 +9,7 @@ from pathlib import Path
 from rsc_share import names
 from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
 from rsc_share.crypto.signing import VerifyCache
+from rsc_share.envelope.parts import Head
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, StorageError, Unavailable
 from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
@@ -272,7 +273,7 @@ class Engine:
     async def _cosign(self, ports: Mapping[str, Feed]) -> bool:
         moved = False
         for host, port in self.ports.items():
-            offers = {offer.log: offer for offer in await ports[host].offers(self.witness.sizes())}
+            offers = {offer.log: offer for offer in await ports[host].offers(self.witness.sizes(), self._shown(host))}
             put_off = self._put_off.pop(host, {})
             for offer in ({**put_off, **offers}).values():
                 if not self._too_soon(host, offer):
@@ -287,6 +288,12 @@ class Engine:
         self._put_off.setdefault(host, {})[offer.log] = offer
         self.pause = min(wait / 1000, self.pause or IDLE_SECONDS)
         return True
+
+    def _shown(self, host: str) -> dict[str, Head]:
+        """The largest tree that each log of a relay has signed, as far as this node was shown."""
+        newest = {self.directory_log: self.trust.newest.head}
+        newest |= {log: line.follower.newest.head for log, line in self.lines.items()}
+        return {log: head for log, head in newest.items() if head is not None and log.partition("/")[0] == host}
 
     async def _answer(self, port: RelayPort, offer: Offer) -> bool:
         """Cosign one offer. A bad one is told, and does not keep the others from being answered."""

@@ -10,9 +10,10 @@ from rsc_share.envelope.parts import Head, Ref
 from rsc_share.errors import RemoteError, StorageError
 from rsc_share.log.merkle import HASH_SIZE, leaf_hash
 from rsc_share.log.tree import MemoryTree
+from rsc_share.node.newest import Newest, log_signature
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.stretches import Stretches
-from rsc_share.node.trust import Trust, log_signature, same_tree
+from rsc_share.node.trust import Trust, same_tree
 from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.facts import Fact, Key
 from rsc_share.rulebook.order import opens
@@ -48,6 +49,7 @@ class Follower:
         self.unreadable: list[tuple[int, str]] = []
         """Entries of the tree that no reader of this release can parse, and why: as good as void."""
         self.head: Head | None = None
+        self.newest = Newest(shelf)
         self.witnessed_size = 0
         self.quorum_time: int | None = None
         self._pending: list[tuple[int, UnverifiedEntry, Full]] = []
@@ -102,6 +104,7 @@ class Follower:
             raise RemoteError(f"entries from {tail.start} where {self.size} follow", code="out-of-order")
         found = open_witnessed(tail.note, self.trust.view, self.log, now)
         checkpoint = found.checkpoint
+        self.newest.take(tail.note, checkpoint)
         leaves = [_leaf(item) for item in tail.items]
         if checkpoint.size < self.size + len(leaves):
             raise RemoteError("more entries than the checkpoint covers", code="out-of-order")

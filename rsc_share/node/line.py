@@ -51,6 +51,7 @@ class Line:
         self.deliveries = Deliveries(alarms, log, shelf, self.tickets)
         self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries, shelf)
         self.sending = Sending(log, identity, world, alarms, self.deliveries, self.reading.own, shelf, self.tickets)
+        self.sending.newest = self.follower.newest
         self.uploads = Uploads(log, identity, self.sending.outbox)
         self._started = False
         self.confirmed: bytes = shelf.get(Room.META, CONFIRMED) or b""

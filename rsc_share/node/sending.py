@@ -18,6 +18,7 @@ from rsc_share.node.delivery import Addressed, Deliveries
 from rsc_share.node.dispatch import MAX_ENTRIES, Dispatch, Standing
 from rsc_share.node.elsewhere import CLONED, ROLLED_BACK, elsewhere, not_ours
 from rsc_share.node.identity import Identity, World
+from rsc_share.node.newest import Newest
 from rsc_share.node.outbox import Item, Outbox, Sent
 from rsc_share.node.store.late import Late
 from rsc_share.node.store.protocol import Room, Shelf
@@ -82,6 +83,7 @@ class Sending:
         self._signed_row, self._promised_row = Late(shelf, self._save_ours), Late(shelf, self._save_promised)
         self._sender_row = Late(shelf, self._save_sender)
         self._placed: set[bytes] = set()
+        self.newest = Newest(shelf)
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
         self._load()
@@ -182,6 +184,7 @@ class Sending:
         entry = UnverifiedEntry.stamped(signed, outcome.stamp)
         checkpoint = shown.checkpoint(outcome.note)
         proofs.verify_inclusion(outcome.index, checkpoint.size, entry.leaf, outcome.proof, checkpoint.root)
+        self.newest.take(outcome.note, checkpoint)
         skew = shown.view.parameters.skew
         if not self.outbox.submitted_at - skew <= outcome.stamp.logged_at <= now + skew:
             # Not a refusal of the receipt: the entry is in the tree. But its date is not ours to share silently.

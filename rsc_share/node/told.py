@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rsc_share.session.frames import News, Offer, Tail
-from rsc_share.session.port import Feed
+from rsc_share.session.port import NOTHING as NONE_SHOWN
+from rsc_share.session.port import Feed, Shown
 
 NOTHING = News()
 
@@ -47,10 +48,10 @@ class Told:
     async def bodies(self, log: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         return await self._port.bodies(log, digests)
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NONE_SHOWN) -> list[Offer]:
         offers, self._offers = self._offers, []
         if any(offer.old != heads.get(offer.log, 0) for offer in offers):
-            return await self._port.offers(heads)  # something was cosigned since the relay was asked
+            return await self._port.offers(heads, shown)  # something was cosigned since the relay was asked
         return offers
 
 

@@ -16,8 +16,8 @@ from rsc_share.envelope.parts import Head
 from rsc_share.errors import LocalError, Misbehaviour, RemoteError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.merkle import CompactRange, leaf_hash
-from rsc_share.log.note import KeyType, Note
 from rsc_share.log.tree import MemoryTree
+from rsc_share.node.newest import Newest, log_signature
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.rulebook.witnesses import open_witnessed
 from rsc_share.session.frames import Full, Tail
@@ -37,6 +37,7 @@ class Trust:
         self.confirmed_at: int | None = None
         self.head: Head | None = None
         """The newest head that k members cosigned: what `header.directory` names."""
+        self.newest = Newest(shelf)
         self._load()
 
     def _load(self) -> None:
@@ -135,6 +136,7 @@ class Trust:
             raise RemoteError("more directory entries than the checkpoint covers", code="out-of-order")
         if checkpoint.size == grown.size:
             same_tree(grown.root(), checkpoint)
+        self.newest.take(tail.note, checkpoint)
 
     def confirm(self, note: bytes, now: int) -> bool:
         """Take the newest checkpoint that k members cosigned; its tree may be smaller than what was read.
@@ -192,11 +194,3 @@ def same_tree(root: bytes, checkpoint: Checkpoint) -> None:
     if root != checkpoint.root:
         what = f"{checkpoint.origin} signed another tree of {checkpoint.size} entries than it has shown here"
         raise Misbehaviour(what, code="equivocation", log=checkpoint.origin)
-
-
-def log_signature(note: bytes, checkpoint: Checkpoint) -> bytes:
-    """The raw 64-byte Ed25519 signature of the log inside its (verified) note: what header heads carry."""
-    for line in Note.parse(note).signatures:
-        if line.name == checkpoint.origin and len(line.blob) == 64:
-            return line.blob
-    raise RemoteError("the checkpoint has no Ed25519 line of its log", code="bad-signature", kind=KeyType.ED25519.name)

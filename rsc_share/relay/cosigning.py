@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rsc_share.crypto.signing import verify
+from rsc_share.envelope.parts import Head
 from rsc_share.errors import RemoteError
-from rsc_share.log.checkpoint import Checkpoint
+from rsc_share.log.checkpoint import Checkpoint, checkpoint_text
 from rsc_share.log.note import parse_signatures
 from rsc_share.relay.access import Access
-from rsc_share.relay.live import LiveLog
+from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import shown
 from rsc_share.relay.store.protocol import Note
 from rsc_share.relay.witnessing import RETRY
 from rsc_share.rulebook.witnesses import verify_lines, witness_keys, witness_name
 from rsc_share.session.frames import Offer
+from rsc_share.session.port import NOTHING, Shown
 
 MAX_LINES = 4
 
@@ -24,15 +27,21 @@ class Cosigning:
     def __init__(self, access: Access) -> None:
         self._access, self._relay = access, access.relay
         self._handed: dict[str, tuple[int, int]] = {}
+        self._told: set[str] = set()
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+    async def offers(self, heads: Mapping[str, int], known: Shown = NOTHING) -> list[Offer]:
         now, node = self._relay.now(), self._access.node
         offers = []
         for origin, log in self._access.visible().items():
+            if not await self._holds(log, known.get(origin)):
+                continue
             if not self._access.witnesses(log):
+                self._relay.recover(log)
                 continue
             head = heads.get(origin, 0)
-            log.witnessing.heard(node, self._access.member, head, log.size)
+            log.witnessing.heard(node, head, log.size)
+            if head == 0:
+                log.witnessing.begins(node, self._access.member)
             self._relay.recover(log)
             note = self._target(log, now)
             if note is None or head > note.size:
@@ -41,6 +50,23 @@ class Cosigning:
             proof = tuple(await log.tree.consistency(head, note.size))
             offers.append(Offer(origin, head, shown(origin, note), now, proof))
         return offers
+
+    async def _holds(self, log: LiveLog, head: Head | None) -> bool:
+        """Whether this log goes on: what it signed, and somebody was shown, is a prefix of what is here.
+
+        Only the log's own signature counts: no node can stop a log, or keep it waiting, by inventing a tree. Looked at
+        once in a session, and again where a node names more than there is. Raises `RemoteError` (`bad-signature`).
+        """
+        if log.state is State.STOPPED:
+            return False
+        if head is not None and (head.size > log.size or log.origin not in self._told):
+            verify(log.keys.ed25519.public, checkpoint_text(log.origin, head.size, head.root), head.signature)
+            if head.size > log.size or await log.tree.root(head.size) != head.root:
+                self._relay.rolled_back(log, self._access.node, head)
+                return False
+        self._told.add(log.origin)
+        log.witnessing.said(self._access.node)
+        return True
 
     def _target(self, log: LiveLog, now: int) -> Note | None:
         """The checkpoint this node should cosign now, if there is one."""

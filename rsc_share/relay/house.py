@@ -8,6 +8,7 @@ from typing import Protocol
 from rsc_share.bell import Bell
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
+from rsc_share.envelope.parts import Head
 from rsc_share.errors import Refused, StorageError
 from rsc_share.relay.commit import BlobRoom
 from rsc_share.relay.live import LiveLog
@@ -48,5 +49,7 @@ class House(Protocol):
     def recover(self, log: LiveLog) -> None: ...
 
     def contradicted(self, log: LiveLog, refused: Refused) -> None: ...
+
+    def rolled_back(self, log: LiveLog, node: str, head: Head) -> None: ...
 
     def stop(self, log: LiveLog, error: StorageError) -> None: ...

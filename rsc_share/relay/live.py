@@ -15,6 +15,7 @@ from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.note import NoteSignature
 from rsc_share.relay.fanout import Line
+from rsc_share.relay.heads import OutsideHeads, Signed, proved
 from rsc_share.relay.logtree import LogTree
 from rsc_share.relay.notes import PQ_EVERY, LogKeys, own_lines, shown
 from rsc_share.relay.store.protocol import Batch, Broken, LogStore, Note, Stored, Writer
@@ -52,19 +53,34 @@ class LiveLog:
     witnessing: Witnessing = field(default_factory=Witnessing)
     last_pq: int | None = None
     pq_size: int = -1
+    outside: OutsideHeads | None = None
+    """Where what was shown is remembered beside the store; None for a store in memory."""
+    proved: bool = True
+    """Whether the outside head says that nothing is missing here. If not, every reader must, or nothing goes on."""
     _shown: tuple[Note, bytes] | None = None
     _lines: dict[int, Line] = field(default_factory=dict)
 
     @classmethod
-    async def open(cls, store: LogStore, origin: str, keys: LogKeys) -> LiveLog:
-        """Acquire (a durable write) and compare the last tiles and entries with the stored head.
+    async def open(
+        cls,
+        store: LogStore,
+        origin: str,
+        keys: LogKeys,
+        outside: OutsideHeads | None = None,
+        *,
+        restored: bool = False,
+    ) -> LiveLog:
+        """Acquire (a durable write) and compare the last tiles and entries with the stored head, and with what the log
+        is known to have shown.
 
-        Raises `Broken` where they differ. The caller does what the last process may have left undone, and then calls
-        `show`, before anybody else has this log. Signing again is harmless: the same bytes were synced before.
+        Raises `Broken` where they differ, `StorageError` as `heads.proved`. The caller does what the last process may
+        have left undone, and then calls `show`, before anybody else has this log. Signing again is harmless: the same
+        bytes were synced before.
         """
         writer = await store.acquire(origin)
         tree = await LogTree.open(store, origin, writer.head)
-        return cls(origin, store, keys, writer, tree, size=writer.head.size)
+        known = outside is None or await proved(outside, origin, writer.head.size, tree, restored=restored)
+        return cls(origin, store, keys, writer, tree, size=writer.head.size, outside=outside, proved=known)
 
     async def append(self, batch: Batch) -> None:
         """Write a batch and grow the tree. Nothing is shown before `show`."""
@@ -78,7 +94,15 @@ class LiveLog:
         await self._keep(head.size, lines)
         if len(lines) > 1:
             self.last_pq, self.pq_size = now, head.size
+        if self.proved:
+            self.prove(head.size, head.root)
         self.size = max(self.size, head.size)  # a slower call for an earlier head must not take anything back
+
+    def prove(self, size: int, root: bytes) -> None:
+        """Remember outside what is signed. For a restored store: everybody has said that nothing is missing."""
+        if self.outside is not None:
+            self.outside.write(self.origin, Signed(size, root))
+        self.proved = True
 
     def owes_pq(self, now: int) -> bool:
         """Whether the shown head lacks an ML-DSA-44 line that is due. A commit under way will show its own head."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rsc_share import codec, names, shape
-from rsc_share.envelope.parts import HASH
+from rsc_share.envelope.parts import HASH, Head
 from rsc_share.relay.session import Session
 from rsc_share.session.frames import MAX_ITEMS, News, Offer, Outcome, Submission, Tail, read_outcome
-from rsc_share.session.port import NOWHERE
+from rsc_share.session.port import NOTHING, NOWHERE, Shown
 
 MAX_FRAME = 16 << 20
 """Bytes of one encoded argument or answer; a network splits them into smaller frames."""
@@ -25,6 +25,7 @@ class MemoryPort:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._said: Shown | None = None
 
     async def logs(self) -> Mapping[str, int]:
         return _sizes(_across(dict(await self._session.logs())))
@@ -58,10 +59,11 @@ class MemoryPort:
     async def blob_read(self, log: str, digest: bytes, start: int, stop: int) -> bytes:
         return bytes(_across(await self._session.blob_read(log, digest, start, stop)))
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
-        return [
-            Offer.from_wire(_across(offer.wire())) for offer in await self._session.offers(_sizes(_across(dict(heads))))
-        ]
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
+        said = NOTHING if self._said is not None else _shown(shown)
+        found = await self._session.offers(_sizes(_across(dict(heads))), said)
+        self._said = shown
+        return [Offer.from_wire(_across(offer.wire())) for offer in found]
 
     async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:
         sent = shape.each(shape.blob, _across(list(lines)), "lines")
@@ -70,6 +72,11 @@ class MemoryPort:
     async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
         news = await self._session.changed(_sizes(_across(dict(known))), _sizes(_across(dict(heads))))
         return None if news is None else News.from_wire(_across(news.wire()))
+
+
+def _shown(heads: Shown) -> Shown:
+    packed = _across({log: head.wire() for log, head in heads.items()})
+    return {names.origin(log, "shown"): Head.from_wire(head, "shown") for log, head in packed.items()}
 
 
 def _sizes(value: Any) -> dict[str, int]:

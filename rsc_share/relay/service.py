@@ -10,6 +10,7 @@ second, or after moving a test's clock.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from rsc_share import names
@@ -17,15 +18,18 @@ from rsc_share.bell import Bell
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.signing import VerifyCache
+from rsc_share.envelope.parts import Head as SignedHead
 from rsc_share.errors import LocalError, Refused, StorageError, Unavailable
 from rsc_share.policy.decide import decide_each
 from rsc_share.relay.blobs import Blobs
 from rsc_share.relay.commit import is_directory, replay_erasures
+from rsc_share.relay.heads import OutsideHeads
 from rsc_share.relay.keeper import DirectoryKeeper
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import LogKeys, by_member
 from rsc_share.relay.port import MemoryPort
 from rsc_share.relay.queue import LogQueue, Submitted
+from rsc_share.relay.recovery import missed, recovered, remembered
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.session import Session
 from rsc_share.relay.snapshot import Snapshot, take_snapshot
@@ -47,7 +51,11 @@ class Relay:
         clock: Callable[[], int],
         decide: Decide,
         blobs: Blobs | None = None,
+        outside: OutsideHeads | None = None,
+        *,
+        restored: bool = False,
     ) -> None:
+        self._outside, self._restored = outside, restored
         self.store, self.host, self.framework_id, self.keys, self.now = store, host, framework_id, keys, clock
         self.blobs = blobs
         """None: this relay takes no attachments that do not fit beside an entry."""
@@ -76,12 +84,16 @@ class Relay:
         clock: Callable[[], int],
         decide: Decide = decide_each,
         blobs: Blobs | None = None,
+        outside: OutsideHeads | None = None,
+        restored: bool = False,
     ) -> Relay:
         """Acquire every stored log, fold the directory, sign the stored heads. Every log begins `recovering`.
 
-        `clock` gives ms UTC. Raises `Broken` where the store contradicts itself, `LocalError` for another host's logs.
+        `clock` gives ms UTC. `outside` says which store is an old copy; `restored` starts one of which that cannot be
+        said: then all its readers have to. Raises `Broken` where the store contradicts itself, `StorageError` for an
+        old copy, `LocalError` for another host's logs.
         """
-        relay = cls(store, host, framework_id, keys, clock, decide, blobs)
+        relay = cls(store, host, framework_id, keys, clock, decide, blobs, outside, restored=restored)
         stored = await store.logs()
         for origin in sorted(stored, key=lambda log: (not is_directory(log), log)):
             await relay._open_log(origin)
@@ -96,6 +108,7 @@ class Relay:
         for session in self._sessions.values():
             session.access.cut("the relay is closing")
         self.bell.ring()
+        await self._sync_heads()
 
     async def __aenter__(self) -> Relay:
         return self
@@ -106,7 +119,7 @@ class Relay:
     async def _open_log(self, origin: str) -> None:
         if origin.partition("/")[0] != self.host:
             raise LocalError(f"the store holds {origin}, which is not a log of {self.host}")
-        log = await LiveLog.open(self.store, origin, self.keys)
+        log = await LiveLog.open(self.store, origin, self.keys, self._outside, restored=self._restored)
         if is_directory(origin):
             await self._keeper.fold(log)
         else:
@@ -244,12 +257,22 @@ class Relay:
 
     def recover(self, log: LiveLog) -> None:
         """`ready` once k members have vouched that what they saw of this log is a prefix of what is here."""
-        view = self.counting_view(log.origin, log.size)
-        if log.state is State.RECOVERING and view.log(log.origin) is not None:
-            vouching = log.witnessing.vouching & set(view.witnesses(self.now(), log.origin))
-            if len(vouching) >= view.charter.witness_quorum:
-                log.state = State.READY
-                self.bell.ring()
+        counting = self.counting_view(log.origin, log.size)
+        if log.state is not State.RECOVERING or not recovered(log, counting, self.view, self.now()):
+            return
+        try:
+            log.prove(log.writer.head.size, log.writer.head.root)
+        except StorageError as error:
+            self.stop(log, error)
+        else:
+            log.state = State.READY
+            self.bell.ring()
+
+    def missed(self) -> dict[str, list[str]]:
+        """By restored log: the nodes it still waits for."""
+        now = self.now()
+        found = {origin: missed(log, self.view, now) for origin, log in self.logs.items()}
+        return {origin: nodes for origin, nodes in found.items() if nodes}
 
     # --- time and failure
 
@@ -262,8 +285,18 @@ class Relay:
                     await log.show(now)
                 except StorageError as error:
                     self.stop(log, error)
+        await self._sync_heads()
         await self._sweep()
         self.bell.ring()
+
+    async def _sync_heads(self) -> None:
+        """Not for each commit: a copy that is older than a second is known all the same."""
+        try:
+            if self._outside is not None:
+                await asyncio.to_thread(self._outside.sync)
+        except StorageError as error:
+            for log in self.logs.values():
+                self.stop(log, error)
 
     async def _sweep(self) -> None:
         """A disk of blobs that fails stops no log: nothing that is signed lies there."""
@@ -280,6 +313,10 @@ class Relay:
         """
         at_fault = self.directory_log if refused.row == 5 else log
         self.stop(at_fault, Broken(f"{at_fault.origin} has signed a tree that is not here", log=at_fault.origin))
+
+    def rolled_back(self, log: LiveLog, node: str, head: SignedHead) -> None:
+        """A node showed a tree that this log signed and that is not here."""
+        self.stop(log, remembered(log, node, head))
 
     def stop(self, log: LiveLog, error: StorageError) -> None:
         """A log whose store failed signs nothing more; its readers are told at once."""

@@ -21,7 +21,7 @@ from rsc_share.relay.store.blobs import Upload, WrongBlob, WrongChunk
 from rsc_share.relay.witnessing import Quorum
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact, head_key
 from rsc_share.session.frames import News, Offer, Outcome, Submission, Tail, Weather
-from rsc_share.session.port import NOWHERE
+from rsc_share.session.port import NOTHING, NOWHERE, Shown
 
 MAX_RUN = 256
 """Entries in one call."""
@@ -56,8 +56,7 @@ class Session:
         own = {}
         for origin, log in self.access.visible().items():
             if self.access.witnesses(log):
-                log.witnessing.heard(self.access.node, self.access.member, heads.get(origin, 0), log.size)
-                self._relay.recover(log)
+                log.witnessing.heard(self.access.node, heads.get(origin, 0), log.size)
             if not is_directory(origin):
                 own[origin] = await self._head(log)
         return own
@@ -105,8 +104,8 @@ class Session:
     async def bodies(self, origin: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         return await self._reading.bodies(origin, digests)
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
-        return await self._cosigning.offers(heads)
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
+        return await self._cosigning.offers(heads, shown)
 
     async def cosign(self, origin: str, size: int, lines: Sequence[bytes]) -> None:
         await self._cosigning.cosign(origin, size, lines)

@@ -37,6 +37,8 @@ class Witnessing:
     quorum: Quorum | None = None
     vouching: set[str] = field(default_factory=set)
     """Members whose head was consistent with this log, and not above it, since the start."""
+    spoke: set[str] = field(default_factory=set)
+    """Nodes that have said since the start what they were shown of this log, and nothing of it is missing here."""
     ahead: dict[str, int] = field(default_factory=dict)
     """Nodes that say they have cosigned more than there is here: a restored store, or a lie."""
 
@@ -47,13 +49,21 @@ class Witnessing:
             self.target, self.since, self.times = size, now, {}
         return self.target
 
-    def heard(self, node: str, member: str, head: int, size: int) -> None:
-        """A witness named its head. No head counts as size 0, which is consistent with every log."""
+    def heard(self, node: str, head: int, size: int) -> None:
+        """A witness named the size it has cosigned."""
         if head > size:
             self.ahead[node] = head
-            return
-        self.ahead.pop(node, None)
-        if head == 0:
+        else:
+            self.ahead.pop(node, None)
+
+    def said(self, node: str) -> None:
+        """What a node was shown of this log is here. Without that its cosignature vouches for nothing: it would cosign
+        the same smaller tree of an old copy of the store."""
+        self.spoke.add(node)
+
+    def begins(self, node: str, member: str) -> None:
+        """A witness without a head: size 0, which is consistent with every log."""
+        if node in self.spoke:
             self.vouching.add(member)
 
     def due(self, node: str, now: int, interval: int) -> bool:
@@ -64,7 +74,8 @@ class Witnessing:
     def cosigned(self, node: str, member: str, size: int, now: int) -> None:
         """A verified cosignature: also proof that what this witness has seen before is a prefix of our tree."""
         self.answered[node] = (size, now)
-        self.vouching.add(member)
+        if node in self.spoke:
+            self.vouching.add(member)
 
     def count(self, size: int, times: Mapping[str, int], k: int) -> bool:
         """Take the members' newest times on the tree of `size`; whether what is witnessed has become more."""

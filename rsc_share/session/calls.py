@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from rsc_share import codec, names, shape
-from rsc_share.envelope.parts import HASH
+from rsc_share.envelope.parts import HASH, Head
 from rsc_share.session.frames import MAX_ITEMS, MAX_NOTE, News, Offer, Submission, Tail, read_outcome
 from rsc_share.session.table import MAX_MESSAGE, sizes
 
@@ -58,6 +58,12 @@ def _limit(value: Any) -> int:
 
 def _heads(value: Any) -> dict[str, int]:
     return sizes(value, "heads", MAX_ITEMS)
+
+
+def _shown(value: Any) -> dict[str, Head]:
+    if type(value) is not dict or len(value) > MAX_ITEMS:
+        raise shape.wrong("shown", f"needs a map of at most {MAX_ITEMS} logs to heads")
+    return {names.origin(log, "shown"): Head.from_wire(head, "shown") for log, head in value.items()}
 
 
 def _entries(value: Any) -> list[Submission]:
@@ -131,7 +137,7 @@ CALLS: Mapping[str, Form] = {
     "read": Form("PRIORITY", _asked(3, _log, _number, _limit), _tail, lambda tail: tail and tail.wire()),
     "witnessed": Form("IMMEDIATE", _asked(1, _log), _note, _same),
     "bodies": Form("ROUTINE", _asked(2, _log, _digests), _bodies, pairs),
-    "offers": Form("IMMEDIATE", _asked(1, _heads), _offers, _wires),
+    "offers": Form("IMMEDIATE", _asked(2, _heads, _shown), _offers, _wires),
     "cosign": Form("IMMEDIATE", _asked(3, _log, _number, _lines), _nothing, _same),
     "changed": Form("IMMEDIATE", _asked(2, _heads, _heads), _news, lambda news: news and news.wire()),
 }

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
+from rsc_share.envelope.parts import Head
 from rsc_share.session.frames import News, Offer, Outcome, Submission, Tail
 
-NOWHERE: Mapping[str, int] = {}
+NOWHERE: Mapping[str, int] = MappingProxyType({})
 """Sizes cosigned by who has cosigned nothing."""
+
+Shown = Mapping[str, Head]
+"""By log: the largest tree a node has seen signed by it, with that signature."""
+NOTHING: Shown = MappingProxyType({})
 
 
 class Feed(Protocol):
@@ -20,7 +26,7 @@ class Feed(Protocol):
 
     async def bodies(self, log: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]: ...
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]: ...
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]: ...
 
 
 class RelayPort(Protocol):
@@ -74,8 +80,12 @@ class RelayPort(Protocol):
         """
         ...
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
-        """Checkpoints to cosign, one per log, with consistency proofs from the witness heads given (0: none)."""
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
+        """Checkpoints to cosign, one per log, with consistency proofs from the witness heads given (0: none).
+
+        `shown`: what this node was shown of each log, cosigned or not. A relay that started from an old copy of its
+        store learns from it that it must not go on. A port may leave it out after a session's first call.
+        """
         ...
 
     async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:

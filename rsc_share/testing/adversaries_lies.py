@@ -12,7 +12,7 @@ from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.note import Note, NoteSignature, parse_signatures
 from rsc_share.rulebook.witnesses import witness_name
 from rsc_share.session.frames import Bare, Full, Item, News, Offer, Outcome, Submission, Tail
-from rsc_share.session.port import NOWHERE
+from rsc_share.session.port import NOTHING, NOWHERE, Shown
 from rsc_share.testing.adversaries_pen import Forged
 from rsc_share.testing.adversaries_relay import CheatingRelay, Lie
 from rsc_share.testing.framework import Framework
@@ -102,8 +102,8 @@ class Truncate(Lie):
     async def witnessed(self, log: str) -> bytes | None:
         return None if log == self.log else await super().witnessed(log)
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
-        honest = [offer for offer in await super().offers(heads) if offer.log != self.log]
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
+        honest = [offer for offer in await super().offers(heads, shown) if offer.log != self.log]
         return [*honest, Offer(self.log, heads.get(self.log, 0), self.note(), self.framework.clock.now, ())]
 
     async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:
@@ -161,8 +161,8 @@ class Branch(Lie):
             return await super().witnessed(log)
         return self.note() if self._accomplices else None
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
-        honest = [offer for offer in await super().offers(heads) if offer.log != self.log]
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
+        honest = [offer for offer in await super().offers(heads, shown) if offer.log != self.log]
         old = heads.get(self.log, 0)
         if old == self.tree.size and self._lines.get(old):
             return honest
@@ -223,8 +223,8 @@ class Freeze(Lie):
     async def witnessed(self, log: str) -> bytes | None:
         return self._note if log == self.log else await super().witnessed(log)
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
-        return [offer for offer in await super().offers(heads) if offer.log != self.log]
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
+        return [offer for offer in await super().offers(heads, shown) if offer.log != self.log]
 
     async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
         self.taken.extend(entries)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rsc_share.errors import RscError, Unavailable
 from rsc_share.node.connect import Dialled
 from rsc_share.session.frames import News, Offer, Outcome, Submission, Tail
-from rsc_share.session.port import NOWHERE, RelayPort
+from rsc_share.session.port import NOTHING, NOWHERE, RelayPort, Shown
 
 
 class RelayControl:
@@ -82,9 +82,9 @@ class Wire:
         self._check()
         return await self.port.blob_read(log, digest, start, stop)
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
         self._check()
-        return await self.port.offers(heads)
+        return await self.port.offers(heads, shown)
 
     async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:
         self._check()

@@ -19,6 +19,7 @@ from rsc_share.node.engine import Engine
 from rsc_share.rulebook.rules import RULES
 from rsc_share.rulebook.view import Party
 from rsc_share.session.frames import Offer
+from rsc_share.session.port import NOTHING
 from rsc_share.testing import Framework
 from rsc_share.testing.auditing import export_source
 from rsc_share.testing.founding import HOST, OPERATOR
@@ -70,7 +71,7 @@ class Deaf(Wire):
     async def submit_object(self, found, bodies):
         raise Unavailable("reading only")
 
-    async def offers(self, heads) -> list[Offer]:
+    async def offers(self, heads, shown=NOTHING) -> list[Offer]:
         return []
 
 

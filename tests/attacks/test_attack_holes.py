@@ -15,6 +15,7 @@ from rsc_share.node.attachments import wrap
 from rsc_share.node.engine import Engine
 from rsc_share.relay.store.protocol import Body
 from rsc_share.session.frames import Full, Logged, Offer, Outcome, Submission, Tail, Turned, Weather
+from rsc_share.session.port import NOTHING
 from rsc_share.session.refusal import Refusal
 from rsc_share.testing import Framework
 from rsc_share.testing import adversaries as adv
@@ -172,8 +173,8 @@ class PrivateReceipt(adv.Fork):
     async def witnessed(self, log: str) -> bytes | None:
         return await self.port.witnessed(log)
 
-    async def offers(self, heads):
-        return await self.port.offers(heads)
+    async def offers(self, heads, shown=NOTHING):
+        return await self.port.offers(heads, shown)
 
     async def cosign(self, log, size, lines) -> None:
         await self.port.cosign(log, size, lines)
@@ -318,13 +319,13 @@ class Endless(adv.Lie):
         live = self.framework.relay_service.logs[log]
         return tail or (Tail(log, start, (), live.note()) if start == live.size else None)
 
-    async def offers(self, heads):
+    async def offers(self, heads, shown=NOTHING):
         offers = []
         for log, live in self.framework.relay_service.logs.items():
             size = heads.get(log, 0)
             if size == live.size:
                 offers.append(Offer(log, size, live.note(), self.framework.clock.now, ()))
-        return [*await super().offers(heads), *offers]
+        return [*await super().offers(heads, shown), *offers]
 
 
 async def test_relay_cannot_keep_a_node_busy_with_nothing(fw: Framework) -> None:
@@ -337,8 +338,8 @@ async def test_relay_cannot_keep_a_node_busy_with_nothing(fw: Framework) -> None
 class BadOffer(adv.Lie):
     """One offer that does not verify, before all others."""
 
-    async def offers(self, heads):
-        honest = await super().offers(heads)
+    async def offers(self, heads, shown=NOTHING):
+        honest = await super().offers(heads, shown)
         return [Offer(log, 0, b"no note\n\n", self.framework.clock.now, ()) for log in heads][:1] + honest
 
 

@@ -100,13 +100,15 @@ async def serving(folder: Path, founders: Founders) -> AsyncIterator[tuple[Proce
         yield process, port, health
 
 
-def home_of(founders: Founders, tmp_path: Path, code: str, port: int, *, pin: str = "") -> Path:
+def home_of(
+    founders: Founders, tmp_path: Path, code: str, port: int, *, pin: str = "", address: str = "127.0.0.1"
+) -> Path:
     """A copy of a node's home that dials this relay."""
     home = Path(shutil.copytree(founders.root / f"{code}-node", tmp_path / f"{code}-home"))
     from rsc_share.cli.main import main
 
-    address = f"{HOST}=wss://127.0.0.1:{port}" + (f"#{pin}" if pin else "")
-    assert main(["node", "init", str(home), "--charter", str(founders.packet), "--relay", address]) == 0
+    relay = f"{HOST}=wss://{address}:{port}" + (f"#{pin}" if pin else "")
+    assert main(["node", "init", str(home), "--charter", str(founders.packet), "--relay", relay]) == 0
     return home
 
 

@@ -230,6 +230,20 @@ const checks = {
     }
     check('the order', session.order(v.conversation.map((c) => [c.from, unpack(hex(c.frame))])));
     for (const c of v.wrong_frames) { const found = session.frame(hex(c.frame)); check(`frame: ${c.why}: ${found}`, found === c.code); }
+    // A node holds against a relay what its log signed: the checkpoint text is made from the head alone.
+    const shown = (data) => {
+      const body = unpack(data);
+      if (!Array.isArray(body) || body.length !== 2 || !body.every((map) => map instanceof Map)) return null;
+      for (const [log, head] of body[1]) {
+        if (log.split('/').length !== 3 || !Array.isArray(head) || head.length !== 3) return null;
+        const [size, root, signature] = head;
+        if (typeof size !== 'number' || !Buffer.isBuffer(root) || root.length !== 32 || signature.length !== 64) return null;
+        if (!keys.ed25519(hex(v.shown.log_key), notes.checkpointText(log, size, root), signature)) return null;
+      }
+      return body[1].size;
+    };
+    check('what a node was shown is signed by the log', shown(hex(v.shown.body)) === 1);
+    for (const c of v.shown.wrong_bodies) check(`shown: ${c.why}`, shown(hex(c.body)) === null);
   },
   'export.json': (v) => {
     const files = new Map(Object.entries(v.files).map(([path, text]) => [path, hex(text)])), pin = hex(v.charter_digest);

@@ -31,6 +31,12 @@ def founders(tmp_path_factory: pytest.TempPathFactory, _fast_keystores: None) ->
 
 
 @pytest.fixture(scope="session")
+def crowded(tmp_path_factory: pytest.TempPathFactory, _fast_keystores: None) -> Founders:
+    """Founders whose members may have as many nodes as there can be."""
+    return found(tmp_path_factory.mktemp("crowded"), f"{plan_text()}\n[parameters]\nnodes_max = 64\n")
+
+
+@pytest.fixture(scope="session")
 def hasty(tmp_path_factory: pytest.TempPathFactory, _fast_keystores: None) -> Founders:
     """Founders whose directory is stale after LAG / 2."""
     plan = f"{plan_text()}\n[parameters]\nlag_seconds = {LAG}\nskew_seconds = {LAG // 2}\n"

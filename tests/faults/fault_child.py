@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 PATIENCE = 120.0
@@ -24,10 +24,16 @@ class Child:
 
     @classmethod
     async def started(
-        cls, command: list[str], hear: Callable[[str], None], errors: Path, env: Mapping[str, str] | None = None
+        cls,
+        command: list[str],
+        hear: Callable[[str], None],
+        errors: Path,
+        env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> Child:
         with errors.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
+                *prefix,
                 sys.executable,
                 *command,
                 stdout=asyncio.subprocess.PIPE,

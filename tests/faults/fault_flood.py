@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiohttp
+from fault_dial import ELSEWHERE
 from fault_oracle import LOG
 
 from rsc_share import Unlock
@@ -24,8 +25,6 @@ from rsc_share.session.frames import Full, Submission, Turned
 from rsc_share.session.table import MAX_FRAME
 from rsc_share.value import replace
 
-ELSEWHERE = ("127.0.0.2", 0)
-"""Attackers come from another address than the nodes: what one address may hold is bounded apart."""
 GONE = (OSError, aiohttp.ClientError, TimeoutError)
 
 
@@ -86,7 +85,7 @@ async def reconnects(port: int, done: Done, width: int) -> None:
 async def refusals(home: Home, port: int, done: Done) -> None:
     """A member's node that hands in, four runs at a time, what the rulebook forbids, over its good signature."""
     identity = home.identity()
-    link = Link(Address.parse(*_address(home, port)), identity, NodeWorld())
+    link = Link(at_address(home, port), identity, NodeWorld())
     await link.start()
     net = NetPort(link)
     try:
@@ -104,9 +103,10 @@ async def refusals(home: Home, port: int, done: Done) -> None:
         await net.aclose()
 
 
-def _address(home: Home, port: int) -> tuple[str, str]:
+def at_address(home: Home, port: int) -> Address:
+    """Where that node's relay listens now."""
     ((host, address),) = home.settings.relays.items()
-    return host, f"wss://127.0.0.1:{port}#{address.partition('#')[2]}"
+    return Address.parse(host, f"wss://127.0.0.1:{port}#{address.partition('#')[2]}")
 
 
 def _forbidden(identity, entries: Sequence[bytes]) -> list[Submission]:  # type: ignore[no-untyped-def]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -23,6 +25,9 @@ class Heard:
     shown: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
     """Roots by size, by log."""
     stopped: list[str] = field(default_factory=list)
+    times: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    """Seconds on the clock of `now` at which a number was `acked` here, or one of a sender was `done`."""
+    now: Callable[[], float] = time.monotonic
     idle: bool = False
     wrong: list[str] = field(default_factory=list)
     """What must never be."""
@@ -49,6 +54,7 @@ class Heard:
 
     def _acked(self, n: str) -> None:
         self.acked.add(int(n))
+        self.times["acked", "", int(n)] = self.now()
 
     def _receipt(self, n: str, seq: str, index: str) -> None:
         found = int(seq), int(index)
@@ -70,6 +76,7 @@ class Heard:
 
     def _done(self, sender: str, n: str) -> None:
         self.done.add((sender, int(n)))
+        self.times["done", sender, int(n)] = self.now()
 
     def _signed(self, log: str, seq: str, digest: str) -> None:
         self.signed[log, int(seq)].add(digest)

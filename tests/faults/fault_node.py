@@ -1,9 +1,9 @@
 """A node in a process of its own, to be killed. Everything that is settled is said on stdout before the next step.
 
-    fault_node.py HOME PASSPHRASE CHANNEL WAITING FIRST RATE
+    fault_node.py HOME PASSPHRASE CHANNEL WAITING FIRST RATE TO
 
-It publishes numbers from FIRST on, RATE a second (0: none), and waits for the receipts of WAITING to FIRST - 1, which
-an earlier life published. SIGUSR1 ends the publishing, SIGTERM the process.
+It publishes numbers from FIRST on, RATE a second (0: none), for TO (`@members`, or codes), and waits for the receipts
+of WAITING to FIRST - 1, which an earlier life published. SIGUSR1 ends the publishing, SIGTERM the process.
 
     open                     acked N                  `publish` returned
     signed LOG SEQ HASH      about to leave           receipt N SEQ INDEX
@@ -32,9 +32,12 @@ from rsc_share.messages import ThreatAssessment
 from rsc_share.node.net.port import NetPort
 from rsc_share.session.frames import Logged, Turned
 
-LABEL = "REGIONAL RESTRICTED REL TO @members"
+LABEL = "REGIONAL RESTRICTED REL TO "
 CODES = ("EST", "FIN", "LVA", "SWE")
-WORKERS = 8
+WORKERS = 64
+"""Publishers at once: they share the syncs of their node."""
+FINISHING = 256
+"""Messages of which `done` may be under way: they share syncs, too."""
 OUTSTANDING = 1_000
 """Messages without a receipt, above which nothing is published: a machine that cannot keep up must not fall behind for
 ever."""
@@ -73,8 +76,9 @@ def overheard() -> None:
 
 
 class Publisher:
-    def __init__(self, node: Node, channel: str, waiting: int, first: int, rate: float) -> None:
+    def __init__(self, node: Node, channel: str, waiting: int, first: int, rate: float, to: str) -> None:
         self.channel, self.rate, self.stop = node.channel(channel), rate, asyncio.Event()
+        self.label = LABEL + to
         self.numbers = itertools.count(first)
         self.old = range(waiting, first)
         self.receipts: set[asyncio.Task[None]] = set()
@@ -101,7 +105,7 @@ class Publisher:
             await self.room.acquire()
             number = next(self.numbers)
             draft = ThreatAssessment(title=f"{number}", text=[])
-            sent = await self.channel.publish(draft, label=LABEL, key=str(number))
+            sent = await self.channel.publish(draft, label=self.label, key=str(number))
             tell("acked", number)
             self.wait_for(number, sent)
 
@@ -124,11 +128,18 @@ class Publisher:
 
 
 async def consume(node: Node, channel: str) -> None:
-    async with node.channel(channel).subscribe() as messages:
+    room = asyncio.Semaphore(FINISHING)
+
+    async def finish(message: Any) -> None:
+        await message.done()
+        tell("done", message.sender, message.body.title)
+        room.release()
+
+    async with node.channel(channel).subscribe() as messages, asyncio.TaskGroup() as finishing:
         async for message in messages:
             tell("given", message.sender, message.body.title)
-            await message.done()
-            tell("done", message.sender, message.body.title)
+            await room.acquire()
+            finishing.create_task(finish(message))
 
 
 def everybody_is_there(node: Node, channel: str) -> bool:
@@ -139,14 +150,14 @@ def everybody_is_there(node: Node, channel: str) -> bool:
     return all(view.prekey(f"{code}/mod-1", now) is not None for code in CODES)
 
 
-async def run(home: Path, passphrase: Path, channel: str, waiting: int, first: int, rate: float) -> None:
+async def run(home: Path, passphrase: Path, channel: str, waiting: int, first: int, rate: float, to: str) -> None:
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, end.set)
     async with Node.open(home, unlock=Unlock.file(passphrase)) as node:
         while not everybody_is_there(node, channel):  # noqa: ASYNC110 - another process's prekey rings no bell here
             await asyncio.sleep(0.05)
-        publisher = Publisher(node, channel, waiting, first, rate)
+        publisher = Publisher(node, channel, waiting, first, rate, to)
         loop.add_signal_handler(signal.SIGUSR1, publisher.stop.set)
         tell("open")
         work = asyncio.gather(publisher.run(), consume(node, channel))
@@ -165,7 +176,7 @@ if __name__ == "__main__":
     overheard()
     arguments = sys.argv[1:]
     try:
-        asyncio.run(run(Path(arguments[0]), Path(arguments[1]), arguments[2], *map(int, arguments[3:6])))
+        asyncio.run(run(Path(arguments[0]), Path(arguments[1]), arguments[2], *map(int, arguments[3:6]), arguments[6]))
     except RscError as error:
         tell("stopped", error.code)
         sys.stderr.write(f"{error}\n")

@@ -121,7 +121,7 @@ def of_sender(world: World, code: str, entries: list[UnverifiedEntry]) -> list[s
 
 def of_receiver(world: World, code: str) -> list[str]:
     found = []
-    for sender in CODES:
+    for sender in CODES if code in world.readers else ():
         numbers, given = sorted(world.heard[sender].receipts), world.heard[code].given[f"{sender}/mod-1"]
         if sender != code and given != numbers:
             found.append(f"{code} was given {len(given)} of {sender}'s {len(numbers)}, or in another order")

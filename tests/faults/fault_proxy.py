@@ -8,6 +8,10 @@ import asyncio
 class Proxy:
     """On a port of its own. While `cut`, bytes stay where they are, in both directions, and new connections hang."""
 
+    address = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+    """What a node behind it is run by: see `Namespace`."""
+
     def __init__(self) -> None:
         self._to, self._flows = 0, asyncio.Event()
         self._flows.set()

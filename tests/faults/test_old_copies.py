@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
-import json
+import copy
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cli_world import Founders
-from fault_oracle import LOG, logs_of, trees, wrong
+from fault_child import Child
+from fault_oracle import DIRECTORY, LOG, in_order, keys_reused, logs_of, trees, wrong
 from fault_world import CODES, World, copied, world
+
+from rsc_share.envelope.entry import UnverifiedEntry
 
 pytestmark = pytest.mark.slow
 """Many processes and real time: with `make faults`; kills and power cuts are in the suite."""
@@ -21,36 +22,7 @@ pytestmark = pytest.mark.slow
 RATES = {"EST": 20}
 
 
-async def ask(made: World, path: str) -> str:
-    """What the relay says on its health port."""
-
-    def get() -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", made.health, timeout=20)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().read().decode()
-        finally:
-            connection.close()
-
-    return await asyncio.to_thread(get)
-
-
-async def witnessed(made: World) -> int:
-    """Entries that k members have cosigned; the relay tells none before the first of them since its start."""
-    name = f'rsc_witnessed_size{{log="{LOG}"}} '
-    return int(float((await ask(made, "/metrics")).partition(name)[2].split("\n")[0] or 0))
-
-
-async def more_witnessed(made: World, size: int) -> None:
-    """What was not, anybody may lose with a backup: it is what `witnessed` says, and `logged` does not."""
-    while await witnessed(made) <= size:
-        await made.some(5)
-
-
-def copy_of(folder: Path, tmp_path: Path) -> Path:
-    """To look into: opening a store writes to it."""
-    copied(folder, tmp_path / "looked-at")
-    return tmp_path / "looked-at"
+CLONE = "clone"
 
 
 async def stopped(made: World, who: str) -> None:
@@ -58,36 +30,77 @@ async def stopped(made: World, who: str) -> None:
     await made.children[who].ended()
 
 
-async def test_an_old_copy_of_the_relays_store_signs_no_second_tree(founders: Founders, tmp_path: Path) -> None:
-    """A backup put in place of the live store: nobody vouches for it, it takes nothing, and its log is no fork."""
-    store, backup, live = tmp_path / "relay/store", tmp_path / "backup", tmp_path / "live"
+async def test_an_old_copy_of_the_relay_behind_unwitnessed_entries_never_forks(
+    founders: Founders, tmp_path: Path
+) -> None:
+    """Receipts were given and entries delivered, and too few witnesses were there to cosign them. Then a copy from
+    before that takes the place of the store: alone, with the outside heads lost, and with the heads of that day."""
+    store, heads = tmp_path / "relay/store", tmp_path / "relay/store.heads"
+    backup, live = tmp_path / "backup", tmp_path / "live"
     async with world(founders, tmp_path, "relay backup", RATES) as made:
         await stopped(made, "relay")
-        copied(store, backup)
+        for folder in (store, heads):
+            copied(folder, backup / folder.name)
         await made.start_relay()
-        await more_witnessed(made, len((await logs_of(copy_of(backup, tmp_path)))[LOG]))
-        await stopped(made, "relay")
-        shutil.move(store, live)
-        copied(backup, store)
-        opened = len(made.log)
-        await made.start_relay()
-        receipts, events = {code: len(made.heard[code].receipts) for code in CODES}, "session open"
-        await made.until(lambda: sum(e["event"] == events for e in made.log[opened:]) >= len(CODES), "all back")
-        await made.some(20)  # EST goes on publishing: all of that waits
-        assert json.loads(await ask(made, "/readyz"))["logs"][LOG] in ("recovering", "stopped")
-        assert {code: len(made.heard[code].receipts) for code in CODES} == receipts
+        await made.until(lambda: sessions(made) >= 2 * len(CODES), "all back")
+        for code in ("LVA", "SWE"):  # two are left: not enough to witness anything
+            await made.kill(code)
+        known, read = len(made.heard["EST"].receipts), len(made.heard["FIN"].done)
+        await made.until(lambda: len(made.heard["EST"].receipts) > known + 20, "more receipts")
+        await made.until(lambda: len(made.heard["FIN"].done) > read + 20, "more deliveries")
         await made.kill("relay")
-        before, after = await logs_of(backup), await logs_of(store)
-        assert after[LOG] == before[LOG], "it has taken nothing"
-        shutil.rmtree(store)
-        shutil.move(live, store)
-        assert trees(made, await logs_of(store)) == [], "and shown nothing that is not in the true log"
+        for folder in (store, heads):
+            shutil.move(folder, live / folder.name)
+        receipts = {code: dict(made.heard[code].receipts) for code in CODES}
+
+        copied(backup / store.name, store)
+        copied(live / heads.name, heads)
+        assert "rolled-back" in await not_started(made)
+        shutil.rmtree(heads)
+        assert "no-outside-head" in await not_started(made)
+        await made.start_relay("--restored")
+        await gives_up(made)
+        assert "rolled-back" in await not_started(made, "--restored"), "what was proved once is remembered"
+
+        copied(backup / heads.name, heads)
+        await made.start_relay()
+        for code in ("LVA", "SWE"):  # they have seen nothing that is missing, and are not enough
+            await made.restart(code)
+        await gives_up(made)
+        assert {code: made.heard[code].receipts for code in CODES} == receipts, "it has admitted nothing"
+        before, after = await logs_of(backup / store.name), await logs_of(store)
+        assert after[LOG] == before[LOG], "nor signed any entry over another"
+
+        for folder in (store, heads):
+            shutil.rmtree(folder)
+            shutil.move(live / folder.name, folder)
+        assert trees(made, await logs_of(store)) == [], "all that anybody was shown is in the true log"
         await made.start_relay()
         await made.some(40)
         await made.wind_up()
         found = await wrong(made)
         # The nodes noticed: the relay they were shown was behind what they had read.
         assert [what for what in found if "out-of-range" not in what and "went back" not in what] == []
+
+
+def sessions(made: World) -> int:
+    return sum(event["event"] == "session open" for event in made.log)
+
+
+async def not_started(made: World, *more: str) -> str:
+    """What the relay says that does not start."""
+    said = len((made.folder / "relay.err").read_text())
+    command = [*made.program, "relay", "run", str(made.relay_folder / "relay.toml"), *more]
+    child = await Child.started(command, lambda line: None, made.folder / "relay.err")
+    assert await child.ended() == 74
+    return (made.folder / "relay.err").read_text()[said:]
+
+
+async def gives_up(made: World) -> None:
+    """A node shows it what it has signed: it stops, whoever else vouches for it."""
+    assert await made.children["relay"].ended() == 74
+    (stopped_with,) = [event["code"] for event in made.log[-3:] if event["event"] == "stopped"]
+    assert stopped_with == "rolled-back"
 
 
 async def test_an_old_copy_of_a_nodes_state_signs_nothing(founders: Founders, tmp_path: Path) -> None:
@@ -118,32 +131,59 @@ async def test_an_old_copy_of_a_nodes_state_signs_nothing(founders: Founders, tm
         assert await wrong(made) == []
 
 
-async def test_a_node_that_runs_twice_is_caught_and_forks_nothing(founders: Founders, tmp_path: Path) -> None:
-    """Everything of it copied, keys too, and both started."""
-    async with world(founders, tmp_path, "clone", RATES) as made:
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_node_that_runs_twice_is_caught_and_no_number_is_logged_twice(
+    founders: Founders, tmp_path: Path, together: bool
+) -> None:
+    """Everything of it copied, keys too, and both started: one beside the other that runs, or both at once. They sign
+    two headers for one number: nothing can keep them from that. Only one of the two is ever logged."""
+    async with world(founders, tmp_path, f"clone {together}", RATES) as made:
         await made.kill("EST")
-        heard, clone = made.heard["EST"], tmp_path / "clone"
-        copied(made.homes["EST"], clone)
-        original = made.homes["EST"]
-        await made.start_node("EST")
-        first = made.children["first"] = made.children["EST"]
-        made.homes["EST"] = clone
-        await made.start_node("EST", opened=False)
-        second = made.children["EST"]
-        await made.until(lambda: len(heard.stopped) >= 1, "caught")
-        await made.until(lambda: any(e.get("code") == "cloned" for e in made.log) or len(heard.stopped) == 2, "told")
-        for child in (first, second):
-            await child.kill()
-        made.homes["EST"] = original
-        logged = {
-            (entry.header.sender, entry.header.seq): entry.signed.header_hash.hex() for entry in await entries_of(made)
-        }
-        seqs = sorted(seq for sender, seq in logged if sender == "EST/mod-1")
-        assert seqs == list(range(1, len(seqs) + 1))
+        original, clone = made.heard["EST"], copy.deepcopy(made.heard["EST"])
+        made.heard[CLONE], made.rates[CLONE] = clone, made.rates["EST"]
+        copied(made.homes["EST"], tmp_path / "clone")
+        made.homes[CLONE] = tmp_path / "clone"
+        if not together:
+            await made.start_node("EST")
+            await made.some(20)
+        await asyncio.gather(*(made.start_node(who, opened=False) for who in ("EST", CLONE)[1 - together :]))
+        await made.until(lambda: bool(original.stopped or clone.stopped), "caught by itself")
+        await made.until(lambda: told(made) or bool(original.stopped and clone.stopped), "and by the relay, or both")
+        assert set(original.stopped + clone.stopped) <= {"cloned", "rolled-back"}
+        if not proofs(made):  # the relay shut both out, and whoever runs them starts them again
+            for who in ("EST", CLONE):
+                await made.kill(who)
+                made.heard[who].stopped.clear()
+                await made.start_node(who, opened=False)
+            await made.until(lambda: bool(proofs(made)), "proved with an entry")
+        for who in ("EST", CLONE):
+            await made.kill(who)
+        for who in proofs(made):
+            made.heard[who].stopped.clear()
+            await made.start_node(who, opened=False)
+            await made.until(lambda who=who: bool(made.heard[who].stopped), "a start changes nothing about that")
+        await made.kill("relay")
+        logs = await logs_of(made.relay_folder / "store")
+        entries = [UnverifiedEntry.parse(raw) for raw in logs[LOG]]
+        assert in_order(entries) == [], "each number once, and each message once"
+        assert keys_reused(entries, logs[DIRECTORY]) == []
+        assert trees(made, logs) == [], "nobody was shown a fork"
+        mine = {entry.header.seq: entry for entry in entries if entry.header.sender == "EST/mod-1"}
+        for (log, seq), hashes in {**original.signed, **clone.signed}.items():
+            both = original.signed[log, seq] | clone.signed[log, seq] | hashes
+            if log == LOG and seq in mine:
+                assert mine[seq].signed.header_hash.hex() in both, "logged is what one of them signed"
+        for heard in (original, clone):
+            for n, (seq, index) in heard.receipts.items():
+                assert (entries[index].header.sender, entries[index].header.seq) == ("EST/mod-1", seq), n
+                assert entries[index].signed.header_hash.hex() in heard.signed[LOG, seq], "a receipt for its own bytes"
 
 
-async def entries_of(made: World) -> list[Any]:
-    from rsc_share.envelope.entry import UnverifiedEntry
+def proofs(made: World) -> list[str]:
+    """Which of the two hold an entry of theirs that they did not write, and will never sign again."""
+    return [who for who in ("EST", CLONE) if any((made.homes[who] / "evidence").iterdir())]
 
-    await made.kill("relay")
-    return [UnverifiedEntry.parse(raw) for raw in (await logs_of(made.relay_folder / "store"))[LOG]]
+
+def told(made: World) -> bool:
+    """Whether the relay has said that a node runs twice."""
+    return any(event.get("code") == "cloned" for event in made.log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from no_sync import ASKED
 RELAY = [str(Path(__file__).with_name("fault_relay.py"))]
 RATES = {"EST": 40, "LVA": 10}
 VICTIMS = ("relay", "EST")
+PROGRESS = logging.getLogger("faults")
 
 
 @pytest.fixture
@@ -37,8 +39,9 @@ async def test_after_a_power_cut_nothing_acknowledged_is_lost(
     at = dict.fromkeys(VICTIMS, power.at)
     async with world(founders, tmp_path, f"power {count}", RATES, program=RELAY, at=at) as made:
         power.installed()
-        for _ in range(count):
+        for number in range(count):
             assert await cut(made, power) == []
+            PROGRESS.info("power cut %d of %d: nothing lost", number + 1, count)
             for victim in VICTIMS:
                 await made.restart(victim)
         await made.some(10)

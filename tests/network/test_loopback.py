@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rsc_share import Draft, Node, Portion, Recalled, Unavailable, Unlock, Withheld, codec
+from rsc_share.envelope.parts import Head
 from rsc_share.messages import Indicator, ThreatAssessment
 from rsc_share.node.identity import Identity
 from rsc_share.node.net.port import NetPort
+from rsc_share.relay.cosigning import Cosigning
 from rsc_share.relay.net.limits import Limits
 from rsc_share.relay.store.protocol import Batch, Writer
+from rsc_share.session.frames import Offer
+from rsc_share.session.port import NOTHING, Shown
 from rsc_share.testing.founding import HOST
 from rsc_share.testing.loopback import LoopbackFramework, NetWire
 
@@ -147,6 +151,31 @@ async def test_the_welcome_says_the_senders_newest_entry(fw: LoopbackFramework) 
         await port._link.opened()
     seq, _, index = port.own[MAIN]
     assert (seq, index) == (int(receipt.reference.rpartition("/")[2]), receipt.index)
+
+
+async def test_every_session_begins_with_what_the_node_was_shown(fw: LoopbackFramework) -> None:
+    """Its receipt too, whether or not anybody has cosigned that: a relay that was rolled back hears of it first."""
+    sent = await fw.node("EST").channel("main").publish(Indicator(pattern="p", stix_id="i"), label=GREEN)
+    receipt = await sent.receipt()
+    told: list[dict[str, Head]] = []
+    offers = Cosigning.offers
+
+    async def heard(self: Cosigning, heads: Mapping[str, int], known: Shown = NOTHING) -> list[Offer]:
+        if self._access.node == "EST/mod-1":
+            told.append(dict(known))
+        return await offers(self, heads, known)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cosigning, "offers", heard)
+        bell = net(fw, "EST")._link._bell.next()
+        cut(fw, "EST")
+        async with asyncio.timeout(60):
+            await bell.wait()
+            await net(fw, "EST")._link.opened()
+        for _ in range(2):
+            await fw.node("EST").engine.turn()
+    assert {log: head.size > receipt.index for log, head in told[0].items() if log == MAIN} == {MAIN: True}
+    assert told[1] == {}, "once is enough: this relay shows nothing that it does not have"
 
 
 async def test_calls_under_way_end_with_the_session(fw: LoopbackFramework) -> None:

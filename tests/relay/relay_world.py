@@ -32,10 +32,11 @@ from rsc_share.log.merkle import EMPTY_ROOT
 from rsc_share.log.note import Note
 from rsc_share.log.proofs import verify_extension, verify_inclusion
 from rsc_share.policy.bundle import pack_bundle
+from rsc_share.relay.heads import OutsideHeads
 from rsc_share.relay.notes import LogKeys
 from rsc_share.relay.service import Relay
 from rsc_share.relay.store.memory import MemoryStore
-from rsc_share.relay.store.protocol import LogStore
+from rsc_share.relay.store.protocol import Batch, LogStore
 from rsc_share.session.frames import Logged, Offer, Statement, Submission
 
 ROOT = Path(__file__).parents[2]
@@ -155,9 +156,11 @@ class Witness:
     def __init__(self, node: str) -> None:
         self.node = node
         self.heads: dict[str, tuple[int, bytes]] = {}
+        self.shown: dict[str, Head] = {}
+        """What it was shown beyond its heads."""
 
     async def answer(self, port, clock, *, only: str | None = None) -> list[Offer]:
-        offers = await port.offers({log: size for log, (size, _) in self.heads.items()})
+        offers = await port.offers({log: size for log, (size, _) in self.heads.items()}, self.shown)
         for offer in offers:
             if only is None or offer.log == only:
                 await self.cosign(port, offer, clock.now)
@@ -303,12 +306,21 @@ class World:
     def __init__(self, store: LogStore | None = None) -> None:
         self.id, self.charter, self.bodies = founding()
         self.store = store or MemoryStore()
+        self.outside: OutsideHeads | None = None
         self.clock = Clock()
         self.ports = {}
         self.witnesses = {node: Witness(node) for node in NODES}
 
-    async def start(self) -> None:
-        self.relay = await Relay.open(self.store, host=HOST, framework_id=self.id, keys=log_keys(), clock=self.clock)
+    async def start(self, *, restored: bool = False) -> None:
+        self.relay = await Relay.open(
+            self.store,
+            host=HOST,
+            framework_id=self.id,
+            keys=log_keys(),
+            clock=self.clock,
+            outside=self.outside,
+            restored=restored,
+        )
 
     def connect(self) -> None:
         self.ports = {node: self.relay.connect(node) for node in (*NODES, HUB)}
@@ -354,6 +366,18 @@ class World:
 
     async def submit(self, node: str, *entries: Submission, log: str = CT):
         return await self.ports[node].submit(log, entries)
+
+
+async def copied(store) -> MemoryStore:
+    """The same logs in another store, as a backup of the disk would have them."""
+    copy = MemoryStore()
+    for log, head in (await store.logs()).items():
+        writer = await copy.acquire(log)
+        entries = [item async for item in store.read(log, 0, head.size, max_bytes=1 << 30)]
+        inner = store._log(log)
+        if entries:
+            await copy.append(writer, Batch(tuple(entries), dict(inner.bodies), dict(inner.facts), head))
+    return copy
 
 
 def rebuilt(submission: Submission, outcome: Logged) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from relay_world import CT, DIRECTORY, EST, FIN, HUB, LVA, OPS, World, log_keys, rebuilt
+from relay_world import CT, DIRECTORY, EST, FIN, HUB, LVA, OPS, World, copied, log_keys, rebuilt
 from test_relay_admission import codes, started
 
 from rsc_share.errors import LocalError, Refused, StorageError, Unavailable
@@ -14,7 +14,7 @@ from rsc_share.log.note import Note as SignedNote
 from rsc_share.relay.live import State
 from rsc_share.relay.service import Relay
 from rsc_share.relay.store.memory import MemoryStore
-from rsc_share.relay.store.protocol import Batch, Broken, Fenced, Stored, Unknown
+from rsc_share.relay.store.protocol import Broken, Fenced, Stored, Unknown
 from rsc_share.session.frames import Logged
 
 
@@ -124,7 +124,7 @@ async def test_rolled_back_store_is_not_ready_and_signs_nothing_new():
     world = await World(kept).ready()
     pen = await started(world)
     await world.witness()
-    older = await _copy(kept)
+    older = await copied(kept)
     await world.submit(EST, pen.message(FIN))
     await world.witness()
     await world.relay.aclose()
@@ -144,18 +144,6 @@ async def _answer_what_one_can(world):
         for offer in await world.ports[node].offers({log: size for log, (size, _) in witness.heads.items()}):
             assert offer.log != CT
             await witness.cosign(world.ports[node], offer, world.clock.now)
-
-
-async def _copy(store) -> MemoryStore:
-    """The same logs in another store, as a backup of the disk would have them."""
-    copy = MemoryStore()
-    for log, head in (await store.logs()).items():
-        writer = await copy.acquire(log)
-        entries = [item async for item in store.read(log, 0, head.size, max_bytes=1 << 30)]
-        inner = store._log(log)
-        if entries:
-            await copy.append(writer, Batch(tuple(entries), dict(inner.bodies), dict(inner.facts), head))
-    return copy
 
 
 async def test_row_0_and_stamps_survive_a_restart(world):

@@ -18,12 +18,13 @@ from rsc_share.node.home import Home, Settings
 from rsc_share.node.identity import system_clock
 from rsc_share.relay.notes import LogKeys
 from rsc_share.relay.service import Relay
+from rsc_share.relay.store.file_heads import FileHeads
 from rsc_share.relay.store.sqlite import SqliteStore
 from rsc_share.testing.founding import HOST, Founded, found
 from rsc_share.testing.people import NodeKeys
 from rsc_share.value import replace
 
-CONFIG, UNLOCK, STORE = "relay/relay.toml", "unlock", "relay/store"
+CONFIG, UNLOCK, STORE, HEADS = "relay/relay.toml", "unlock", "relay/store", "relay/store.heads"
 PASSPHRASE = b"of a demonstration, never of a relay"
 _RELAY = """host = "{host}"
 listen = "127.0.0.1:{port}"
@@ -104,10 +105,14 @@ async def prepare(folder: Path) -> Ground:
 
 async def _log_charter(ground: Ground) -> None:
     founded, store = ground.founded, SqliteStore.open(ground.folder / STORE)
+    heads = FileHeads.open(ground.folder / HEADS)
     try:
         keys = LogKeys(*founded.log_keys)
-        relay = await Relay.open(store, host=HOST, framework_id=founded.framework_id, keys=keys, clock=system_clock)
+        relay = await Relay.open(
+            store, host=HOST, framework_id=founded.framework_id, keys=keys, clock=system_clock, outside=heads
+        )
         async with relay:
             await relay.found(*founded.genesis())
     finally:
+        heads.close()
         await store.aclose()

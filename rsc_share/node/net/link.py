@@ -44,6 +44,8 @@ class Link:
         """Of this process: a relay that sees an old one come back knows that this node runs twice."""
         self.heads: Mapping[str, int] = {}
         """Witness heads to name in the next hello."""
+        self.sessions = 0
+        """How many have been opened."""
         self.own: Mapping[str, Own] = {}
         """This node's newest entry in every log, as the relay said when the session opened."""
         self._pins: Pins = tuple
@@ -221,6 +223,7 @@ class Link:
             self._greet(side, event)
         elif isinstance(event, Opened):
             self.own, self._open = event.heads, True
+            self.sessions += 1
             self._backoff.reset()
             self._bell.ring()
         elif isinstance(event, Answered | Failed):

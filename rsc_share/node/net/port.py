@@ -13,7 +13,7 @@ from rsc_share.node.net.blobs import BlobClient
 from rsc_share.node.net.link import Link
 from rsc_share.session.calls import CALLS, Own, pairs, read_answer
 from rsc_share.session.frames import Logged, News, Offer, Outcome, Submission, Tail, Weather
-from rsc_share.session.port import NOWHERE
+from rsc_share.session.port import NOTHING, NOWHERE, Shown
 
 RUN_BYTES = 2 << 20
 """Bytes of a run in one call; a longer run goes in several, one after the other."""
@@ -26,6 +26,8 @@ class NetPort:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._told = 0
+        """The session in which the relay was told what this node has been shown: once in each."""
         self._blobs = BlobClient(link.address, link.token, link.trusted)
 
     # --- the connection
@@ -107,9 +109,13 @@ class NetPort:
     async def blob_read(self, log: str, digest: bytes, start: int, stop: int) -> bytes:
         return await self._blobs.read(log, digest, start, stop)
 
-    async def offers(self, heads: Mapping[str, int]) -> list[Offer]:
+    async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
         self._link.heads = dict(heads)
-        found: list[Offer] = await self._call("offers", dict(heads))
+        session = self._link.sessions
+        said = {} if session == self._told else {log: head.wire() for log, head in shown.items()}
+        found: list[Offer] = await self._call("offers", dict(heads), said)
+        if session == self._link.sessions:
+            self._told = session
         return found
 
     async def cosign(self, log: str, size: int, lines: Sequence[bytes]) -> None:

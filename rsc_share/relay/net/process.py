@@ -28,7 +28,7 @@ from rsc_share.relay.net.meters import Meters
 from rsc_share.relay.net.office import Office
 from rsc_share.relay.net.server import RelayServer
 from rsc_share.relay.net.settings import MEMORY, RELOADABLE, Settings
-from rsc_share.relay.net.stores import opened_blobs, opened_store
+from rsc_share.relay.net.stores import opened_blobs, opened_heads, opened_store
 from rsc_share.relay.net.timed import TimedStore
 from rsc_share.relay.net.tls import load_keys, server_context
 from rsc_share.relay.notes import LogKeys
@@ -66,9 +66,12 @@ class Process:
         self._settings = read()
         self._stop = asyncio.Event()
 
-    async def run(self, founding: Founding | None = None) -> None:
-        """Until SIGTERM or SIGINT. Raises what kept it from starting, or the `StorageError` that stopped a log."""
-        async with self._running(founding) as running:
+    async def run(self, founding: Founding | None = None, *, restored: bool = False) -> None:
+        """Until SIGTERM or SIGINT. `restored`: the store is a copy, and there are no outside heads.
+
+        Raises what kept it from starting, or the `StorageError` that stopped a log.
+        """
+        async with self._running(founding, restored) as running:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self.stop, number.name)
@@ -93,7 +96,7 @@ class Process:
         self._stop.set()
 
     @asynccontextmanager
-    async def _running(self, founding: Founding | None) -> AsyncIterator[Running]:
+    async def _running(self, founding: Founding | None, restored: bool) -> AsyncIterator[Running]:
         settings, meters = self._settings, Meters()
         context = server_context(settings.tls_certificate, settings.tls_key)
         pin, end = read_certificate(_bytes(settings.tls_certificate))
@@ -102,6 +105,9 @@ class Process:
             stack.callback(listening.close)
             kept = await stack.enter_async_context(opened_store(settings, self._journal))
             store = TimedStore(kept, meters.committed)
+            heads = await asyncio.to_thread(opened_heads, settings)
+            if heads is not None:
+                stack.callback(heads.close)
             relay = await Relay.open(
                 store,
                 host=settings.host,
@@ -109,6 +115,8 @@ class Process:
                 keys=self._keys,
                 clock=self._clock,
                 blobs=await asyncio.to_thread(opened_blobs, settings, self._clock),
+                outside=heads,
+                restored=restored,
             )
             await stack.enter_async_context(relay)
             if founding is not None:
@@ -158,13 +166,17 @@ class Process:
 
     async def _tick(self, running: Running) -> None:
         """What time alone causes, once a second, until somebody says stop or a log's store has failed."""
-        was_off, failed = False, None
+        was_off, failed, missed = False, None, None
         while running.relay.failure is None:
             await running.relay.tick()
             if running.relay.blob_failure is not failed:
                 failed = running.relay.blob_failure
                 self._journal.error("sweep of blobs failed", what="" if failed is None else failed.what)
             running.watch.sample()
+            if (now_missed := running.relay.missed()) != missed:
+                missed = now_missed
+                if missed:
+                    self._journal.warning("a restored store waits for nodes that may have seen more", logs=missed)
             if running.guard.off is not was_off:
                 was_off = running.guard.off
                 tell = self._journal.error if was_off else self._journal.info

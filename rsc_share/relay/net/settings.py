@@ -5,6 +5,7 @@
     health = "127.0.0.1:9443"             # /livez /readyz /metrics /console, plain HTTP; "off" for none
     console = "local"                     # who may see /console: local, health (all who reach `health`), off
     store = "logs"                        # a folder; or "memory:", which forgets everything at its end
+    heads = "/mnt/other/heads"            # a folder outside of it, best on another disk; left out: "logs.heads"
     charter = "<64 hex>"                  # SHA-256 of charter version 1, from paper
     keystore = "log.keystore"
     passphrase_file = "/run/secrets/rsc"  # or passphrase_env = "NAME"
@@ -38,7 +39,7 @@ MEMORY = "memory:"
 CONSOLES = ("local", "health", "off")
 LEVELS = ("debug", "info", "warning", "error")
 KEYS = (
-    "host", "listen", "health", "console", "store", "charter", "keystore", "passphrase_file", "passphrase_env",
+    "host", "listen", "health", "console", "store", "heads", "charter", "keystore", "passphrase_file", "passphrase_env",
     "tls_certificate", "tls_key", "log_level", "limits",
 )  # fmt: skip
 RELOADABLE = ("limits", "log_level", "tls_certificate", "tls_key")
@@ -80,6 +81,8 @@ class Settings:
     health: Endpoint | None
     console: str
     store: str
+    heads: Path | None
+    """Where the outside heads are; None for a store in memory."""
     charter: bytes
     keystore: Path
     passphrase: tuple[str, str]
@@ -127,6 +130,7 @@ class _Reader:
             "health": self._take(lambda: _health(root)),
             "console": self._take(lambda: root.choice("console", CONSOLES) if "console" in root.values else "local"),
             "store": self._take(lambda: self._store()),
+            "heads": self._take(lambda: self._heads()),
             "charter": self._take(lambda: root.digest("charter")),
             "keystore": self._take(lambda: self._path("keystore")),
             "passphrase": self._take(lambda: self._passphrase()),
@@ -155,6 +159,20 @@ class _Reader:
     def _store(self) -> str:
         value = self._root.text("store", high=1_000)
         return value if value == MEMORY else str(self._folder / value)
+
+    def _heads(self) -> Path | None:
+        """Beside the store where nothing is said: whoever puts back a copy of the store leaves it as it is."""
+        if not isinstance(self._root.values.get("store"), str):
+            return None  # told where `store` is read
+        store = self._store()
+        if "heads" not in self._root.values:
+            return None if store == MEMORY else Path(f"{store.rstrip('/')}.heads")
+        if store == MEMORY:
+            raise self._root.wrong("heads", "is for a store that outlives the relay; leave it out")
+        found = self._path("heads")
+        if found.resolve().is_relative_to(Path(store).resolve()):
+            raise self._root.wrong("heads", "needs a folder outside of `store`: a copy of the store must not bring it")
+        return found
 
     def _passphrase(self) -> tuple[str, str]:
         given = [key for key in ("passphrase_file", "passphrase_env") if key in self._root.values]

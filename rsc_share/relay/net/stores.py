@@ -12,6 +12,7 @@ from rsc_share.relay.blobs import BlobLimits, Blobs
 from rsc_share.relay.net.journal import Journal
 from rsc_share.relay.net.settings import MEMORY, Settings
 from rsc_share.relay.store.file_blobs import FileBlobs
+from rsc_share.relay.store.file_heads import FileHeads
 from rsc_share.relay.store.memory import MemoryStore
 from rsc_share.relay.store.memory_blobs import MemoryBlobs
 from rsc_share.relay.store.protocol import LogStore
@@ -39,6 +40,14 @@ async def opened_store(settings: Settings, journal: Journal) -> AsyncIterator[Lo
         yield store
     finally:
         await store.aclose()
+
+
+def opened_heads(settings: Settings) -> FileHeads | None:
+    """What was shown of every log, in a folder outside of the store; None for a store in memory.
+
+    Raises `StorageError`.
+    """
+    return None if settings.heads is None else FileHeads.open(settings.heads)
 
 
 def opened_blobs(settings: Settings, clock: Callable[[], int]) -> Blobs:

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from rsc_share import codec
+from rsc_share.envelope.parts import Head
 from rsc_share.errors import Refused
-from rsc_share.session.calls import NAMES, welcome
+from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
+from rsc_share.session.calls import NAMES, read_arguments, welcome
 from rsc_share.session.fault import Fault
 from rsc_share.session.table import (
     Answer,
@@ -43,7 +45,7 @@ def sessions(material: Material) -> Vectors:
     token = Token(NODE, HOST, framework, seeded("instance", 16), T0 // 1000 + 30, hello.nonce)
     text = token.signed(signer)
     return {
-        "what": "One session in order; frames to refuse; the token and tokens to refuse. Values as in encoding.json.",
+        "what": "One session; frames, tokens and heads shown to take and to refuse. Values as in encoding.json.",
         "host": HOST,
         "framework_id": framework.hex(),
         "key": signer.public.raw.hex(),
@@ -55,7 +57,35 @@ def sessions(material: Material) -> Vectors:
             {"from": by, "frame": encode(frame).hex(), "value": plain(frame.wire())}
             for by, frame in _conversation(hello, Greeting(text, WINDOW, {LOG: 12}))
         ],
+        "shown": _shown(material),
         "wrong_frames": [{"why": why, "frame": data.hex(), "code": _code(data)} for why, data in _wrong_frames()],
+    }
+
+
+def _shown(material: Material) -> dict[str, Any]:
+    """The body of an `offers` call of a node that has cosigned 12 entries and holds a receipt in the tree of 14."""
+    key = material.key("log")
+    checkpoint = Checkpoint(LOG, 14, seeded("root", 32))
+    head = Head(checkpoint.size, checkpoint.root, sign_checkpoint(checkpoint, key).blob)
+    value = [{LOG: 12}, {LOG: head.wire()}]
+    wrong = [
+        ("a size alone", [{LOG: 12}, {LOG: 14}]),
+        ("without a signature", [{LOG: 12}, {LOG: [14, checkpoint.root]}]),
+        ("a root of 31 bytes", [{LOG: 12}, {LOG: [14, checkpoint.root[:31], head.signature]}]),
+        ("of no log", [{LOG: 12}, {"ct": head.wire()}]),
+        ("nothing said of what was shown", [{LOG: 12}]),
+    ]
+    for why, bad in wrong:
+        if refusal(read_arguments, "offers", codec.pack(bad)) is None:
+            raise AssertionError(f"{why} is taken")
+    if read_arguments("offers", codec.pack(value)) != ({LOG: 12}, {LOG: head}):
+        raise AssertionError("what was shown is not read as it was written")
+    return {
+        "log_key": key.public.raw.hex(),
+        "checkpoint": checkpoint.text().decode(),
+        "body": codec.pack(value).hex(),
+        "value": plain(value),
+        "wrong_bodies": [{"why": why, "body": codec.pack(bad).hex(), "code": "malformed"} for why, bad in wrong],
     }
 
 
