@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -43,17 +44,18 @@ def export(
     source = source_of(
         copied.snapshots, copied.directory, framework_id=settings.charter, by=operator, now=system_clock()
     )
-    manifest = write_export(source, out, signer)
+    written = write_export(source, out, signer).encode()
+    manifest = hashlib.sha256(written).hexdigest()  # as an audit's report names the export
     if as_json:
         logs = {item.origin: len(item.entries) for item in copied.snapshots}
-        show({"left_out": dict(copied.left_out), "logs": logs, "manifest": manifest.checksum.hex(), "out": str(out)})
+        show({"left_out": dict(copied.left_out), "logs": logs, "manifest": manifest, "out": str(out)})
         return
     lines = [
         ([names.channel_of(item.origin), str(len(item.entries)), str(copied.left_out[item.origin])], GOOD)
         for item in copied.snapshots
     ]
     rows(["log", "entries", "not yet witnessed"], lines)
-    say(f"{out}: manifest {manifest.checksum.hex()}", GOOD)
+    say(f"{out}: manifest {manifest}", GOOD)
     if any(copied.left_out.values()):
         say("What is not yet witnessed is left out: export again when members have cosigned it.", LOOK)
     note(f"rsc-share audit replay {out} --charter-digest {settings.charter.hex()}")
