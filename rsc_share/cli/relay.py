@@ -39,6 +39,7 @@ from rsc_share.relay.net.process import Founding, Process
 from rsc_share.relay.net.settings import MEMORY, Settings
 from rsc_share.relay.net.tls import small_buffers
 from rsc_share.relay.notes import LogKeys
+from rsc_share.relay.store.ballast import Ballast
 from rsc_share.relay.store.check import check as check_store
 
 app = typer.Typer(rich_markup_mode=None)
@@ -189,6 +190,23 @@ def check(
             note("The mark of damage is gone: the relay may be started.")
     if not found.passed:
         raise typer.Exit(1)
+
+
+@app.command()
+def rescue(config: Config) -> None:
+    """Give the ballast away on a full disk, beside a running relay or without one. Exit code 1: there is none.
+
+    It makes room for what makes room. The relay's next start makes another one, if by then there is room to spare.
+    """
+    settings = checked_settings(config)
+    if settings.store == MEMORY:
+        raise LocalError(f"{config} keeps its logs in memory: there is no disk to make room on", code="store")
+    freed = Ballast(Path(settings.store), settings.ballast).release()
+    if not freed:
+        say("There is no ballast to give away: make room by other means.", WRONG)
+        raise typer.Exit(1)
+    say(f"{freed} bytes are free now", GOOD)
+    note("Make room by other means before they are used up, then start the relay again: it makes another ballast.")
 
 
 def _ask(address: str, port: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from rsc_share.relay.access import Access
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.fanout import blobs_for
 from rsc_share.relay.live import LiveLog
+from rsc_share.relay.room import LOW
 from rsc_share.relay.store.blobs import BlobStore, Upload, WrongBlob
 from rsc_share.relay.store.protocol import Body, Full
 
@@ -28,7 +29,7 @@ MAX_COMING = 16
 """Uploads of one member that are not whole yet."""
 SWEEP_EVERY = 600_000
 """ms between two sweeps."""
-LEAST_FREE = 0.15
+LEAST_FREE = LOW / 100
 RETRY_SECONDS = 60.0
 
 

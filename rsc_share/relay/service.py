@@ -26,6 +26,7 @@ from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import LogKeys, by_member
 from rsc_share.relay.port import MemoryPort
 from rsc_share.relay.queue import LogQueue, Submitted
+from rsc_share.relay.room import Room, enough
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.session import Session
 from rsc_share.relay.snapshot import Snapshot, take_snapshot
@@ -47,10 +48,13 @@ class Relay:
         clock: Callable[[], int],
         decide: Decide,
         blobs: Blobs | None = None,
+        room: Callable[[], Room] = enough,
     ) -> None:
         self.store, self.host, self.framework_id, self.keys, self.now = store, host, framework_id, keys, clock
         self.blobs = blobs
         """None: this relay takes no attachments that do not fit beside an entry."""
+        self.room = room
+        """How much the disk of the store has left: asked once for each commit."""
         self.logs: dict[str, LiveLog] = {}
         self.bell = Bell()
         self.failure: StorageError | None = None
@@ -76,12 +80,13 @@ class Relay:
         clock: Callable[[], int],
         decide: Decide = decide_each,
         blobs: Blobs | None = None,
+        room: Callable[[], Room] = enough,
     ) -> Relay:
         """Acquire every stored log, fold the directory, sign the stored heads. Every log begins `recovering`.
 
         `clock` gives ms UTC. Raises `Broken` where the store contradicts itself, `LocalError` for another host's logs.
         """
-        relay = cls(store, host, framework_id, keys, clock, decide, blobs)
+        relay = cls(store, host, framework_id, keys, clock, decide, blobs, room)
         stored = await store.logs()
         for origin in sorted(stored, key=lambda log: (not is_directory(log), log)):
             await relay._open_log(origin)
@@ -166,6 +171,7 @@ class Relay:
             quorum_time=quorum.time if quorum is not None else None,
             signatures=self._signatures,
             decide=self._decide,
+            room=self.room(),
         )
 
     def states(self) -> Mapping[str, State]:
@@ -270,6 +276,7 @@ class Relay:
         if self.blobs is not None and not any(log.state is State.STOPPED for log in self.logs.values()):
             try:
                 await self.blobs.sweep(self.logs)
+                self.blob_failure = None
             except StorageError as error:
                 self.blob_failure = error
 

@@ -5,6 +5,7 @@
     health = "127.0.0.1:9443"             # /livez /readyz /metrics /console, plain HTTP; "off" for none
     console = "local"                     # who may see /console: local, health (all who reach `health`), off
     store = "logs"                        # a folder; or "memory:", which forgets everything at its end
+    ballast = 536870912                   # bytes kept for a full disk; 0 for none
     charter = "<64 hex>"                  # SHA-256 of charter version 1, from paper
     keystore = "log.keystore"
     passphrase_file = "/run/secrets/rsc"  # or passphrase_env = "NAME"
@@ -38,8 +39,8 @@ MEMORY = "memory:"
 CONSOLES = ("local", "health", "off")
 LEVELS = ("debug", "info", "warning", "error")
 KEYS = (
-    "host", "listen", "health", "console", "store", "charter", "keystore", "passphrase_file", "passphrase_env",
-    "tls_certificate", "tls_key", "log_level", "limits",
+    "host", "listen", "health", "console", "store", "ballast", "charter", "keystore", "passphrase_file",
+    "passphrase_env", "tls_certificate", "tls_key", "log_level", "limits",
 )  # fmt: skip
 RELOADABLE = ("limits", "log_level", "tls_certificate", "tls_key")
 """What SIGHUP changes; the rest needs a restart."""
@@ -50,6 +51,7 @@ _MOST = {"connections": 100_000, "waiting": 100_000, "waiting_per_address": 100_
          "blob_bytes_per_member": 1 << 50}  # fmt: skip
 _LEAST = {"call_bytes": 1 << 20, "blob_bytes_per_second": 1 << 20}
 _MOST_SECONDS = 3_600
+BALLAST, _MOST_BALLAST = 512 << 20, 1 << 40
 
 
 class BadSettings(LocalError):
@@ -80,6 +82,7 @@ class Settings:
     health: Endpoint | None
     console: str
     store: str
+    ballast: int
     charter: bytes
     keystore: Path
     passphrase: tuple[str, str]
@@ -127,6 +130,7 @@ class _Reader:
             "health": self._take(lambda: _health(root)),
             "console": self._take(lambda: root.choice("console", CONSOLES) if "console" in root.values else "local"),
             "store": self._take(lambda: self._store()),
+            "ballast": self._take(lambda: _ballast(root)),
             "charter": self._take(lambda: root.digest("charter")),
             "keystore": self._take(lambda: self._path("keystore")),
             "passphrase": self._take(lambda: self._passphrase()),
@@ -195,6 +199,10 @@ def _health(table: Table) -> Endpoint | None:
     if "health" not in table.values:
         return Endpoint("127.0.0.1", 9_443)
     return None if table.values["health"] == "off" else _endpoint(table, "health")
+
+
+def _ballast(table: Table) -> int:
+    return BALLAST if "ballast" not in table.values else table.whole("ballast", 0, _MOST_BALLAST)
 
 
 def _level(table: Table) -> str:

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from rsc_share.relay.blobs import BlobLimits, Blobs
+from rsc_share.relay.net.front import SparedStore
 from rsc_share.relay.net.journal import Journal
 from rsc_share.relay.net.settings import MEMORY, Settings
+from rsc_share.relay.store.ballast import Ballast
 from rsc_share.relay.store.file_blobs import FileBlobs
 from rsc_share.relay.store.memory import MemoryStore
 from rsc_share.relay.store.memory_blobs import MemoryBlobs
@@ -35,8 +37,17 @@ async def opened_store(settings: Settings, journal: Journal) -> AsyncIterator[Lo
         yield MemoryStore()
         return
     store = await asyncio.to_thread(SqliteStore.open, Path(settings.store))
+    ballast = Ballast(Path(settings.store), settings.ballast)
+    if not await asyncio.to_thread(ballast.fill):
+        journal.warning("no room for the ballast: on a full disk nothing can be given away", bytes=settings.ballast)
+
+    def spare() -> int:
+        freed = ballast.release()
+        journal.error("the ballast is given away: make room, the next start makes another", bytes=freed)
+        return freed
+
     try:
-        yield store
+        yield SparedStore(store, spare)
     finally:
         await store.aclose()
 
