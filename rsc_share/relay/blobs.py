@@ -19,6 +19,7 @@ from rsc_share.relay.access import Access
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.fanout import blobs_for
 from rsc_share.relay.live import LiveLog
+from rsc_share.relay.quota import channel_limits
 from rsc_share.relay.room import LOW
 from rsc_share.relay.store.blobs import BlobStore, Upload, WrongBlob
 from rsc_share.relay.store.protocol import Body, Full
@@ -119,9 +120,9 @@ class Blobs:
         return claim
 
     def _most(self, view: DirectoryView, log: LiveLog, now: int) -> int:
-        spec = view.log(log.origin)
-        limits: Mapping[str, int] = {} if spec is None or spec.spec is None else spec.spec.limits
-        return min(self.limits.member_bytes, limits.get("blob_bytes", self.limits.member_bytes))
+        return min(
+            self.limits.member_bytes, channel_limits(view, log.origin).get("blob_bytes", self.limits.member_bytes)
+        )
 
     async def _known(self) -> dict[tuple[str, bytes], _Claim]:
         if self._claims is None:

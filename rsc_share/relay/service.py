@@ -26,6 +26,7 @@ from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import LogKeys, by_member
 from rsc_share.relay.port import MemoryPort
 from rsc_share.relay.queue import LogQueue, Submitted
+from rsc_share.relay.quota import Quotas
 from rsc_share.relay.room import Room, enough
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.session import Session
@@ -55,6 +56,7 @@ class Relay:
         """None: this relay takes no attachments that do not fit beside an entry."""
         self.room = room
         """How much the disk of the store has left: asked once for each commit."""
+        self.quotas = Quotas()
         self.logs: dict[str, LiveLog] = {}
         self.bell = Bell()
         self.failure: StorageError | None = None

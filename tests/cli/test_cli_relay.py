@@ -66,7 +66,7 @@ def test_every_mistake_is_told_at_once_with_its_line_and_nothing_starts(
             'log_level = "info"': 'log_level = "loud"\nconsole = "everybody"',
             "connections = 2048": "connections = 0",
             "ballast = 0": "ballast = -1",
-            "sessions_per_member = 16": 'stall_seconds = "long"\nsesions = 3',
+            "sessions_per_member = 16": 'stall_seconds = "long"\nsesions = 3\nentries_per_second = 0',
             'tls_key = "tls.key"': 'tls_kee = "tls.key"',
             f'host = "{HOST}"': 'host = "Relay Example"',
         },
@@ -74,7 +74,17 @@ def test_every_mistake_is_told_at_once_with_its_line_and_nothing_starts(
     ran = run("relay", "run", folder / "relay.toml")
     ran.fails(2, "settings")
     lines = (folder / "relay.toml").read_text().split("\n")
-    for key in ("log_level", "console", "ballast", "connections", "stall_seconds", "sesions", "tls_kee", "host"):
+    for key in (
+        "log_level",
+        "console",
+        "ballast",
+        "connections",
+        "entries_per_second",
+        "stall_seconds",
+        "sesions",
+        "tls_kee",
+        "host",
+    ):
         number = next(n for n, line in enumerate(lines, 1) if line.startswith(key))
         assert f"relay.toml:{number}: " in ran.err, (key, ran.err)
     for form in (
@@ -88,7 +98,7 @@ def test_every_mistake_is_told_at_once_with_its_line_and_nothing_starts(
         "local, health",
     ):
         assert form in ran.err
-    assert "has 9 things to correct; nothing was started" in ran.err
+    assert "has 10 things to correct; nothing was started" in ran.err
     assert ran.out == ""
 
 

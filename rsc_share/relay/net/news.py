@@ -16,11 +16,13 @@ class News:
         self._relay, self._guard, self._journal = relay, guard, journal
         self._off, self._room = False, Room.ENOUGH
         self._failed: StorageError | None = None
+        self._unkept: tuple[str, ...] = ()
 
     def look(self) -> None:
         self._blobs()
         self._disk()
         self._clock()
+        self._limits()
 
     def _blobs(self) -> None:
         failed = self._relay.blob_failure
@@ -42,3 +44,14 @@ class News:
             self._off = self._guard.off
             tell = self._journal.error if self._off else self._journal.info
             tell("clock", off=self._off, step_seconds=round(self._guard.step, 3))
+
+    def _limits(self) -> None:
+        """A limit of the charter that nothing here keeps must not look kept."""
+        found = tuple(
+            log
+            for log, spec in self._relay.view.logs.items()
+            if spec.spec is not None and "body_bytes" in spec.spec.limits
+        )
+        if found != self._unkept:
+            self._unkept = found
+            self._journal.warning("this release does not keep the charter's body_bytes", logs=list(found))

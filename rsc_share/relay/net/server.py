@@ -55,6 +55,7 @@ class RelayServer:
         self._meters, self._journal = office.meters, office.journal
         self._refusals = Throttle()
         self.gate, self.sessions = Gate(limits), Sessions(relay, limits)
+        relay.quotas.rates, relay.quotas.told = limits.rates, office.meters.limited
         self._draining = False
         self._listener: Listener | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -86,6 +87,7 @@ class RelayServer:
         """New limits: for whoever comes from now on."""
         self.gate.limits = self.sessions.limits = limits
         self._blobs.bucket.rate = limits.blob_bytes_per_second
+        self._relay.quotas.rates = limits.rates
         if self._relay.blobs is not None:
             self._relay.blobs.limit(BlobLimits(limits.blob_bytes_per_member))
 

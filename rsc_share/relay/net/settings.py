@@ -48,8 +48,14 @@ _LISTEN = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9.-]+):([0-9]{1,5})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _MOST = {"connections": 100_000, "waiting": 100_000, "waiting_per_address": 100_000, "sessions_per_member": 10_000,
          "calls": 1_024, "call_bytes": 1 << 30, "blob_bytes_per_second": 1 << 40,
-         "blob_bytes_per_member": 1 << 50}  # fmt: skip
-_LEAST = {"call_bytes": 1 << 20, "blob_bytes_per_second": 1 << 20}
+         "blob_bytes_per_member": 1 << 50, "entries_per_second": 1_000_000, "bytes_per_second": 1 << 40,
+         "in_flight_bytes": 1 << 40}  # fmt: skip
+_LEAST = {
+    "call_bytes": 1 << 20,
+    "bytes_per_second": 1 << 10,
+    "in_flight_bytes": 1 << 20,
+    "blob_bytes_per_second": 1 << 20,
+}
 _MOST_SECONDS = 3_600
 BALLAST, _MOST_BALLAST = 512 << 20, 1 << 40
 
