@@ -130,4 +130,9 @@ class Health:
             yield "rsc_free_bytes", "Free on the store's file system.", "", [("", float(space.free))]
             yield "rsc_wal_bytes", "Size of the write-ahead file.", "", [("", float(space.wal))]
             yield "rsc_ballast_bytes", "What can be given away on a full disk.", "", [("", float(space.ballast))]
+        if self._relay.blobs is not None:
+            held = self._relay.blobs.held_now()
+            yield "rsc_blobs", "Attachments that are whole here.", "", [("", float(held.whole))]
+            yield "rsc_blobs_held_bytes", "Their bytes.", "", [("", float(held.bytes))]
+            yield "rsc_blobs_coming", "Uploads that are not whole yet.", "", [("", float(held.coming))]
         yield "rsc_certificate_days", "Days until the TLS certificate ends.", "", [("", days)]

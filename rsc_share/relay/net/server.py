@@ -56,12 +56,14 @@ class RelayServer:
         self._refusals = Throttle()
         self.gate, self.sessions = Gate(limits), Sessions(relay, limits)
         relay.quotas.rates, relay.quotas.told = limits.rates, office.meters.limited
+        if relay.blobs is not None:
+            relay.blobs.told = office.meters.gone
         self._draining = False
         self._listener: Listener | None = None
         self._watch: asyncio.Task[None] | None = None
         app = web.Application()
         app.router.add_get(PATH, self._session)
-        self._blobs = BlobDoor(relay, Bucket(limits.blob_bytes_per_second))
+        self._blobs = BlobDoor(relay, Bucket(limits.blob_bytes_per_second), office.meters.moved)
         app.router.add_put(blobs.PATH, self._blob_put)
         app.router.add_get(blobs.PATH, self._blob_get)
         app.router.add_get(f"{blobs.PATH}/upload", self._blob_held)
