@@ -135,7 +135,7 @@ def test_a_damaged_store_is_not_served_until_a_check_has_passed(run: Run, founde
     ran.fails(74, "unchecked")
     assert "relay check" in ran.err
     found = json.loads(run("relay", "check", folder / "relay.toml", "--json").out)
-    assert found == {"entries": 0, "findings": [], "online": False, "released": True}
+    assert found == {"blobs": 0, "entries": 0, "findings": [], "online": False, "released": True}
     run("relay", "run", folder / "relay.toml").fails(2, "no-charter")
 
 

@@ -13,13 +13,12 @@ from rsc_share.relay.net.front import SparedStore
 from rsc_share.relay.net.journal import Journal
 from rsc_share.relay.net.settings import MEMORY, Settings
 from rsc_share.relay.store.ballast import Ballast
+from rsc_share.relay.store.file_blobs import FOLDER as BLOBS
 from rsc_share.relay.store.file_blobs import FileBlobs
 from rsc_share.relay.store.memory import MemoryStore
 from rsc_share.relay.store.memory_blobs import MemoryBlobs
 from rsc_share.relay.store.protocol import LogStore
 from rsc_share.relay.store.sqlite import SqliteStore
-
-BLOBS = "blobs"
 
 
 @asynccontextmanager
