@@ -74,11 +74,12 @@ def run(
     member: str | None = None,
     mandate: Mandate | None = None,
     progress: Progress = silent,
+    blobs: Path | None = None,
 ) -> Done:
     """Audit the export in `folder`. Raises `LocalError`, `RemoteError` or `StorageError` where nothing can be audited:
     exit code `Exit.UNUSABLE`."""
     started, clock = int(time.time() * 1000), time.monotonic()
-    result = replay(Folder(folder), anchors, member=member, progress=progress)
+    result = replay(Folder(folder), anchors, member=member, progress=progress, blobs=blobs)
     seconds = time.monotonic() - clock
     made = report(result, mandate, Run(started, seconds, versions()))
     return Done(made, outcome.exit_code(result), result)

@@ -1,0 +1,80 @@
+"""The attachments of an export, copied beside it: each is held against its digest, and whole there or not.
+
+A recall may take one while it is copied: what is not there any more is told, and is no failure.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rsc_share.crypto.blobs import SEALED_CHUNK
+from rsc_share.durable import sync_folder
+from rsc_share.envelope.entry import UnverifiedEntry
+from rsc_share.errors import StorageError
+from rsc_share.log.merkle import CompactRange, leaf_hash
+from rsc_share.relay.snapshot import Snapshot
+from rsc_share.relay.store.file_blobs import path_of
+
+UNFINISHED = ".unfinished"
+Told = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class CopiedBlobs:
+    """Digests of what was copied, of what was not there, and of what is not what its digest names."""
+
+    copied: list[bytes] = field(default_factory=list)
+    gone: list[bytes] = field(default_factory=list)
+    damaged: list[bytes] = field(default_factory=list)
+
+
+def copy_blobs(
+    blobs: Path, snapshots: Iterable[Snapshot], out: Path, place: Callable[[bytes], str], told: Told
+) -> CopiedBlobs:
+    """Copy every blob that the snapshots name from a store's `blobs` to `out`, each to where `place` says.
+
+    Raises `StorageError` (`not-written`, `unreadable`).
+    """
+    wanted = {digest: (owner, size) for snapshot in snapshots for digest, owner, size in _named(snapshot)}
+    found, done, total = CopiedBlobs(), 0, sum(size for _, size in wanted.values())
+    try:
+        for digest, (owner, size) in sorted(wanted.items()):
+            root = _copy(path_of(blobs, owner, digest), out / place(digest), digest)
+            kind = found.gone if root is None else found.copied if root == digest else found.damaged
+            kind.append(digest)
+            done += size
+            told("attachments", done, total)
+    except OSError as error:
+        raise StorageError(f"attachments cannot be copied to {out}: {error.strerror}", code="not-written") from None
+    return found
+
+
+def _named(snapshot: Snapshot) -> Iterator[tuple[bytes, str, int]]:
+    for stored in snapshot.entries if snapshot.apart else ():
+        header = UnverifiedEntry.parse(stored.entry).header
+        yield from ((part.digest, header.member, part.size) for part in header.parts if part.digest in snapshot.apart)
+
+
+def _copy(source: Path, target: Path, digest: bytes) -> bytes | None:
+    """The root over what was read; None where there is no such file. The copy stays only if the root is `digest`."""
+    try:
+        file = source.open("rb")
+    except FileNotFoundError:
+        return None
+    tree, unfinished = CompactRange(), target.with_name(target.name + UNFINISHED)
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with file, open(unfinished, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as copy:
+        while chunk := file.read(SEALED_CHUNK):
+            tree.append(leaf_hash(chunk))
+            copy.write(chunk)
+        copy.flush()
+        os.fsync(copy.fileno())
+    if tree.root() == digest:
+        unfinished.replace(target)
+        sync_folder(target.parent)
+    else:
+        unfinished.unlink()
+    return tree.root()
