@@ -8,7 +8,7 @@ time, whatever its size, and never through a link.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,8 +18,7 @@ from rsc_share.audit.files import Folder
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.crypto.blobs import SEALED_CHUNK
 from rsc_share.log.merkle import CompactRange, leaf_hash
-
-Told = Callable[[str, int, int], None]
+from rsc_share.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def blob_file(digest: bytes) -> str:
     return f"{text[:2]}/{text[2:]}"
 
 
-def hold_against_entries(apart: Iterable[Missing], folder: Path | None, told: Told) -> Held:
+def hold_against_entries(apart: Iterable[Missing], folder: Path | None, told: Progress) -> Held:
     """Hold what `apart` says against the files in `folder`; None: nobody brought one.
 
     Raises `LocalError` where `folder` is none, `StorageError` where it cannot be read.

@@ -26,11 +26,12 @@ from rsc_share.audit.load import Export, LogFiles, load
 from rsc_share.audit.second import Ask, SecondOpinion
 from rsc_share.audit.setting import Bound, CountingCache, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree, recompute
-from rsc_share.audit.trust import Progress, Trust, establish, unconfirmed
+from rsc_share.audit.trust import Trust, establish, unconfirmed
 from rsc_share.audit.walk import Walk
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.log.tree import MemoryTree
+from rsc_share.progress import Progress, silent
 from rsc_share.rulebook.view import Source
 
 
@@ -56,10 +57,6 @@ class Replay:
     def classes(self) -> dict[str, Classes]:
         """Of every log, the directory first."""
         return {self.trust.origin: self.trust.classes, **{origin: walk.classes for origin, walk in self.walks.items()}}
-
-
-def silent(log: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 def replay(

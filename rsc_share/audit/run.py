@@ -17,12 +17,12 @@ from rsc_share.audit.anchors import Anchors
 from rsc_share.audit.files import Folder
 from rsc_share.audit.layout import digest_of
 from rsc_share.audit.outcome import Exit
-from rsc_share.audit.replay import Replay, replay, silent
+from rsc_share.audit.replay import Replay, replay
 from rsc_share.audit.report import Mandate, Run, encode, report, versions
-from rsc_share.audit.trust import Progress
 from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError
 from rsc_share.log.note import VerifierKey
+from rsc_share.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from rsc_share.errors import LocalError
 from rsc_share.messages import Body, Registry, UnknownMessage
-from rsc_share.node.attachments import Progress
 from rsc_share.node.engine import Engine
 from rsc_share.node.message import Message
 from rsc_share.node.node import Node
 from rsc_share.node.received import PART_FILE
+from rsc_share.progress import Progress
 
 
 def read_body(registry: Registry, type_id: str, text: str) -> Body:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from rsc_share.errors import RscError, StorageError, Unavailable
+from rsc_share.errors import RemoteError, RscError, StorageError, Unavailable
 from rsc_share.relay.blobs import BlobLimits
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.net import blobs, reads
@@ -167,7 +167,8 @@ class RelayServer:
         if data is None:
             return None
         greeting = serving.side.receive(data)
-        assert isinstance(greeting, Greeting)  # noqa: S101 - RELAY_TAKES lets nothing else pass
+        if not isinstance(greeting, Greeting):
+            raise RemoteError("a session begins with a greeting", code="unexpected")
         if self._draining:
             raise Unavailable("the relay is going down", code="draining", retry_after=1.0)
         token, key = prove(self._relay, greeting.token, "session", serving.side.hello.nonce)

@@ -15,11 +15,11 @@ from rsc_share.durable import sync_folder
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import StorageError
 from rsc_share.log.merkle import CompactRange, leaf_hash
+from rsc_share.progress import Progress
 from rsc_share.relay.snapshot import Snapshot
 from rsc_share.relay.store.file_blobs import path_of
 
 UNFINISHED = ".unfinished"
-Told = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class CopiedBlobs:
 
 
 def copy_blobs(
-    blobs: Path, snapshots: Iterable[Snapshot], out: Path, place: Callable[[bytes], str], told: Told
+    blobs: Path, snapshots: Iterable[Snapshot], out: Path, place: Callable[[bytes], str], told: Progress
 ) -> CopiedBlobs:
     """Copy every blob that the snapshots name from a store's `blobs` to `out`, each to where `place` says.
 
