@@ -112,11 +112,7 @@ async def test_on_a_full_disk_an_erasure_is_done_with_the_ballast_and_not_withou
             await store.erase(LOG, list(large), "recall")
         freed = []
 
-        def spare() -> int:
-            freed.append(ballast.release())
-            return freed[-1]
-
-        assert await SparedStore(store, spare).erase(LOG, list(large), "recall") == 1
+        assert await SparedStore(store, lambda: freed.append(ballast.release())).erase(LOG, list(large), "recall") == 1
         assert freed == [4 * MIB]
         assert all(isinstance(found, Erased) for found in (await store.bodies(LOG, list(large))).values())
         assert store.failure is None
@@ -132,7 +128,7 @@ async def test_without_a_ballast_left_the_error_is_the_stores() -> None:
         keep_note = erase
 
     asked = []
-    store = SparedStore(Always(), lambda: asked.append(1) or 0)
+    store = SparedStore(Always(), lambda: asked.append(1))
     with pytest.raises(Full):
         await store.erase(LOG, [], "recall")
     with pytest.raises(Full):

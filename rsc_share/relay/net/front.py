@@ -61,13 +61,13 @@ class TimedStore(FrontStore):
 
 
 class SparedStore(FrontStore):
-    """What has to be written although the disk is full: `spare` makes room once, and says how many bytes.
+    """What has to be written although the disk is full: `spare` makes room, once in its life, and it is tried again.
 
     An entry is refused before it is logged, and costs nothing. An erasure is ordered by an entry that is logged, and a
     note stands for one: without room for them the log would have to stop.
     """
 
-    def __init__(self, store: LogStore, spare: Callable[[], int]) -> None:
+    def __init__(self, store: LogStore, spare: Callable[[], None]) -> None:
         super().__init__(store)
         self._spare = spare
 
@@ -75,14 +75,12 @@ class SparedStore(FrontStore):
         try:
             return await super().erase(log, digests, reason)
         except Full:
-            if not self._spare():
-                raise
+            self._spare()  # another log may have done so a moment ago: there may be room either way
             return await super().erase(log, digests, reason)
 
     async def keep_note(self, log: str, note: Note) -> Note:
         try:
             return await super().keep_note(log, note)
         except Full:
-            if not self._spare():
-                raise
+            self._spare()
             return await super().keep_note(log, note)

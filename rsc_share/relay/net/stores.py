@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from rsc_share.errors import StorageError
 from rsc_share.relay.blobs import BlobLimits, Blobs
 from rsc_share.relay.net.front import SparedStore
 from rsc_share.relay.net.journal import Journal
@@ -40,10 +41,10 @@ async def opened_store(settings: Settings, journal: Journal) -> AsyncIterator[Lo
     if not await asyncio.to_thread(ballast.fill):
         journal.warning("no room for the ballast: on a full disk nothing can be given away", bytes=settings.ballast)
 
-    def spare() -> int:
-        freed = ballast.release()
-        journal.error("the ballast is given away: make room, the next start makes another", bytes=freed)
-        return freed
+    def spare() -> None:
+        with suppress(StorageError):  # no ballast is as good as one that cannot be removed
+            if freed := ballast.release():
+                journal.error("the ballast is given away: make room, the next start makes another", bytes=freed)
 
     try:
         yield SparedStore(store, spare)

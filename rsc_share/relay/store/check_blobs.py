@@ -60,7 +60,8 @@ class BlobCheck:
 
     def missed(self, db: sqlite3.Connection, blobs: Path) -> list[Finding]:
         """Look once more for what was not there; what nothing has erased since, and is still not there."""
-        rows = [row for rowid in self.missing if (row := self._row(db, rowid, rowid)) is not None]
+        found = (self._raw(db, rowid, rowid) for rowid in self.missing)
+        rows = [_row(*raw) for raw in found if raw is not None]
         gone = [row for row in rows if not path_of(blobs, row.owner, row.digest).exists()]
         self.missing = [row.rowid for row in gone]
         return [self._wrong(row, "its file is not there") for row in gone]
@@ -75,26 +76,22 @@ class BlobCheck:
     def _next(self, db: sqlite3.Connection) -> Row | None:
         """The next blob; None where the next rows are none, and `done` where there are no more rows."""
         stop = self.last + ROWS
-        row = self._row(db, self.last + 1, stop)
-        if row is None:
+        raw = self._raw(db, self.last + 1, stop)
+        if raw is None:
             self.done = stop >= self.end(db)
             self.last = stop if not self.done else self.last
-        return row
+            return None
+        self.last = raw[0] - 1
+        return _row(*raw)
 
-    def _row(self, db: sqlite3.Connection, first: int, last: int) -> Row | None:
+    def _raw(self, db: sqlite3.Connection, first: int, last: int) -> tuple[int, bytes, int, bytes | None] | None:
         query = (
             f"SELECT body.rowid, digest, brought, entry FROM body_{self.number} AS body"
             f" LEFT JOIN entry_{self.number} ON n = brought"
             " WHERE body.rowid BETWEEN ? AND ? AND length(data) = 0 ORDER BY body.rowid LIMIT 1"
         )
-        found = db.execute(query, (first, last)).fetchone()
-        if found is None:
-            return None
-        rowid, digest, brought, entry = found
-        self.last = rowid - 1
-        header = UnverifiedEntry.parse(entry or b"").header
-        size = next((part.size for part in header.parts if part.digest == digest), 0)
-        return Row(rowid, digest, brought, header.member, size)
+        found: tuple[int, bytes, int, bytes | None] | None = db.execute(query, (first, last)).fetchone()
+        return found
 
     # --- files
 
@@ -141,3 +138,10 @@ class BlobCheck:
 
     def _found(self, where: str, what: str) -> Finding:
         return Finding(self.origin, where, what, stops=False)
+
+
+def _row(rowid: int, digest: bytes, brought: int, entry: bytes | None) -> Row:
+    """Raises `RemoteError` for an entry that is not there or cannot be read."""
+    header = UnverifiedEntry.parse(entry or b"").header
+    size = next((part.size for part in header.parts if part.digest == digest), 0)
+    return Row(rowid, digest, brought, header.member, size)

@@ -6,6 +6,7 @@ A recall may take one while it is copied: what is not there any more is told, an
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +39,16 @@ def copy_blobs(
 
     Raises `StorageError` (`not-written`, `unreadable`).
     """
-    wanted = {digest: (owner, size) for snapshot in snapshots for digest, owner, size in _named(snapshot)}
-    found, done, total = CopiedBlobs(), 0, sum(size for _, size in wanted.values())
+    owners, sizes = defaultdict[bytes, list[str]](list), dict[bytes, int]()
+    for digest, owner, size in (named for snapshot in snapshots for named in _named(snapshot)):
+        owners[digest].append(owner)  # the same ciphertext may be two members'
+        sizes[digest] = size
+    found, done, total = CopiedBlobs(), 0, sum(sizes.values())
     try:
-        for digest, (owner, size) in sorted(wanted.items()):
-            root = _copy(path_of(blobs, owner, digest), out / place(digest), digest)
-            kind = found.gone if root is None else found.copied if root == digest else found.damaged
+        for digest, size in sorted(sizes.items()):
+            roots = (_copy(path_of(blobs, owner, digest), out / place(digest), digest) for owner in owners[digest])
+            seen = [root for root in roots if root is not None]
+            kind = found.copied if digest in seen else found.damaged if seen else found.gone
             kind.append(digest)
             done += size
             told("attachments", done, total)
