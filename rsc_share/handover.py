@@ -17,8 +17,8 @@ from rsc_share.names import DIRECTORY, channel_of
 from rsc_share.relay.snapshot import Snapshot
 from rsc_share.session.frames import Statement
 
-_WHY: Mapping[str, Reason] = {"recall": "recalled", "erasure": "erased"}
-"""The kind of entry that made the relay erase a body, as an export says it."""
+_WHY: Mapping[str, Reason] = {"recall": "recalled", "erasure": "erased", "expired": "expired"}
+"""Why the relay has erased a body, the kind of entry that ordered it or its expiry, as an export says it."""
 TOOL = f"rsc_share {__version__}"
 
 

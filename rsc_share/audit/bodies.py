@@ -68,11 +68,6 @@ class BodyBook:
 
     def findings(self, now: int, *, whole: bool = True) -> Iterator[Finding]:
         """`now`: the newest time the logs and their witnesses show. `whole`: every entry could be read."""
-        apart = {item.digest: item.blob for item in self.missing if self._apart(item)}
-        if apart:
-            what = f"{len(apart)} blobs of {sum(apart.values())} bytes are named by entries and not in this export"
-            evidence = {"blobs": len(apart), "bytes": sum(apart.values())}
-            yield Finding(Grade.OBSERVATION, "blobs-apart", what, evidence=evidence)
         for item in self.missing:
             if self._apart(item):
                 continue
@@ -98,6 +93,11 @@ class BodyBook:
         if count:
             what = f"{count} bodies are named by no entry that could be read"
             yield Finding(Grade.OBSERVATION, "bodies-unjudged", what, evidence={"bodies": count})
+
+    @property
+    def apart(self) -> list[Missing]:
+        """Blobs that the exporter says it holds, outside of the export."""
+        return [item for item in self.missing if self._apart(item)]
 
     def _apart(self, item: Missing) -> bool:
         return item.blob > 0 and self.absent.get(item.digest) == "apart"

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from rsc_share.errors import LocalError, StorageError
 
@@ -65,6 +65,14 @@ class Folder:
         return sorted((path, kind) for path, kind in self._walk() if kind != "file")
 
     def read(self, path: str, limit: int) -> bytes | None:
+        file = self.opened(path)
+        if file is None:
+            return None
+        with file:
+            return file.read(limit + 1)
+
+    def opened(self, path: str) -> BinaryIO | None:
+        """A regular file to read a piece at a time; None where there is none."""
         # Every part is opened without following links: a link could point out of the copy, to anything on this machine.
         try:
             descriptor = self._open(path)
@@ -75,8 +83,7 @@ class Folder:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             return None
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(limit + 1)
+        return os.fdopen(descriptor, "rb")
 
     def _open(self, path: str) -> int:
         *folders, name = path.split("/")

@@ -130,7 +130,8 @@ def _reconciliation(found: Mapping[str, Any]) -> str:
         if log["bodies"]
     ]
     work = (
-        f"{found['bodies_present']} bodies present; {found['signatures']} signatures verified; {found['decisions']} "
+        f"{found['bodies_present']} bodies present; {found['attachments']['checked']} attachments checked, "
+        f"{found['attachments']['not_checked']} not; {found['signatures']} signatures verified; {found['decisions']} "
         f"sharing decisions, {found['distinct_decisions']} different ones, each asked of two programs."
     )
     kinds = [

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from rsc_share import names
 from rsc_share.audit import reference
 from rsc_share.audit.anchors import Anchored, Anchors, hold_against
+from rsc_share.audit.attachments import Held, hold_against_entries
 from rsc_share.audit.bodies import BodyBook
 from rsc_share.audit.classes import AFTER_DAMAGE, FINDING, NO_DIRECTORY, NO_TREE, UNREADABLE, Classes
 from rsc_share.audit.custody import check_charters, check_manifest, check_time, strangers
@@ -24,11 +26,12 @@ from rsc_share.audit.load import Export, LogFiles, load
 from rsc_share.audit.second import Ask, SecondOpinion
 from rsc_share.audit.setting import Bound, CountingCache, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree, recompute
-from rsc_share.audit.trust import Progress, Trust, establish, unconfirmed
+from rsc_share.audit.trust import Trust, establish, unconfirmed
 from rsc_share.audit.walk import Walk
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.log.tree import MemoryTree
+from rsc_share.progress import Progress, silent
 from rsc_share.rulebook.view import Source
 
 
@@ -43,6 +46,7 @@ class Replay:
     walks: Mapping[str, Walk]
     heads: Mapping[str, Head]
     bodies: BodyBook
+    attachments: Held
     newest: int
     decisions: int
     distinct: int
@@ -55,10 +59,6 @@ class Replay:
         return {self.trust.origin: self.trust.classes, **{origin: walk.classes for origin, walk in self.walks.items()}}
 
 
-def silent(log: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
 def replay(
     files: Files,
     anchors: Anchors,
@@ -66,16 +66,18 @@ def replay(
     member: str | None = None,
     progress: Progress = silent,
     second: Ask = reference.decide,
+    blobs: Path | None = None,
 ) -> Replay:
     """Audit an export. `member` must be the one the export is cut to, None for a full one.
 
-    `progress(log, done, total)` is called for every 256 entries. Raises `RemoteError` (`unreadable-export`) where
-    there is nothing to audit, and `LocalError` (`other-view`) for another view than the export's.
+    `blobs`: a folder of attachments that lie apart. `progress(log, done, total)` is called for every 256 entries.
+    Raises `RemoteError` (`unreadable-export`) where there is nothing to audit, and `LocalError` (`other-view`) for
+    another view than the export's.
     """
     export = load(files)
     _right_view(export, member)
     return _Audit(
-        export, anchors, None if export.manifest.view == "full" else export.manifest.view, progress, second
+        export, anchors, None if export.manifest.view == "full" else export.manifest.view, progress, second, blobs
     ).run()
 
 
@@ -86,8 +88,16 @@ def _right_view(export: Export, member: str | None) -> None:
 
 
 class _Audit:
-    def __init__(self, export: Export, anchors: Anchors, member: str | None, progress: Progress, second: Ask) -> None:
-        self.export, self.anchors, self.member, self.progress = export, anchors, member, progress
+    def __init__(
+        self,
+        export: Export,
+        anchors: Anchors,
+        member: str | None,
+        progress: Progress,
+        second: Ask,
+        blobs: Path | None,
+    ) -> None:
+        self.export, self.anchors, self.member, self.progress, self.blobs = export, anchors, member, progress, blobs
         self.pin = anchors.charter_digest or export.manifest.framework_id
         self.opinion, self.signatures = SecondOpinion(second), CountingCache()
         self.book = BodyBook(export.bodies, export.absent)
@@ -195,6 +205,8 @@ class _Audit:
         for walk in self.walks.values():
             self.findings += walk.findings
         self.findings += self.book.findings(newest, whole=self._whole)
+        attachments = hold_against_entries(self.book.apart, self.blobs, self.progress)
+        self.findings += attachments.findings
         if trust.usable:
             self.findings += self._ends(trust, anchored, heads, newest)
             self.findings += [*self._unexported(trust), *unconfirmed(trust, newest)]
@@ -206,6 +218,7 @@ class _Audit:
             walks={origin: self.walks[origin] for origin in sorted(self.walks)},
             heads=heads,
             bodies=self.book,
+            attachments=attachments,
             newest=newest,
             decisions=self.opinion.asked,
             distinct=self.opinion.distinct,

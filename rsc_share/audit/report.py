@@ -172,6 +172,12 @@ def _reconciliation(result: Replay) -> dict[str, Any]:
         "distinct_decisions": result.distinct,
         "signatures": result.signatures,
         "bodies_present": len(result.export.bodies),
+        "attachments": {
+            "checked": result.attachments.checked,
+            "checked_bytes": result.attachments.checked_bytes,
+            "not_checked": result.attachments.absent,
+            "not_checked_bytes": result.attachments.absent_bytes,
+        },
     }
 
 

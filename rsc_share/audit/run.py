@@ -17,12 +17,12 @@ from rsc_share.audit.anchors import Anchors
 from rsc_share.audit.files import Folder
 from rsc_share.audit.layout import digest_of
 from rsc_share.audit.outcome import Exit
-from rsc_share.audit.replay import Replay, replay, silent
+from rsc_share.audit.replay import Replay, replay
 from rsc_share.audit.report import Mandate, Run, encode, report, versions
-from rsc_share.audit.trust import Progress
 from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError
 from rsc_share.log.note import VerifierKey
+from rsc_share.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,12 @@ def run(
     member: str | None = None,
     mandate: Mandate | None = None,
     progress: Progress = silent,
+    blobs: Path | None = None,
 ) -> Done:
     """Audit the export in `folder`. Raises `LocalError`, `RemoteError` or `StorageError` where nothing can be audited:
     exit code `Exit.UNUSABLE`."""
     started, clock = int(time.time() * 1000), time.monotonic()
-    result = replay(Folder(folder), anchors, member=member, progress=progress)
+    result = replay(Folder(folder), anchors, member=member, progress=progress, blobs=blobs)
     seconds = time.monotonic() - clock
     made = report(result, mandate, Run(started, seconds, versions()))
     return Done(made, outcome.exit_code(result), result)

@@ -61,6 +61,10 @@ def _reconciliation(found: Mapping[str, Any]) -> Iterator[str]:
             bodies = log["bodies"]
             yield f"  bodies of {log['log']}: {bodies['erased']} gone in order, {bodies['missing']} missing"
     yield f"  {found['bodies_present']} bodies present; {found['signatures']} signatures verified"
+    if any(found["attachments"].values()):
+        held = found["attachments"]
+        right = f"{held['checked']} checked, {held['checked_bytes']} bytes"
+        yield f"  attachments: {right}; {held['not_checked']} NOT CHECKED"
     asked = f"{found['decisions']} sharing decisions, {found['distinct_decisions']} different ones"
     yield f"  {asked}, each asked of two programs"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from rsc_share import names
@@ -17,9 +16,7 @@ from rsc_share.charter.facts import Restricted, Revoked
 from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.envelope.entry import DirectoryEntry
 from rsc_share.errors import LocalError, Refused, RemoteError
-
-Progress = Callable[[str, int, int], None]
-"""(log, entries done, entries in all)"""
+from rsc_share.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

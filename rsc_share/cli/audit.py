@@ -53,6 +53,7 @@ def replay(
     checkpoint: Checkpoints = None,
     vkeys: Vkeys = None,
     member: AsMember = None,
+    blobs: Annotated[Path | None, typer.Option(help="Folder of attachments that came with the export.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="New file for the page.")] = None,
     save: Annotated[bool, typer.Option("--save", help="Write report.json and report.html into the folder.")] = False,
     label: Annotated[str, typer.Option(help="Label of the report itself, printed on every page.")] = "UNMARKED",
@@ -72,7 +73,7 @@ def replay(
     if html_file is not None:
         must_be_free(html_file)
     mandate = Mandate(asked_by, question, period, basis, examiner, label, digest_from)
-    done = _audit(export, charter_digest, checkpoint, vkeys, member, mandate)
+    done = _audit(export, charter_digest, checkpoint, vkeys, member, mandate, blobs)
     if html_file is not None:
         write_whole(html_file, html.render(done.report).encode())
     if save:
@@ -168,10 +169,11 @@ def _audit(
     vkeys: list[Path] | None,
     member: str | None,
     mandate: Mandate | None = None,
+    blobs: Path | None = None,
 ) -> Done:
     anchors = anchors_from(digest, checkpoints or (), vkeys or ())
     with bars() as progress:
-        return run(export, anchors, member=member, mandate=mandate, progress=progress)
+        return run(export, anchors, member=member, mandate=mandate, progress=progress, blobs=blobs)
 
 
 def _first_line(result: Replay) -> None:

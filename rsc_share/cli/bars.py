@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,29 +11,24 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bars
 
-Report = Callable[[str, int, int], None]
-"""(what is worked on, how much is done, of how much)"""
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+from rsc_share.progress import Progress, silent
 
 
 @contextmanager
-def bars(*, of_bytes: bool = False) -> Iterator[Report]:
+def bars(*, of_bytes: bool = False) -> Iterator[Progress]:
     """`of_bytes`: what is counted are bytes of files."""
     if not sys.stderr.isatty():
         yield silent
         return
     count = DownloadColumn() if of_bytes else MofNCompleteColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Bars(*columns, console=Console(stderr=True), transient=True) as progress:
         tasks: dict[str, TaskID] = {}
 
         def advance(what: str, done: int, total: int) -> None:

@@ -13,7 +13,7 @@ from rsc_share.charter.certificate import NodeCertificate, certify
 from rsc_share.charter.changes import day
 from rsc_share.charter.model import NODE_ROLES, REALMS, Charter, NodeRole, Realm
 from rsc_share.charter.parameters import DAY
-from rsc_share.cli import keys, node_state, node_talk
+from rsc_share.cli import keys, node_hand_in, node_state, node_talk
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, ending, new_passphrase, passphrase
 from rsc_share.cli.files import must_be_free, write_new
 from rsc_share.cli.keyfile import KeyFile
@@ -29,6 +29,7 @@ from rsc_share.node.identity import system_clock
 app = typer.Typer(rich_markup_mode=None)
 app.command("backup")(node_state.backup)
 app.command("restore")(node_state.restore)
+app.command("hand-in")(node_hand_in.hand_in)
 for command in (node_talk.run, node_talk.publish, node_talk.listen, node_talk.status, node_talk.checkpoints):
     app.command(command.__name__)(command)
 
@@ -146,7 +147,7 @@ def certify_node(
     node_unlock_file: UnlockFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Certify a node: the authority signs its keys, and the file goes into the directory by any node or relay."""
+    """Certify a node: the authority signs its keys. Any node that runs hands the file in: `node hand-in`."""
     must_be_free(out)
     asked, packet, now = KeyFile.read(request), read_packet(charter), system_clock()
     made = _certificate(asked, packet.charter, until, now)

@@ -39,6 +39,8 @@ from rsc_share.relay.net.process import Founding, Process
 from rsc_share.relay.net.settings import MEMORY, Settings
 from rsc_share.relay.net.tls import small_buffers
 from rsc_share.relay.notes import LogKeys
+from rsc_share.relay.store.ballast import Ballast
+from rsc_share.relay.store.check import Checked, Progress
 from rsc_share.relay.store.check import check as check_store
 
 app = typer.Typer(rich_markup_mode=None)
@@ -177,21 +179,58 @@ def check(
     with bars() as report:
         found = check_store(
             Path(settings.store),
-            progress=lambda step: report(names.channel_of(step.log), step.checked, step.size),
+            progress=lambda step: report(_bar(step), step.checked, step.size),
             bytes_per_s=None if pace is None else pace << 20,
             resume=not anew,
         )
     if as_json:
         findings = [{"log": item.log, "where": item.where, "what": item.what} for item in found.findings]
-        show({"entries": found.entries, "findings": findings, "online": found.online, "released": found.released})
+        show(
+            {
+                "blobs": found.blobs,
+                "entries": found.entries,
+                "findings": findings,
+                "online": found.online,
+                "released": found.released,
+            }
+        )
     else:
         rows(["log", "where", "what"], [([item.log, item.where, item.what], WRONG) for item in found.findings])
-        verdict = "everything fits" if found.passed else f"{len(found.findings)} things do not fit: keep this store"
-        say(f"{found.entries} entries read: {verdict}", GOOD if found.passed else WRONG)
+        verdict = _verdict(found)
+        say(f"{found.entries} entries and {found.blobs} attachments read: {verdict}", GOOD if found.passed else WRONG)
         if found.released:
             note("The mark of damage is gone: the relay may be started.")
     if not found.passed:
         raise typer.Exit(1)
+
+
+def _verdict(found: Checked) -> str:
+    if found.passed:
+        return "everything fits"
+    keep = any(item.stops for item in found.findings)
+    advice = "keep this store" if keep else "the relay may run; their senders have to send those attachments again"
+    return f"{len(found.findings)} things do not fit: {advice}"
+
+
+def _bar(step: Progress) -> str:
+    return names.channel_of(step.log) + (" attachments" if step.blobs else "")
+
+
+@app.command()
+def rescue(config: Config) -> None:
+    """Give the ballast away on a full disk, beside a running relay or without one. Exit code 1: there is none.
+
+    It makes room for what makes room. The relay's next start makes another one, if by then there is room to spare.
+    """
+    settings = checked_settings(config)
+    if settings.store == MEMORY:
+        raise LocalError(f"{config} keeps its logs in memory: there is no disk to make room on", code="store")
+    freed = Ballast(Path(settings.store), settings.ballast).release()
+    if not freed:
+        say("There is no ballast to give away: make room by other means.", WRONG)
+        raise typer.Exit(1)
+    say(f"{freed} bytes are free now", GOOD)
+    note("Make room by other means before they are used up, then start the relay again: it makes another ballast.")
 
 
 def _ask(address: str, port: int) -> dict[str, Any]:

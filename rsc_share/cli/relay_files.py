@@ -8,7 +8,7 @@ from pathlib import Path
 from rsc_share.cli.files import read_file
 from rsc_share.cli.frame import one_line
 from rsc_share.node.unlock import Unlock
-from rsc_share.relay.net.settings import BadSettings, Settings, read_settings
+from rsc_share.relay.net.settings import BALLAST, BadSettings, Settings, read_settings
 
 CONFIG, TLS_KEY, TLS_CERTIFICATE = "relay.toml", "tls.key", "tls.crt"
 
@@ -17,6 +17,7 @@ host = "{host}"  # as the charter names this relay
 listen = "0.0.0.0:{port}"  # sessions and reads, TLS 1.3
 health = "127.0.0.1:9443"  # /livez /readyz /metrics /console, plain HTTP; "off" for none
 store = "store"  # where the logs are; "memory:" forgets everything and is for trials
+ballast = {ballast}  # bytes kept for a full disk, given away by `relay rescue`; 0 for none
 charter = ""  # SHA-256 of charter version 1, 64 digits, from paper
 keystore = "{keystore}"
 passphrase_file = "passphrase"  # or passphrase_env = "NAME"
@@ -34,7 +35,9 @@ sessions_per_member = 16
 def template(host: str, keystore: str) -> bytes:
     """A `relay.toml` in which the charter's digest is missing: a relay is made before its charter."""
     port = host.partition(":")[2] or "8443"
-    return _TEMPLATE.format(host=host, port=port, keystore=keystore, certificate=TLS_CERTIFICATE, key=TLS_KEY).encode()
+    return _TEMPLATE.format(
+        host=host, port=port, keystore=keystore, certificate=TLS_CERTIFICATE, key=TLS_KEY, ballast=BALLAST
+    ).encode()
 
 
 def settings_of(path: Path) -> Settings:

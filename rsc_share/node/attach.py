@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from rsc_share import names
 from rsc_share.crypto.blobs import Place
 from rsc_share.crypto.bodies import SALT_SIZE
-from rsc_share.node.attachments import KEY_SIZE, Attachment, Prepared, Progress, check_inline, prepare, wrap
+from rsc_share.node.attachments import KEY_SIZE, Attachment, Prepared, check_inline, prepare, wrap
 from rsc_share.node.compose import Composition
 from rsc_share.node.desk import Host
 from rsc_share.node.line import Line
 from rsc_share.node.outbox import Item
+from rsc_share.progress import Progress
 
 
 class Attaching:

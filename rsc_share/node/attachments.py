@@ -22,6 +22,7 @@ from rsc_share.envelope.parts import MAX_PARTS, Part
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.log.merkle import CompactRange, leaf_hash
 from rsc_share.messages.portions import MAX_PAYLOAD
+from rsc_share.progress import Progress, silent
 
 MEDIA = "application/octet-stream"
 """What a header says of every attachment: what it is, only its readers learn."""
@@ -33,12 +34,6 @@ CHANGED = "attachment-changed"
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"})
 """Unicode categories of what a person does not see, or sees as something else. Unassigned ones are no matter of a
 release's Unicode version."""
-Progress = Callable[[str, int, int], None]
-"""(name, bytes done, bytes in all)"""
-
-
-def unwatched(name: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +153,7 @@ def unwrap(content: bytes) -> tuple[int, bytes, tuple[Told, ...]]:
     return shape.integer(portion, "portion", high=255), shape.blob(payload, "payload", high=MAX_PAYLOAD), tuple(told)
 
 
-def prepare(found: Attachment, place: Place, key: bytes, salt: bytes, progress: Progress = unwatched) -> Prepared:
+def prepare(found: Attachment, place: Place, key: bytes, salt: bytes, progress: Progress = silent) -> Prepared:
     """Read the file for its commitment and digest; for a thread. Raises `LocalError` where it is not what it was."""
     told = Told(found.name, found.media, found.size, key)
     if found.size <= MAX_INLINE_PAYLOAD:

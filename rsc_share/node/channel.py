@@ -13,7 +13,6 @@ from rsc_share.labels.label import Label
 from rsc_share.messages import Body, ReadReceipt, ReleaseRequest
 from rsc_share.node.acts import Acts
 from rsc_share.node.attach import Attaching, attach, id_of
-from rsc_share.node.attachments import Progress, unwatched
 from rsc_share.node.compose import Composition, compose, items_of, refs_of
 from rsc_share.node.desk import Host
 from rsc_share.node.draft import Draft, Precedence
@@ -25,6 +24,7 @@ from rsc_share.node.present import present_message, present_recall
 from rsc_share.node.store.protocol import Room
 from rsc_share.node.submission import Submission
 from rsc_share.node.subscription import Subscription
+from rsc_share.progress import Progress, silent
 
 B1 = TypeVar("B1", bound=Body)
 B2 = TypeVar("B2", bound=Body)
@@ -87,7 +87,7 @@ class Channel:
         key: str | None = None,
         precedence: Precedence = "ROUTINE",
         must_reach: Iterable[str] = (),
-        progress: Progress = unwatched,
+        progress: Progress = silent,
     ) -> Submission:
         """Queue a message; it is durable when this returns, and goes out once, whatever happens to this process.
 
@@ -102,7 +102,7 @@ class Channel:
         return (await self.publish_all([what], must_reach=must_reach, progress=progress))[0]
 
     async def publish_all(
-        self, drafts: Iterable[Draft], *, must_reach: Iterable[str] = (), progress: Progress = unwatched
+        self, drafts: Iterable[Draft], *, must_reach: Iterable[str] = (), progress: Progress = silent
     ) -> list[Submission]:
         """Queue all, or none."""
         self.raise_if_stopped()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import socket
 import struct
@@ -31,6 +32,7 @@ from rsc_share.node.submission import Submission
 SOCKET: Final = "socket"
 MAX_FRAME: Final = 1 << 20
 MAX_CONNECTIONS: Final = 64
+MAX_OBJECT_BODIES: Final = 16
 _CREDENTIALS: Final = struct.Struct("3i")
 
 
@@ -96,6 +98,7 @@ class Door:
             handler = {
                 "backup": self._backup,
                 "checkpoints": self._checkpoints,
+                "hand-in": self._hand_in,
                 "listen": self._listen,
                 "publish": self._publish,
                 "status": self._status,
@@ -154,6 +157,16 @@ class Door:
         shape.closed(fields, "checkpoints", ())
         for log, note in sorted(self._node.engine.notes().items()):
             await answer("checkpoint", {"log": log, "note": note})
+
+    async def _hand_in(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
+        """Certificates, charters, revocations: they prove themselves, the node only carries them to the directory."""
+        m = shape.closed(fields, "hand-in", ("bodies", "object"))
+        found = shape.blob(m["object"], "object", low=1)
+        bodies = shape.items(m["bodies"], "bodies", high=MAX_OBJECT_BODIES)
+        named = {hashlib.sha256(shape.blob(body, "bodies", high=MAX_FRAME)).digest(): body for body in bodies}
+        engine = self._node.engine
+        index = await engine.port(engine.directory_log).submit_object(found, named)
+        await answer("logged", {"index": index, "log": engine.directory_log})
 
     async def _backup(self, fields: dict[str, Any], answer: Answer, _: asyncio.StreamReader) -> None:
         m = shape.closed(fields, "backup", ("out",))

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from rsc_share.errors import LocalError
 from rsc_share.messages import Body, Registry, UnknownMessage
-from rsc_share.node.attachments import Progress
 from rsc_share.node.engine import Engine
 from rsc_share.node.message import Message
 from rsc_share.node.node import Node
 from rsc_share.node.received import PART_FILE
+from rsc_share.progress import Progress
 
 
 def read_body(registry: Registry, type_id: str, text: str) -> Body:
@@ -28,10 +28,13 @@ def read_body(registry: Registry, type_id: str, text: str) -> Body:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        places = [
-            f"{'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in error.errors(include_input=False)
-        ]
+        places = dict.fromkeys(_place(e["loc"]) + f": {e['msg']}" for e in error.errors(include_input=False))
         raise LocalError(f"no {type_id}: {'; '.join(places)[:500]}", code="wrong-body") from None
+
+
+def _place(where: tuple[int | str, ...]) -> str:
+    """`text.0.label`; without the names that pydantic gives to the alternatives of a union."""
+    return ".".join(str(step) for step in where if isinstance(step, int) or "[" not in step) or "the whole"
 
 
 async def save_all(message: Message[Any], folder: Path, progress: Progress) -> list[Path]:

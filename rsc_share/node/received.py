@@ -18,7 +18,8 @@ from rsc_share.crypto.bodies import MAX_INLINE_PART, open_part
 from rsc_share.durable import sync_folder
 from rsc_share.envelope.parts import Part
 from rsc_share.errors import LocalError, Refused, RemoteError, StorageError
-from rsc_share.node.attachments import Progress, Told, unwatched
+from rsc_share.node.attachments import Told
+from rsc_share.progress import Progress, silent
 from rsc_share.session.port import RelayPort
 
 PART_FILE = ".part"
@@ -53,7 +54,7 @@ class ReceivedAttachment:
             yield payload
         opener.finish()
 
-    async def save(self, path: str | os.PathLike[str], *, progress: Progress = unwatched) -> Path:
+    async def save(self, path: str | os.PathLike[str], *, progress: Progress = silent) -> Path:
         """Write it to a new file. What came before a crash or a cut is kept in `<path>.part` and not fetched again;
         the name appears once all of it is proved and on disk.
 

@@ -8,6 +8,7 @@ nobody's and goes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,8 +18,10 @@ from rsc_share.envelope.header import Header
 from rsc_share.errors import Refused, Unavailable
 from rsc_share.relay.access import Access
 from rsc_share.relay.commit import is_directory
-from rsc_share.relay.fanout import blobs_for
+from rsc_share.relay.fanout import Line, blobs_for
 from rsc_share.relay.live import LiveLog
+from rsc_share.relay.quota import channel_limits
+from rsc_share.relay.room import LOW
 from rsc_share.relay.store.blobs import BlobStore, Upload, WrongBlob
 from rsc_share.relay.store.protocol import Body, Full
 
@@ -28,8 +31,11 @@ MAX_COMING = 16
 """Uploads of one member that are not whole yet."""
 SWEEP_EVERY = 600_000
 """ms between two sweeps."""
-LEAST_FREE = 0.15
+LEAST_FREE = LOW / 100
 RETRY_SECONDS = 60.0
+ERASE_SECONDS = 5.0
+KEPT, EXPIRED, UNNAMED, ORDERED = "kept", "expired", "unnamed", "ordered"
+"""What becomes of a blob; `ordered`: by a recall or an erasure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,15 @@ class BlobLimits:
     member_bytes: int = 64 << 30
     least_free: float = LEAST_FREE
     """The share of the disk below which nothing is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whole blobs, their bytes, and uploads that are not whole yet."""
+
+    whole: int
+    bytes: int
+    coming: int
 
 
 @dataclass(slots=True)
@@ -60,6 +75,8 @@ class Blobs:
         self._clock, self._free = clock, free
         self.naming = asyncio.Lock()
         """Held while an entry that names blobs is committed, and while a sweep looks whether one is named."""
+        self.told: Callable[[str, int], None] = lambda _why, _size: None
+        """Hears why a blob went, and its bytes."""
         self._claims: dict[tuple[str, bytes], _Claim] | None = None
         self._swept: int | None = None
 
@@ -118,9 +135,9 @@ class Blobs:
         return claim
 
     def _most(self, view: DirectoryView, log: LiveLog, now: int) -> int:
-        spec = view.log(log.origin)
-        limits: Mapping[str, int] = {} if spec is None or spec.spec is None else spec.spec.limits
-        return min(self.limits.member_bytes, limits.get("blob_bytes", self.limits.member_bytes))
+        return min(
+            self.limits.member_bytes, channel_limits(view, log.origin).get("blob_bytes", self.limits.member_bytes)
+        )
 
     async def _known(self) -> dict[tuple[str, bytes], _Claim]:
         if self._claims is None:
@@ -146,6 +163,20 @@ class Blobs:
         }
         return {digest: size for digest, size in sizes.items() if size is not None}
 
+    def held_now(self) -> Held:
+        """What lies here, as far as this process has counted."""
+        claims = (self._claims or {}).values()
+        whole = [claim.size for claim in claims if claim.whole]
+        return Held(len(whole), sum(whole), sum(not claim.whole for claim in claims))
+
+    async def obey(self, owner: str, digests: Iterable[bytes]) -> None:
+        """A recall or an erasure orders them away."""
+        for digest in digests:
+            size = await self.store.size(owner, digest)
+            await self.delete(owner, [digest])
+            if size is not None:
+                self.told(ORDERED, size)
+
     async def delete(self, owner: str, digests: Iterable[bytes]) -> None:
         """They are erased. Repeating it is fine, and a crash before it is what `sweep` finds."""
         for digest in digests:
@@ -153,7 +184,10 @@ class Blobs:
             self._forget(owner, digest)
 
     async def sweep(self, logs: Mapping[str, LiveLog], *, at_once: bool = False) -> int:
-        """Forget what stands still, delete what no entry names; how many whole blobs went. Every ten minutes."""
+        """Forget what stands still, delete what expired and what no entry names; how many whole blobs went.
+
+        Every ten minutes, and never while an entry that names blobs is committed.
+        """
         now = self._clock()
         if not at_once and self._swept is not None and now - self._swept < SWEEP_EVERY:
             return 0
@@ -165,12 +199,36 @@ class Blobs:
             del claims[key]
         gone = 0
         for (owner, digest), whole in found.items():
-            if whole.since < before:
-                async with self.naming:
-                    if not await _named(logs, owner, digest):
-                        await self.delete(owner, [digest])
-                        gone += 1
+            async with self.naming:
+                fate = await self._fate(logs, owner, digest, stale=whole.since < before)
+                if fate != KEPT:
+                    await self.delete(owner, [digest])
+                    self.told(fate, whole.size)
+                    gone += 1
         return gone
+
+    async def _fate(self, logs: Mapping[str, LiveLog], owner: str, digest: bytes, *, stale: bool) -> str:
+        """`kept`, or why it goes. The row of an expired one says so before the file goes: a crash in between leaves a
+        file that no entry names, which a later sweep deletes."""
+        named = await _named(logs, owner, digest)
+        if not named:
+            return UNNAMED if stale else KEPT
+        if not all(self._over(line.entry.header, log) for log, line in named):
+            return KEPT
+        for log, _ in named:
+            with contextlib.suppress(Full, TimeoutError):  # it may wait for who reads the store; the file goes anyway
+                async with asyncio.timeout(ERASE_SECONDS):
+                    await log.store.erase(log.origin, [digest], EXPIRED)
+        return EXPIRED
+
+    def _over(self, header: Header, log: LiveLog) -> bool:
+        """Expired, and the log's newest witnessed tree is later: an auditor must see that it may be gone."""
+        quorum = log.witnessing.quorum
+        return (
+            header.expires_at is not None
+            and quorum is not None
+            and header.expires_at <= min(quorum.time, self._clock())
+        )
 
     # --- reading
 
@@ -197,13 +255,14 @@ class Blobs:
         self.limits = replace(limits)
 
 
-async def _named(logs: Mapping[str, LiveLog], owner: str, digest: bytes) -> bool:
-    """Whether an entry of its owner brought it and nothing has erased it since."""
+async def _named(logs: Mapping[str, LiveLog], owner: str, digest: bytes) -> list[tuple[LiveLog, Line]]:
+    """The entries of its owner that brought it, one in a log at most, where nothing has erased it since."""
+    found = []
     for origin, log in logs.items():
         if is_directory(origin):
             continue
-        found = (await log.store.bodies(origin, [digest])).get(digest)
-        line = await log.line(found.index) if isinstance(found, Body) else None
+        body = (await log.store.bodies(origin, [digest])).get(digest)
+        line = await log.line(body.index) if isinstance(body, Body) else None
         if line is not None and line.entry.header.member == owner:
-            return True
-    return False
+            found.append((log, line))
+    return found

@@ -42,7 +42,7 @@ class BlobRoom(Protocol):
 
     async def brought(self, header: Header, log: LiveLog) -> Mapping[bytes, int]: ...
 
-    async def delete(self, owner: str, digests: Iterable[bytes]) -> None: ...
+    async def obey(self, owner: str, digests: Iterable[bytes]) -> None: ...
 
 
 async def commit(
@@ -171,7 +171,7 @@ async def _erase(
         body = found[digest]
         if blobs is not None and isinstance(body, Body) and not body.data:
             # Before the row says it is gone: after a crash the order is obeyed again only where a row is still here.
-            await blobs.delete(await _member(store, log, body.index), [digest])
+            await blobs.obey(await _member(store, log, body.index), [digest])
     if ordered:
         await store.erase(log, ordered, reason)
 

@@ -15,6 +15,7 @@ from rsc_share.envelope.entry import Stamp, UnverifiedEntry
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.policy.decide import decide_each
 from rsc_share.relay.intake import Candidate, Malformed
+from rsc_share.relay.room import Room, takes
 from rsc_share.relay.store.protocol import Batch, Body, Head, Stored
 from rsc_share.rulebook.admit import admit
 from rsc_share.rulebook.facts import Fact, Key, id_key
@@ -23,6 +24,7 @@ from rsc_share.rulebook.witnesses import fresh
 from rsc_share.session.frames import Weather
 
 NOT_TRIED = Weather("not-tried", None)
+NO_SPACE = Weather("no-space", 60_000)
 NOT_READY = Weather("not-ready", 1_000)
 """The directory is not fresh: nothing is wrong with the entry, and witnesses answer within seconds."""
 
@@ -40,6 +42,7 @@ class Ground:
     quorum_time: int | None
     signatures: VerifyCache
     decide: Decide = decide_each
+    room: Room = Room.ENOUGH
 
     def stamp(self, now: int) -> Stamp:
         """The stamp of the whole batch: time never runs back in a log."""
@@ -148,6 +151,8 @@ def _one(draft: _Draft, candidate: Candidate | Malformed, ready: bool) -> Verdic
         return candidate.fault
     if not ready:
         return NOT_READY
+    if not takes(draft.ground.room, candidate.signed.header):
+        return NO_SPACE
     try:
         return _admit(draft, candidate)
     except Refused as refused:

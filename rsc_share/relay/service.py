@@ -29,7 +29,9 @@ from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import LogKeys, by_member
 from rsc_share.relay.port import MemoryPort
 from rsc_share.relay.queue import LogQueue, Submitted
+from rsc_share.relay.quota import Quotas
 from rsc_share.relay.recovery import missed, recovered, remembered
+from rsc_share.relay.room import Room, enough
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.session import Session
 from rsc_share.relay.snapshot import Snapshot, take_snapshot
@@ -52,6 +54,7 @@ class Relay:
         decide: Decide,
         blobs: Blobs | None = None,
         outside: OutsideHeads | None = None,
+        room: Callable[[], Room] = enough,
         *,
         restored: bool = False,
     ) -> None:
@@ -59,6 +62,9 @@ class Relay:
         self.store, self.host, self.framework_id, self.keys, self.now = store, host, framework_id, keys, clock
         self.blobs = blobs
         """None: this relay takes no attachments that do not fit beside an entry."""
+        self.room = room
+        """How much the disk of the store has left: asked once for each commit."""
+        self.quotas = Quotas()
         self.logs: dict[str, LiveLog] = {}
         self.bell = Bell()
         self.failure: StorageError | None = None
@@ -85,6 +91,7 @@ class Relay:
         decide: Decide = decide_each,
         blobs: Blobs | None = None,
         outside: OutsideHeads | None = None,
+        room: Callable[[], Room] = enough,
         restored: bool = False,
     ) -> Relay:
         """Acquire every stored log, fold the directory, sign the stored heads. Every log begins `recovering`.
@@ -93,7 +100,7 @@ class Relay:
         said: then all its readers have to. Raises `Broken` where the store contradicts itself, `StorageError` for an
         old copy, `LocalError` for another host's logs.
         """
-        relay = cls(store, host, framework_id, keys, clock, decide, blobs, outside, restored=restored)
+        relay = cls(store, host, framework_id, keys, clock, decide, blobs, outside, room, restored=restored)
         stored = await store.logs()
         for origin in sorted(stored, key=lambda log: (not is_directory(log), log)):
             await relay._open_log(origin)
@@ -179,6 +186,7 @@ class Relay:
             quorum_time=quorum.time if quorum is not None else None,
             signatures=self._signatures,
             decide=self._decide,
+            room=self.room(),
         )
 
     def states(self) -> Mapping[str, State]:
@@ -303,6 +311,7 @@ class Relay:
         if self.blobs is not None and not any(log.state is State.STOPPED for log in self.logs.values()):
             try:
                 await self.blobs.sweep(self.logs)
+                self.blob_failure = None
             except StorageError as error:
                 self.blob_failure = error
 

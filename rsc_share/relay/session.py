@@ -15,6 +15,7 @@ from rsc_share.relay.house import House
 from rsc_share.relay.intake import take
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.queue import Submitted
+from rsc_share.relay.quota import BUSY, Quotas, Taken, channel_limits
 from rsc_share.relay.reading import Reading
 from rsc_share.relay.sequencer import NOT_TRIED
 from rsc_share.relay.store.blobs import Upload, WrongBlob, WrongChunk
@@ -29,11 +30,12 @@ IN_FLIGHT = 512
 """Entries of one session that may wait for their outcome."""
 NEWS_BYTES = 1 << 20
 """Of tails in one answer: what more there is has to be asked for."""
-RATE_LIMITED = Weather("rate-limited", 100)
 
 
 class Desk(House, Protocol):
     """A house that takes runs for its logs."""
+
+    quotas: Quotas
 
     @property
     def blobs(self) -> Blobs | None: ...
@@ -49,6 +51,7 @@ class Session:
         self._relay = relay
         self._reading, self._cosigning = Reading(self.access), Cosigning(self.access)
         self._in_flight = 0
+        self._introduced = False
         self._told: dict[str, tuple[int, Quorum | None]] = {}
 
     async def greeted(self, heads: Mapping[str, int]) -> Mapping[str, HeadFact]:
@@ -77,17 +80,21 @@ class Session:
             raise Refused("unknown-log", "the directory takes objects, not entries", row=2, log=origin)
         if not 0 < len(entries) <= MAX_RUN:
             raise RemoteError(f"{len(entries)} entries in one call; at most {MAX_RUN}")
+        if self._in_flight + len(entries) > IN_FLIGHT:
+            return [BUSY] + [NOT_TRIED] * (len(entries) - 1)
         run = [take(submission, self.access.node) for submission in entries]
-        if self._in_flight + len(run) > IN_FLIGHT:
-            return [RATE_LIMITED] + [NOT_TRIED] * (len(run) - 1)
+        taken = self._relay.quotas.take(self.access.member, origin, channel_limits(self._relay.view, origin), entries)
+        if isinstance(taken, Weather):
+            return [taken] + [NOT_TRIED] * (len(run) - 1)
         submitted = Submitted(self.access, run)
         self._in_flight += len(run)
-        submitted.outcomes.add_done_callback(lambda _: self._landed(len(run)))
+        submitted.outcomes.add_done_callback(lambda _: self._landed(len(run), taken))
         await self._relay.submit(log.origin, submitted)
         return submitted.outcomes.result()
 
-    def _landed(self, count: int) -> None:
+    def _landed(self, count: int, taken: Taken) -> None:
         self._in_flight -= count
+        taken.done()
 
     async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
         self.access.enter()
@@ -105,6 +112,7 @@ class Session:
         return await self._reading.bodies(origin, digests)
 
     async def offers(self, heads: Mapping[str, int], shown: Shown = NOTHING) -> list[Offer]:
+        self._introduced = True
         return await self._cosigning.offers(heads, shown)
 
     async def cosign(self, origin: str, size: int, lines: Sequence[bytes]) -> None:
@@ -166,7 +174,9 @@ class Session:
             note = await self.witnessed(log.origin)
             if note is not None:
                 notes.append((log.origin, note))
-        return News(tuple(tails), tuple(notes), tuple(await self.offers(heads)), tuple(more))
+        # A node says in its first `offers` what it was shown; before that, silence about it would say something.
+        offers = await self.offers(heads) if self._introduced else []
+        return News(tuple(tails), tuple(notes), tuple(offers), tuple(more))
 
 
 def blobs_of(relay: Desk) -> Blobs:

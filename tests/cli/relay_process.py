@@ -34,6 +34,7 @@ def folder_of(founders: Founders, tmp_path: Path, **more: str) -> Path:
         '"0.0.0.0:8443"': '"127.0.0.1:0"',
         '"127.0.0.1:9443"': '"127.0.0.1:0"',
         'store = "store"': 'store = "memory:"',
+        "ballast = 536870912": "ballast = 0",
         'charter = ""': f'charter = "{founders.digest}"',
         **more,
     }.items():

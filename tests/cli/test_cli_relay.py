@@ -65,7 +65,8 @@ def test_every_mistake_is_told_at_once_with_its_line_and_nothing_starts(
         **{
             'log_level = "info"': 'log_level = "loud"\nconsole = "everybody"',
             "connections = 2048": "connections = 0",
-            "sessions_per_member = 16": 'stall_seconds = "long"\nsesions = 3',
+            "ballast = 0": "ballast = -1",
+            "sessions_per_member = 16": 'stall_seconds = "long"\nsesions = 3\nentries_per_second = 0',
             'tls_key = "tls.key"': 'tls_kee = "tls.key"',
             f'host = "{HOST}"': 'host = "Relay Example"',
         },
@@ -73,7 +74,17 @@ def test_every_mistake_is_told_at_once_with_its_line_and_nothing_starts(
     ran = run("relay", "run", folder / "relay.toml")
     ran.fails(2, "settings")
     lines = (folder / "relay.toml").read_text().split("\n")
-    for key in ("log_level", "console", "connections", "stall_seconds", "sesions", "tls_kee", "host"):
+    for key in (
+        "log_level",
+        "console",
+        "ballast",
+        "connections",
+        "entries_per_second",
+        "stall_seconds",
+        "sesions",
+        "tls_kee",
+        "host",
+    ):
         number = next(n for n, line in enumerate(lines, 1) if line.startswith(key))
         assert f"relay.toml:{number}: " in ran.err, (key, ran.err)
     for form in (
@@ -87,7 +98,7 @@ def test_every_mistake_is_told_at_once_with_its_line_and_nothing_starts(
         "local, health",
     ):
         assert form in ran.err
-    assert "has 8 things to correct; nothing was started" in ran.err
+    assert "has 10 things to correct; nothing was started" in ran.err
     assert ran.out == ""
 
 
@@ -124,8 +135,21 @@ def test_a_damaged_store_is_not_served_until_a_check_has_passed(run: Run, founde
     ran.fails(74, "unchecked")
     assert "relay check" in ran.err
     found = json.loads(run("relay", "check", folder / "relay.toml", "--json").out)
-    assert found == {"entries": 0, "findings": [], "online": False, "released": True}
+    assert found == {"blobs": 0, "entries": 0, "findings": [], "online": False, "released": True}
     run("relay", "run", folder / "relay.toml").fails(2, "no-charter")
+
+
+def test_the_ballast_is_given_away_by_command_once(run: Run, founders: Founders, tmp_path: Path) -> None:
+    folder = folder_of(founders, tmp_path, **DURABLE, **{"ballast = 0": "ballast = 65536"})
+    run("relay", "run", folder / "relay.toml").fails(2, "no-charter")  # the store was opened: its ballast is there
+    assert (folder / "store/ballast").stat().st_size == 65_536
+    ran = run("relay", "rescue", folder / "relay.toml")
+    assert (ran.code, "65536 bytes are free" in ran.out) == (0, True)
+    assert not (folder / "store/ballast").exists()
+    assert run("relay", "rescue", folder / "relay.toml").code == 1
+    run("relay", "run", folder / "relay.toml").fails(2, "no-charter")
+    assert (folder / "store/ballast").exists(), "a start with room to spare makes another"
+    run("relay", "rescue", folder_of(founders, tmp_path / "memory") / "relay.toml").fails(2, "store")
 
 
 def test_a_store_in_memory_is_not_checked(run: Run, founders: Founders, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from aiohttp import web
 from rsc_share.relay.net.console.routes import Console
 from rsc_share.relay.net.console.state import CodeRow, DiskRow, LogRow, SessionRow, State
 from rsc_share.relay.net.console.watch import Watch
-from rsc_share.relay.net.disk import Disk, Room
+from rsc_share.relay.net.disk import Disk
 from rsc_share.relay.net.health import ClockGuard, Health
 from rsc_share.relay.net.listener import bind
+from rsc_share.relay.room import Room
 from rsc_share.testing.clock import START, Clock
 from rsc_share.testing.founding import HOST, ChannelPlan, Plan
 from rsc_share.testing.loopback import LoopbackFramework

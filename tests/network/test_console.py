@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,17 @@ import pytest
 from aiohttp import ClientSession
 from console_world import DAYS, DIRECTORY, GOOD, ROW, log, world
 
+from rsc_share.errors import StorageError
 from rsc_share.relay.net.console import alarms as bounds
 from rsc_share.relay.net.console.alarms import alarms
 from rsc_share.relay.net.console.history import KEPT, History, Sample
 from rsc_share.relay.net.console.page import page
 from rsc_share.relay.net.console.state import State
-from rsc_share.relay.net.disk import WAL_MOST, Disk, Room, Space
-from rsc_share.relay.net.health import Health
+from rsc_share.relay.net.disk import WAL_MOST, Disk, Space
+from rsc_share.relay.net.health import ClockGuard, Health
 from rsc_share.relay.net.meters import COMMIT_BUCKETS, Meters, Totals
+from rsc_share.relay.net.news import News
+from rsc_share.relay.room import Room
 from rsc_share.relay.store.protocol import Broken
 from rsc_share.session.frames import Logged, Outcome, Weather
 
@@ -105,7 +109,7 @@ def test_a_disk_is_looked_at_and_one_that_does_not_answer_is_no_number(tmp_path:
     (tmp_path / "store.sqlite3").write_bytes(bytes(5_000))
     found = Disk(tmp_path).look()
     assert found is not None
-    assert (found.store, found.wal) == (5_000, 0)
+    assert (found.store, found.wal, found.ballast) == (5_000, 0, 0)
     assert 0 < found.free <= found.total
     (tmp_path / "store.sqlite3-wal").write_bytes(bytes(7))
     again = Disk(tmp_path).look()
@@ -233,3 +237,39 @@ async def test_days_of_the_certificate_and_free_bytes_are_metrics_too(tmp_path: 
     async with world(None) as here:
         assert "rsc_free_bytes" not in here.fw.meters.text().decode()
         assert isinstance(here.health, Health)
+
+
+async def test_a_disk_that_is_short_is_a_state_an_alarm_and_one_line(tmp_path: Path) -> None:
+    class Lines:
+        def __init__(self) -> None:
+            self.said: list[tuple[str, str, dict[str, object]]] = []
+
+        def __getattr__(self, level: str) -> Callable[..., None]:
+            return lambda event, **more: self.said.append((level, event, more))
+
+    async with world(tmp_path) as here:
+        relay, lines = here.fw.relay_service, Lines()
+        news = News(relay, ClockGuard(here.clock, lambda: here.clock.now / 1000), lines)
+        for room in (Room.ENOUGH, Room.LOW, Room.SHORT, Room.SHORT, Room.CRITICAL, Room.ENOUGH):
+            relay.room = lambda room=room: room
+            states = here.health.states()
+            assert states[log("cyber")] == ("no-space" if room.refuses else "ready"), room
+            assert states[log("directory")] == "ready", "objects are always taken"
+            news.look()
+        assert [(level, event, more["room"]) for level, event, more in lines.said] == [
+            ("warning", "disk", "low"),
+            ("error", "disk", "short"),
+            ("error", "disk", "critical"),
+            ("warning", "disk", "enough"),
+        ]
+        relay.blob_failure = StorageError("gone")
+        news.look()
+        news.look()
+        relay.blob_failure = None
+        news.look()
+        assert [event for _, event, _ in lines.said[4:]] == ["sweep of blobs failed", "sweep of blobs works again"]
+
+
+def test_a_disk_that_does_not_answer_takes_only_what_must_be(tmp_path: Path) -> None:
+    assert Disk(tmp_path / "gone").room() is Room.CRITICAL
+    assert Disk(tmp_path).room() is Disk(tmp_path).look().room

@@ -204,3 +204,21 @@ async def test_memory_does_not_grow_with_the_file(fw: LoopbackFramework, tmp_pat
         tracemalloc.stop()
     assert (tmp_path / "out").stat().st_size == source.stat().st_size
     assert peak < 10 << 20, peak
+
+
+async def test_what_moves_and_what_lies_here_is_measured(fw: LoopbackFramework, tmp_path: Path) -> None:
+    def total(name: str) -> float:
+        return float(fw.meters.text().decode().split(f"\n{name} ")[1].split("\n")[0])
+
+    digest = await published(fw, tmp_path / "a")
+    status, data, _ = await ask(fw, "GET", f"{digest.hex()}?log={MAIN}", bearer(fw, "read", "LVA/mod-1"))
+    assert status == 200
+    for direction in ("in", "out"):
+        assert total(f'rsc_blob_bytes_total{{direction="{direction}"}}') == len(data)
+    blobs = fw.relay_service.blobs
+    assert blobs is not None
+    held = blobs.held_now()
+    assert (held.whole, held.bytes, held.coming) == (1, len(data), 0)
+    await blobs.obey("EST", [digest])
+    assert total('rsc_blobs_gone_total{why="ordered"}') == 1
+    assert blobs.held_now().whole == 0

@@ -13,12 +13,18 @@ from pathlib import Path
 import pytest
 from node_world import GREEN, Bench, indicator, patterns
 
+from rsc_share.charter.revocation import Revocation, revoke
 from rsc_share.cli.main import main
-from rsc_share.errors import LocalError, PolicyDenied
+from rsc_share.errors import LocalError, PolicyDenied, RscError
+from rsc_share.log.checkpoint import Checkpoint
+from rsc_share.log.note import Note
+from rsc_share.names import channel_of
 from rsc_share.node import door
 from rsc_share.node.door import Door, ask
 from rsc_share.node.node import Node
+from rsc_share.testing.founding import HOST
 
+MAIN = f"{HOST}/test-framework/main"
 BODY = '{"pattern": "p", "stix_id": "i"}'
 PUBLISH = {
     "body": BODY,
@@ -193,3 +199,79 @@ async def test_the_commands_talk_to_the_node_that_runs(tmp_path: Path, capsys: p
         assert "EST/mod-1" in out
         code, out = await run("node", "status", str(tmp_path))
         assert code == 2
+
+
+async def test_what_proves_itself_is_handed_in_once_by_anybodys_node(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The founders' way to a further node, the next charter, a revocation: a command, not a program of their own."""
+    async with running(tmp_path) as (bench, _):
+        now, founded = bench.fw.clock.now, bench.fw.founded
+        lost = revoke(Revocation("LVA/mod-1", "node", "stolen", now), founded.framework_id, bench.fw.party("LVA").duty)
+        (tmp_path / "revocation").write_bytes(lost)
+        for _ in range(2):
+            code = await asyncio.to_thread(
+                main, ["node", "hand-in", str(bench.path), str(tmp_path / "revocation"), "--json"]
+            )
+            assert code == 0
+            said = json.loads(capsys.readouterr().out)
+            assert said == {
+                "index": bench.fw.relay_service.directory.size - 1,
+                "log": bench.fw.relay_service.directory_log.origin,
+            }
+        assert not bench.fw.relay_service.view.is_active("LVA/mod-1", now)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"bodies": [], "object": b"\x93\x01"},
+        {"bodies": [], "object": b""},
+        {"bodies": [b"x"] * 17, "object": b"\x93\x01"},
+        {"bodies": ["x"], "object": b"\x93\x01"},
+        {"object": b"\x93\x01"},
+    ],
+)
+async def test_what_proves_nothing_is_not_logged(tmp_path: Path, fields: dict) -> None:
+    async with running(tmp_path) as (bench, _):
+        size = bench.fw.relay_service.directory.size
+        with pytest.raises(RscError):
+            await answers(bench.path, "hand-in", fields)
+        assert bench.fw.relay_service.directory.size == size
+
+
+async def test_a_wrong_body_is_told_in_the_messages_own_words(tmp_path: Path) -> None:
+    body = '{"title": "t", "text": [{"content": "secret-word", "label": "TLP:GREEN"}]}'
+    async with running(tmp_path) as (bench, _):
+        with pytest.raises(LocalError) as found:
+            await answers(bench.path, "publish", {**PUBLISH, "type": "threat/assessment/1", "body": body})
+    assert "text.0.value: Field required" in found.value.what
+    assert "[" not in found.value.what, "the program's own names"
+    assert "secret-word" not in found.value.what
+
+
+async def test_checkpoints_are_what_this_member_saw_witnessed_and_nobody_is_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running(tmp_path) as (bench, node):
+        await bench.fw.node("LVA").channel("main").publish(indicator("p"), label=GREEN)
+        await bench.fw.settle()
+        out = tmp_path / "handed-over"
+
+        async def run(*more: str) -> int:
+            return await asyncio.to_thread(main, ["node", "checkpoints", str(bench.path), "--out", str(out), *more])
+
+        assert await run("--json") == 0
+        assert json.loads(capsys.readouterr().out) == {"logs": ["directory", "main"], "out": str(out)}
+        notes = {channel_of(log): note for log, note in node.engine.notes().items()}
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == notes
+        sizes = {name: Checkpoint.parse(Note.parse(note).text).size for name, note in notes.items()}
+        assert sizes["main"] == bench.fw.relay_service.logs[MAIN].size
+        for name, note in notes.items():
+            members = {line.name.split("/")[1] for line in Note.parse(note).signatures if "/" in line.name}
+            assert len(members & {"EST", "FIN", "LVA"}) >= 2, name
+        assert await run() == 2, "what was handed over once is not replaced"
+        assert "[exists]" in capsys.readouterr().err
+    code = await asyncio.to_thread(main, ["node", "checkpoints", str(bench.path), "--out", str(tmp_path / "late")])
+    assert code == 2
+    assert "[not-running]" in capsys.readouterr().err

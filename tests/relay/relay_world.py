@@ -197,7 +197,9 @@ class Pen:
     grants: int = 0
     made: int = 0
 
-    def message(self, *to: str, text: bytes = b"a sighting", level: str = "SECRET", grant: bytes | None = None, **more):
+    def message(
+        self, *to: str, text: bytes = b"a sighting", level: str = "SECRET", grant: bytes | None = None, blobs=(), **more
+    ):
         """A message to these nodes, with the grant given or the pen's newest."""
         message_id = self.new_id()
         part = seal_part(
@@ -217,7 +219,10 @@ class Pen:
         fields = {
             "type": "threat/assessment/1",
             "label": label,
-            "parts": (Part(digest=part.digest, size=part.size, commit=part.commit, media="application/msgpack"),),
+            "parts": (
+                Part(digest=part.digest, size=part.size, commit=part.commit, media="application/msgpack"),
+                *blobs,
+            ),
             "grant": grant or self.last_grant,
             "id": message_id,
             **more,

@@ -30,6 +30,7 @@ _RELAY = """host = "{host}"
 listen = "127.0.0.1:{port}"
 health = "127.0.0.1:0"
 store = "store"
+ballast = 0
 charter = "{charter}"
 keystore = "log.keystore"
 passphrase_file = "../unlock"

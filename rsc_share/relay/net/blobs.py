@@ -34,6 +34,8 @@ MAX_OF_NODE = 4
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 _RANGE = re.compile(r"bytes=(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})?")
+Moved = Callable[[str, int], None]
+"""Hears the direction, `in` or `out`, and how many bytes went."""
 Alive = Callable[[], None]
 """Called when a transfer has moved: its connection has a little longer."""
 
@@ -41,8 +43,8 @@ Alive = Callable[[], None]
 class BlobDoor:
     """The handlers. Every error is raised as it is; the server turns it into an answer."""
 
-    def __init__(self, relay: Relay, bucket: Bucket) -> None:
-        self._relay, self.bucket = relay, bucket
+    def __init__(self, relay: Relay, bucket: Bucket, moved: Moved) -> None:
+        self._relay, self.bucket, self._moved = relay, bucket, moved
         self._busy: dict[str, int] = {}
 
     async def held(self, request: web.Request, alive: Alive) -> web.StreamResponse:
@@ -63,6 +65,7 @@ class BlobDoor:
             blobs.room()
             await self.bucket.take(length)
             chunk = await _body(request, length)
+            self._moved("in", length)
             alive()
             try:
                 return _durable(await blobs.put(access, origin, upload, index, chunk))
@@ -86,6 +89,7 @@ class BlobDoor:
             async for piece in blobs.read(owner, digest, start, stop):
                 await self.bucket.take(len(piece))
                 await response.write(piece)
+                self._moved("out", len(piece))
                 alive()
             await response.write_eof()
             return response

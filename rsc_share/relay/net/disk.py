@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from rsc_share.relay.room import Room, room_of
+from rsc_share.relay.store.ballast import FILE as BALLAST
 from rsc_share.relay.store.schema import FILE
 
-LOW, SHORT, CRITICAL = 15, 7, 3
-"""Percent of the file system below which an operator is told, ever louder."""
 WAL_MOST = 1 << 30
 """Bytes of the write-ahead file that say somebody keeps a read open."""
 
 
-class Room(StrEnum):
-    """An alarm level. Nothing is refused because of it: a commit that does not fit is."""
-
-    ENOUGH = "enough"
-    LOW = "low"
-    SHORT = "short"
-    CRITICAL = "critical"
-
-
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Bytes: free to this process and in all on the file system, in the database, in the write-ahead file."""
+    """Bytes: free to this process and in all on the file system, in the database, its write-ahead file, the ballast."""
 
     free: int
     total: int
     store: int
     wal: int
+    ballast: int = 0
 
     @property
     def percent(self) -> float:
@@ -39,10 +30,7 @@ class Space:
 
     @property
     def room(self) -> Room:
-        for most, room in ((CRITICAL, Room.CRITICAL), (SHORT, Room.SHORT), (LOW, Room.LOW)):
-            if self.percent < most:
-                return room
-        return Room.ENOUGH
+        return room_of(self.percent)
 
 
 class Disk:
@@ -55,10 +43,18 @@ class Disk:
         """Now; None where the file system does not answer, which is worse than a number."""
         try:
             found = os.statvfs(self._folder)
-            store, wal = (_size(self._folder / name) for name in (FILE, f"{FILE}-wal"))
+            sizes = [_size(self._folder / name) for name in (FILE, f"{FILE}-wal", BALLAST)]
         except OSError:
             return None
-        return Space(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, store, wal)
+        return Space(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, *sizes)
+
+    def room(self) -> Room:
+        """Now. A file system that does not answer is no place for more than what has to be written."""
+        try:
+            found = os.statvfs(self._folder)
+        except OSError:
+            return Room.CRITICAL
+        return room_of(100 * found.f_bavail / found.f_blocks if found.f_blocks else 0.0)
 
 
 def _size(path: Path) -> int:

@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from rsc_share.errors import RscError
+from rsc_share.relay.commit import is_directory
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.net.disk import Disk
 from rsc_share.relay.net.meters import Gauges, Meters
@@ -95,7 +96,7 @@ class Health:
         return web.Response(body=self._meters.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def states(self) -> Mapping[str, str]:
-        """Every log: `recovering`, `ready`, `stopped`, and where it would be ready `clock` or `directory-stale`."""
+        """Every log: its state, and where that is `ready` perhaps `clock`, `directory-stale` or `no-space`."""
         return {origin: self._state(log) for origin, log in self._relay.logs.items()}
 
     def _state(self, log: LiveLog) -> str:
@@ -106,6 +107,8 @@ class Health:
         quorum = self._relay.witnessed
         if quorum is None or not fresh(self._relay.view, quorum.time, self._relay.now()):
             return "directory-stale"
+        if self._relay.room().refuses and not is_directory(log.origin):
+            return "no-space"
         return str(State.READY)
 
     def _gauges(self) -> Iterable[tuple[str, str, str, Iterable[tuple[str, float]]]]:
@@ -126,4 +129,10 @@ class Health:
         if space is not None:
             yield "rsc_free_bytes", "Free on the store's file system.", "", [("", float(space.free))]
             yield "rsc_wal_bytes", "Size of the write-ahead file.", "", [("", float(space.wal))]
+            yield "rsc_ballast_bytes", "What can be given away on a full disk.", "", [("", float(space.ballast))]
+        if self._relay.blobs is not None:
+            held = self._relay.blobs.held_now()
+            yield "rsc_blobs", "Attachments that are whole here.", "", [("", float(held.whole))]
+            yield "rsc_blobs_held_bytes", "Their bytes.", "", [("", float(held.bytes))]
+            yield "rsc_blobs_coming", "Uploads that are not whole yet.", "", [("", float(held.coming))]
         yield "rsc_certificate_days", "Days until the TLS certificate ends.", "", [("", days)]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rsc_share.relay.quota import Rates
+
+USUAL = Rates()
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -13,6 +17,10 @@ class Limits:
     waiting: int = 256
     waiting_per_address: int = 16
     sessions_per_member: int = 16
+    entries_per_second: int = USUAL.entries_per_second
+    bytes_per_second: int = USUAL.bytes_per_second
+    in_flight_bytes: int = USUAL.in_flight_bytes
+    """Of one member, all channels together; bytes are those of entries and bodies. A channel's may be lower."""
     calls: int = 32
     """Calls of one session that may be open."""
     call_bytes: int = 20 << 20
@@ -27,6 +35,11 @@ class Limits:
     """Bytes of attachments a second, all nodes and both directions together: the rest is for messages."""
     blob_bytes_per_member: int = 64 << 30
     """Bytes of attachments that one member may have here. A channel's `blob_bytes` may be lower, never higher."""
+
+    @property
+    def rates(self) -> Rates:
+        """The part that bounds what is handed in."""
+        return Rates(self.entries_per_second, self.bytes_per_second, self.in_flight_bytes)
 
 
 RUNNING = 4

@@ -37,6 +37,9 @@ class Meters:
         self._turned_away = Counter("rsc_turned_away", "Connections and requests not served.", ["code"], registry=own)
         self._ended = Counter("rsc_session_ends", "Sessions that ended, by the reason told.", ["code"], registry=own)
         self._calls = Counter("rsc_calls", "Calls of sessions.", ["call", "code"], registry=own)
+        self._limited = Counter("rsc_limited", "Runs turned away, by the limit of a member.", ["limit"], registry=own)
+        self._moved = Counter("rsc_blob_bytes", "Bytes of attachments, by direction.", ["direction"], registry=own)
+        self._gone = Counter("rsc_blobs_gone", "Attachments deleted, by why.", ["why"], registry=own)
         about = "Append to the store, sync included."
         self._commit = Histogram("rsc_commit_seconds", about, ["log"], buckets=COMMIT_BUCKETS, registry=own)
 
@@ -52,6 +55,16 @@ class Meters:
 
     def called(self, name: str, code: str) -> None:
         self._calls.labels(name, code).inc()
+
+    def limited(self, limit: str) -> None:
+        self._limited.labels(limit).inc()
+
+    def moved(self, direction: str, count: int) -> None:
+        """`in` or `out`."""
+        self._moved.labels(direction).inc(count)
+
+    def gone(self, why: str, _size: int) -> None:
+        self._gone.labels(why).inc()
 
     def committed(self, log: str, seconds: float) -> None:
         self._commit.labels(log).observe(seconds)

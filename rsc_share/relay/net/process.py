@@ -21,17 +21,19 @@ from rsc_share.errors import LocalError, RscError
 from rsc_share.relay.net.console.routes import Console
 from rsc_share.relay.net.console.watch import Watch
 from rsc_share.relay.net.disk import Disk
+from rsc_share.relay.net.front import TimedStore
 from rsc_share.relay.net.health import ClockGuard, Health
 from rsc_share.relay.net.journal import Journal
 from rsc_share.relay.net.listener import bind
 from rsc_share.relay.net.meters import Meters
+from rsc_share.relay.net.news import News
 from rsc_share.relay.net.office import Office
 from rsc_share.relay.net.server import RelayServer
 from rsc_share.relay.net.settings import MEMORY, RELOADABLE, Settings
 from rsc_share.relay.net.stores import opened_blobs, opened_heads, opened_store
-from rsc_share.relay.net.timed import TimedStore
 from rsc_share.relay.net.tls import load_keys, server_context
 from rsc_share.relay.notes import LogKeys
+from rsc_share.relay.room import enough
 from rsc_share.relay.service import Relay
 
 TICK_SECONDS = 1.0
@@ -104,6 +106,7 @@ class Process:
             listening = bind(settings.listen.address, settings.listen.port)
             stack.callback(listening.close)
             kept = await stack.enter_async_context(opened_store(settings, self._journal))
+            disk = None if settings.store == MEMORY else Disk(Path(settings.store))
             store = TimedStore(kept, meters.committed)
             heads = await asyncio.to_thread(opened_heads, settings)
             if heads is not None:
@@ -117,6 +120,7 @@ class Process:
                 blobs=await asyncio.to_thread(opened_blobs, settings, self._clock),
                 outside=heads,
                 restored=restored,
+                room=enough if disk is None else disk.room,
             )
             await stack.enter_async_context(relay)
             if founding is not None:
@@ -125,7 +129,6 @@ class Process:
             guard = ClockGuard(self._clock)
             office = Office(meters, self._journal, lambda: not guard.off)
             server = RelayServer(relay, context, settings.limits, office)
-            disk = None if settings.store == MEMORY else Disk(Path(settings.store))
             health = Health(relay, meters, guard, server.sessions, lambda: server.gate.connections, disk)
             health.certificate_end = end
             watch = Watch(relay, server, meters, health, guard, disk)
@@ -166,21 +169,11 @@ class Process:
 
     async def _tick(self, running: Running) -> None:
         """What time alone causes, once a second, until somebody says stop or a log's store has failed."""
-        was_off, failed, missed = False, None, None
+        news = News(running.relay, running.guard, self._journal)
         while running.relay.failure is None:
             await running.relay.tick()
-            if running.relay.blob_failure is not failed:
-                failed = running.relay.blob_failure
-                self._journal.error("sweep of blobs failed", what="" if failed is None else failed.what)
+            news.look()
             running.watch.sample()
-            if (now_missed := running.relay.missed()) != missed:
-                missed = now_missed
-                if missed:
-                    self._journal.warning("a restored store waits for nodes that may have seen more", logs=missed)
-            if running.guard.off is not was_off:
-                was_off = running.guard.off
-                tell = self._journal.error if was_off else self._journal.info
-                tell("clock", off=was_off, step_seconds=round(running.guard.step, 3))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_SECONDS):
                     await self._stop.wait()

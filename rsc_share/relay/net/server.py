@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from rsc_share.errors import RscError, StorageError, Unavailable
+from rsc_share.errors import RemoteError, RscError, StorageError, Unavailable
 from rsc_share.relay.blobs import BlobLimits
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.net import blobs, reads
@@ -55,12 +55,15 @@ class RelayServer:
         self._meters, self._journal = office.meters, office.journal
         self._refusals = Throttle()
         self.gate, self.sessions = Gate(limits), Sessions(relay, limits)
+        relay.quotas.rates, relay.quotas.told = limits.rates, office.meters.limited
+        if relay.blobs is not None:
+            relay.blobs.told = office.meters.gone
         self._draining = False
         self._listener: Listener | None = None
         self._watch: asyncio.Task[None] | None = None
         app = web.Application()
         app.router.add_get(PATH, self._session)
-        self._blobs = BlobDoor(relay, Bucket(limits.blob_bytes_per_second))
+        self._blobs = BlobDoor(relay, Bucket(limits.blob_bytes_per_second), office.meters.moved)
         app.router.add_put(blobs.PATH, self._blob_put)
         app.router.add_get(blobs.PATH, self._blob_get)
         app.router.add_get(f"{blobs.PATH}/upload", self._blob_held)
@@ -86,6 +89,7 @@ class RelayServer:
         """New limits: for whoever comes from now on."""
         self.gate.limits = self.sessions.limits = limits
         self._blobs.bucket.rate = limits.blob_bytes_per_second
+        self._relay.quotas.rates = limits.rates
         if self._relay.blobs is not None:
             self._relay.blobs.limit(BlobLimits(limits.blob_bytes_per_member))
 
@@ -163,7 +167,8 @@ class RelayServer:
         if data is None:
             return None
         greeting = serving.side.receive(data)
-        assert isinstance(greeting, Greeting)  # noqa: S101 - RELAY_TAKES lets nothing else pass
+        if not isinstance(greeting, Greeting):
+            raise RemoteError("a session begins with a greeting", code="unexpected")
         if self._draining:
             raise Unavailable("the relay is going down", code="draining", retry_after=1.0)
         token, key = prove(self._relay, greeting.token, "session", serving.side.hello.nonce)

@@ -50,12 +50,23 @@ class Sessions:
             if before is not None:
                 before.serving.end(error)
             raise error
-        if before is None and self._of_member(names.member_of(node)) >= self.limits.sessions_per_member:
-            what = f"{names.member_of(node)} has {self.limits.sessions_per_member} sessions here already"
+        member = names.member_of(node)
+        if before is None and self._of_member(member) >= (most := self._most(member)):
+            what = f"{member} has {most} sessions here already"
             raise Unavailable(what, code="sessions", retry_after=60.0)
         if before is not None:
             before.serving.end(Unavailable("a newer session of this node took over", code="fenced"))
         self._open[node] = opened
+
+    def _most(self, member: str) -> int:
+        """What the operator allows, or less: what the charter grants in the most generous of the member's channels.
+
+        A session is of no one channel, so one that is kept short must not cut a member off from the others.
+        """
+        own = self.limits.sessions_per_member
+        specs = self._relay.view.logs.values()
+        granted = [spec.spec.limits.get("sessions", own) for spec in specs if spec.spec and member in spec.members]
+        return min(own, max(granted, default=own))
 
     def _of_member(self, member: str) -> int:
         return sum(names.member_of(node) == member for node in self._open)

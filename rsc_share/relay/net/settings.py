@@ -6,6 +6,7 @@
     console = "local"                     # who may see /console: local, health (all who reach `health`), off
     store = "logs"                        # a folder; or "memory:", which forgets everything at its end
     heads = "/mnt/other/heads"            # a folder outside of it, best on another disk; left out: "logs.heads"
+    ballast = 536870912                   # bytes kept for a full disk; 0 for none
     charter = "<64 hex>"                  # SHA-256 of charter version 1, from paper
     keystore = "log.keystore"
     passphrase_file = "/run/secrets/rsc"  # or passphrase_env = "NAME"
@@ -39,8 +40,8 @@ MEMORY = "memory:"
 CONSOLES = ("local", "health", "off")
 LEVELS = ("debug", "info", "warning", "error")
 KEYS = (
-    "host", "listen", "health", "console", "store", "heads", "charter", "keystore", "passphrase_file", "passphrase_env",
-    "tls_certificate", "tls_key", "log_level", "limits",
+    "host", "listen", "health", "console", "store", "heads", "ballast", "charter", "keystore", "passphrase_file",
+    "passphrase_env", "tls_certificate", "tls_key", "log_level", "limits",
 )  # fmt: skip
 RELOADABLE = ("limits", "log_level", "tls_certificate", "tls_key")
 """What SIGHUP changes; the rest needs a restart."""
@@ -48,9 +49,16 @@ _LISTEN = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9.-]+):([0-9]{1,5})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _MOST = {"connections": 100_000, "waiting": 100_000, "waiting_per_address": 100_000, "sessions_per_member": 10_000,
          "calls": 1_024, "call_bytes": 1 << 30, "blob_bytes_per_second": 1 << 40,
-         "blob_bytes_per_member": 1 << 50}  # fmt: skip
-_LEAST = {"call_bytes": 1 << 20, "blob_bytes_per_second": 1 << 20}
+         "blob_bytes_per_member": 1 << 50, "entries_per_second": 1_000_000, "bytes_per_second": 1 << 40,
+         "in_flight_bytes": 1 << 40}  # fmt: skip
+_LEAST = {
+    "call_bytes": 1 << 20,
+    "bytes_per_second": 1 << 10,
+    "in_flight_bytes": 1 << 20,
+    "blob_bytes_per_second": 1 << 20,
+}
 _MOST_SECONDS = 3_600
+BALLAST, _MOST_BALLAST = 512 << 20, 1 << 40
 
 
 class BadSettings(LocalError):
@@ -83,6 +91,7 @@ class Settings:
     store: str
     heads: Path | None
     """Where the outside heads are; None for a store in memory."""
+    ballast: int
     charter: bytes
     keystore: Path
     passphrase: tuple[str, str]
@@ -131,6 +140,7 @@ class _Reader:
             "console": self._take(lambda: root.choice("console", CONSOLES) if "console" in root.values else "local"),
             "store": self._take(lambda: self._store()),
             "heads": self._take(lambda: self._heads()),
+            "ballast": self._take(lambda: _ballast(root)),
             "charter": self._take(lambda: root.digest("charter")),
             "keystore": self._take(lambda: self._path("keystore")),
             "passphrase": self._take(lambda: self._passphrase()),
@@ -213,6 +223,10 @@ def _health(table: Table) -> Endpoint | None:
     if "health" not in table.values:
         return Endpoint("127.0.0.1", 9_443)
     return None if table.values["health"] == "off" else _endpoint(table, "health")
+
+
+def _ballast(table: Table) -> int:
+    return BALLAST if "ballast" not in table.values else table.whole("ballast", 0, _MOST_BALLAST)
 
 
 def _level(table: Table) -> str:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from rsc_share.errors import StorageError
 from rsc_share.relay.blobs import BlobLimits, Blobs
+from rsc_share.relay.net.front import SparedStore
 from rsc_share.relay.net.journal import Journal
 from rsc_share.relay.net.settings import MEMORY, Settings
+from rsc_share.relay.store.ballast import Ballast
+from rsc_share.relay.store.file_blobs import FOLDER as BLOBS
 from rsc_share.relay.store.file_blobs import FileBlobs
 from rsc_share.relay.store.file_heads import FileHeads
 from rsc_share.relay.store.memory import MemoryStore
 from rsc_share.relay.store.memory_blobs import MemoryBlobs
 from rsc_share.relay.store.protocol import LogStore
 from rsc_share.relay.store.sqlite import SqliteStore
-
-BLOBS = "blobs"
 
 
 @asynccontextmanager
@@ -36,8 +38,17 @@ async def opened_store(settings: Settings, journal: Journal) -> AsyncIterator[Lo
         yield MemoryStore()
         return
     store = await asyncio.to_thread(SqliteStore.open, Path(settings.store))
+    ballast = Ballast(Path(settings.store), settings.ballast)
+    if not await asyncio.to_thread(ballast.fill):
+        journal.warning("no room for the ballast: on a full disk nothing can be given away", bytes=settings.ballast)
+
+    def spare() -> None:
+        with suppress(StorageError):  # no ballast is as good as one that cannot be removed
+            if freed := ballast.release():
+                journal.error("the ballast is given away: make room, the next start makes another", bytes=freed)
+
     try:
-        yield store
+        yield SparedStore(store, spare)
     finally:
         await store.aclose()
 

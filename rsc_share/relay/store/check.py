@@ -1,7 +1,8 @@
 """Recompute a store from its entries: what no start has the time for, and what must pass once a store was broken.
 
 Online or offline, throttled, and resumable: how far it came is written down every few steps. It holds against every
-entry the tiles, the head and the signed notes, and against every body its digest. It repairs nothing.
+entry the tiles, the head and the signed notes, and against every body and every attachment its digest. It repairs
+nothing.
 """
 
 from __future__ import annotations
@@ -14,37 +15,48 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rsc_share import names
 from rsc_share.errors import LocalError, StorageError
+from rsc_share.relay.store.check_blobs import BlobCheck
 from rsc_share.relay.store.failures import told
+from rsc_share.relay.store.file_blobs import FOLDER
 from rsc_share.relay.store.folder import MARK, FolderLock, lift_mark, mark_broken, recognised
 from rsc_share.relay.store.progress import CheckState, forget, load, save
 from rsc_share.relay.store.protocol import Broken
 from rsc_share.relay.store.recompute import Finding, LogCheck
 from rsc_share.relay.store.schema import FILE, connect_reader
 
+MISSED_SECONDS, MISSED_TRIES = 1.0, 5
+"""How long a relay may take from deleting a file to saying so in its database."""
 SAVE_EVERY = 64
-"""Steps (tiles of entries, handfuls of bodies) between two notes of how far the check has come."""
+"""Steps (tiles of entries, handfuls of bodies, chunks of attachments) between two notes of how far it has come."""
 MAX_FINDINGS = 1_000
 """After this many the rest is not looked for: a store that bad is not repaired entry by entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a caller may show: the log in hand, how many of its entries were read, of how many."""
+    """What a caller may show: the log in hand, how many of its entries were read, of how many.
+
+    With `blobs` it is how many rows of its bodies were looked through for attachments.
+    """
 
     log: str
     checked: int
     size: int
+    blobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a whole check found. `online`: a relay was using the store; `released`: a mark of damage was removed."""
+    """What a whole check found. `blobs`: attachments that are whole and right; `online`: a relay was using the store;
+    `released`: a mark of damage was removed."""
 
     findings: tuple[Finding, ...]
     entries: int
     online: bool
     released: bool
+    blobs: int = 0
 
     @property
     def passed(self) -> bool:
@@ -70,15 +82,17 @@ def check(
         mark = _mark(folder)
         state = (load(folder, mark) if resume else None) or CheckState(mark)
         state.findings += [] if online or state.logs else _integrity(db)
-        steps = _Steps(folder, state, bytes_per_s, sleep, progress)
+        steps = _Steps(folder, state, bytes_per_s, sleep, progress, online)
         try:
             for origin in _origins(db):
                 steps.run(db, origin)
+                steps.run_blobs(db, origin)
         finally:
             save(folder, state)
         forget(folder)
     released = _settle(folder, state, online=online)
-    return Checked(tuple(state.findings), sum(log.tree.size for log in state.logs.values()), online, released)
+    entries = sum(log.tree.size for log in state.logs.values())
+    return Checked(tuple(state.findings), entries, online, released, sum(log.read for log in state.blobs.values()))
 
 
 @dataclass(slots=True)
@@ -90,6 +104,7 @@ class _Steps:
     bytes_per_s: int | None
     sleep: Callable[[float], None]
     progress: Callable[[Progress], None] | None
+    online: bool
     taken: int = 0
 
     def run(self, db: sqlite3.Connection, origin: str) -> None:
@@ -102,16 +117,43 @@ class _Steps:
                 with told("checking"):
                     size, found = log.step(db)
                 findings += found
-                self._between(log, size)
+                self._between(Progress(log.origin, log.tree.size, log.target), size)
         except Broken as error:  # pages that cannot be read: nothing after them in this log can be judged
             findings.append(Finding(origin, "the database", error.what))
 
-    def _between(self, log: LogCheck, size: int) -> None:
+    def run_blobs(self, db: sqlite3.Connection, origin: str) -> None:
+        findings, log, folder = self.state.findings, self.state.logs.get(origin), self.folder / FOLDER
+        if log is None or names.channel_of(origin) == names.DIRECTORY:
+            return
+        blobs = self.state.blobs.setdefault(origin, BlobCheck(origin, log.number))
+        try:
+            while not blobs.done and len(findings) < MAX_FINDINGS:
+                with told("checking"):
+                    size, found = blobs.step(db, folder)
+                    end = blobs.end(db)
+                findings += found
+                self._between(Progress(origin, min(blobs.last, end), end, blobs=True), size)
+            findings += self._missed(db, blobs, folder)
+        except Broken as error:
+            findings.append(Finding(origin, "the database", error.what))
+
+    def _missed(self, db: sqlite3.Connection, blobs: BlobCheck, folder: Path) -> list[Finding]:
+        found: list[Finding] = []
+        for left in reversed(range(MISSED_TRIES if self.online else 1)):
+            with told("checking"):
+                found = blobs.missed(db, folder)
+            if not found:
+                break
+            if left:
+                self.sleep(MISSED_SECONDS)
+        return found
+
+    def _between(self, now: Progress, size: int) -> None:
         self.taken += 1
         if self.taken % SAVE_EVERY == 0:
             save(self.folder, self.state)
         if self.progress is not None:
-            self.progress(Progress(log.origin, log.tree.size, log.target))
+            self.progress(now)
         if self.bytes_per_s is not None and size:
             self.sleep(size / self.bytes_per_s)
 
@@ -192,10 +234,11 @@ def _mark(folder: Path) -> str:
 
 
 def _settle(folder: Path, state: CheckState, *, online: bool) -> bool:
-    """Set the mark where something was found; remove it where nothing was, and no relay could change the store."""
-    if state.findings:
-        first = state.findings[0]
-        what = f"check found {len(state.findings)} faults, first {first.log} {first.where}: {first.what}"
+    """Set the mark where something stops a relay; remove it where nothing does, and no relay could change the store."""
+    stopping = [found for found in state.findings if found.stops]
+    if stopping:
+        first = stopping[0]
+        what = f"check found {len(stopping)} faults, first {first.log} {first.where}: {first.what}"
         mark_broken(folder, Broken(what))
         return False
     if online or not state.mark or _mark(folder) != state.mark:

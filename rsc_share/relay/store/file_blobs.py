@@ -27,6 +27,8 @@ from rsc_share.log.merkle import HASH_SIZE, leaf_hash
 from rsc_share.relay.store.blobs import PIECE, NoBlob, Upload, Whole, WrongBlob
 from rsc_share.relay.store.protocol import Full
 
+FOLDER = "blobs"
+"""Below a store's folder."""
 UPLOADS = "uploads"
 LEAVES = ".leaves"
 SYNC_EVERY = 8
@@ -106,7 +108,7 @@ class FileBlobs:
     # --- in a thread
 
     def _path(self, owner: str, digest: bytes) -> Path:
-        return self.root / digest.hex()[:2] / f"{digest.hex()}-{owner}"
+        return path_of(self.root, owner, digest)
 
     def _files(self, upload: Upload) -> tuple[Path, Path]:
         """Chunks, and their leaf hashes."""
@@ -207,6 +209,11 @@ class FileBlobs:
         for folder in self.root.iterdir():
             if folder.name != UPLOADS and folder.is_dir():
                 yield from (path for path in folder.iterdir() if path.name[2 * HASH_SIZE : 2 * HASH_SIZE + 1] == "-")
+
+
+def path_of(root: Path, owner: str, digest: bytes) -> Path:
+    """Where a whole blob lies."""
+    return root / digest.hex()[:2] / f"{digest.hex()}-{owner}"
 
 
 def _write(file: int, data: bytes, at: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from rsc_share.durable import write_whole
 from rsc_share.errors import RemoteError
 from rsc_share.log.merkle import CompactRange
+from rsc_share.relay.store.check_blobs import BlobCheck
 from rsc_share.relay.store.recompute import Finding, LogCheck
 
 FILE = "check"
@@ -24,6 +25,7 @@ class CheckState:
     mark: str
     logs: dict[str, LogCheck] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    blobs: dict[str, BlobCheck] = field(default_factory=dict)
 
 
 def save(folder: Path, state: CheckState) -> None:
@@ -31,7 +33,8 @@ def save(folder: Path, state: CheckState) -> None:
     value = {
         "mark": state.mark,
         "logs": [_log_value(log) for log in state.logs.values()],
-        "findings": [[found.log, found.where, found.what] for found in state.findings],
+        "findings": [[found.log, found.where, found.what, found.stops] for found in state.findings],
+        "blobs": [_blob_value(blobs) for blobs in state.blobs.values()],
     }
     write_whole(folder / FILE, json.dumps(value).encode(), mode=0o600)
 
@@ -44,7 +47,13 @@ def load(folder: Path, mark: str) -> CheckState | None:
         if not isinstance(value, dict) or value["mark"] != mark:
             return None
         logs = [_log(item) for item in value["logs"]]
-        return CheckState(mark, {log.origin: log for log in logs}, [Finding(*found) for found in value["findings"]])
+        blobs = [_blobs(item) for item in value["blobs"]]
+        return CheckState(
+            mark,
+            {log.origin: log for log in logs},
+            [Finding(*found) for found in value["findings"]],
+            {item.origin: item for item in blobs},
+        )
     except (OSError, ValueError, KeyError, TypeError, RemoteError):
         return None
 
@@ -80,4 +89,29 @@ def _log(value: dict[str, Any]) -> LogCheck:
         value["last_body"],
         value["entries_done"],
         value["bodies_done"],
+    )
+
+
+def _blob_value(blobs: BlobCheck) -> dict[str, Any]:
+    return {
+        "origin": blobs.origin,
+        "number": blobs.number,
+        "last": blobs.last,
+        "size": blobs.tree.size,
+        "tree": [node.hex() for node in blobs.tree.edge],
+        "read": blobs.read,
+        "missing": blobs.missing,
+        "done": blobs.done,
+    }
+
+
+def _blobs(value: dict[str, Any]) -> BlobCheck:
+    return BlobCheck(
+        value["origin"],
+        value["number"],
+        value["last"],
+        CompactRange.from_edge(value["size"], map(bytes.fromhex, value["tree"])),
+        value["read"],
+        value["missing"],
+        value["done"],
     )

@@ -26,6 +26,8 @@ class Finding:
     log: str
     where: str
     what: str
+    stops: bool = True
+    """Whether no relay may start on it. An attachment that is damaged harms who asks for it, and nothing signed."""
 
 
 @dataclass(slots=True)
@@ -138,7 +140,7 @@ class LogCheck:
 
     # --- bodies
 
-    # A row without data is a blob's: its bytes are files, which are compared with their digest as they come.
+    # A row without data is a blob's: its bytes are files, see `check_blobs`.
 
     def _bodies(self, db: sqlite3.Connection) -> tuple[int, list[Finding]]:
         query = (

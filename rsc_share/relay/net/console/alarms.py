@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rsc_share.relay.net.console.state import Alarm, Level, LogRow, State
-from rsc_share.relay.net.disk import WAL_MOST, Room
+from rsc_share.relay.net.disk import WAL_MOST
+from rsc_share.relay.room import Room
 
 COMMIT_P99 = 100.0
 """ms."""
@@ -43,6 +44,13 @@ def _clock(state: State) -> Iterator[Alarm]:
         yield Alarm("stop", what, "set it right; the relay goes on by itself")
 
 
+_ADVICE = {
+    Room.LOW: "make room: attachments are refused",
+    Room.SHORT: "make room: messages of PRIORITY and ROUTINE are refused",
+    Room.CRITICAL: "make room now: only FLASH is taken; `rsc-share relay rescue` gives the ballast away",
+}
+
+
 def _disk(state: State) -> Iterator[Alarm]:
     if not state.durable:
         yield Alarm("attention", "the store is in memory: every log is lost at the end", "for trials only")
@@ -52,7 +60,7 @@ def _disk(state: State) -> Iterator[Alarm]:
         if state.disk.room is not Room.ENOUGH:
             level: Level = "stop" if state.disk.room is Room.CRITICAL else "attention"
             what = f"{state.disk.percent:.1f} % of the disk is free ({state.disk.room})"
-            yield Alarm(level, what, "make room: what does not fit is refused")
+            yield Alarm(level, what, _ADVICE[state.disk.room])
         if state.disk.wal > WAL_MOST:
             yield Alarm("attention", "the write-ahead file has grown above 1 GiB", "end who reads the database")
 

@@ -21,7 +21,7 @@ from rsc_share.relay.net.console.words import (
     text,
     time_tag,
 )
-from rsc_share.relay.net.disk import Room
+from rsc_share.relay.room import Room
 
 MOST_SESSIONS = 500
 """Rows of sessions on the page; `state.json` has all."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rsc_share.relay.net.disk import Room
+from rsc_share.relay.room import Room
 
 Level = Literal["stop", "attention"]
 
