@@ -13,7 +13,7 @@ from measure import Row
 from sampling import Point, Samples, percentile
 
 WIDTH, HEIGHT = 760, 360
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 64, 48
+LEFT, RIGHT, TOP, BOTTOM = 64, 24, 80, 48
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 POINTS = 400
 """Of one line: more are not seen, and make the file large."""
@@ -76,9 +76,7 @@ class Frame:
         self.parts.append(
             f'<text class="soft" x="{WIDTH - RIGHT}" y="{HEIGHT - 10}" text-anchor="end">{escape(units[0])}</text>'
         )
-        self.parts.append(
-            f'<text class="soft" x="{LEFT - 8}" y="{TOP - 12}" text-anchor="end">{escape(units[1])}</text>'
-        )
+        self.parts.append(f'<text class="soft" x="12" y="{TOP - 12}">{escape(units[1])}</text>')
 
     def x(self, value: float) -> float:
         low, high = self._across[0], self._across[-1]
