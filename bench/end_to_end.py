@@ -3,6 +3,7 @@
     python bench/end_to_end.py                       ours
     python bench/end_to_end.py --peers               and the others, side by side, where they are installed
     python bench/end_to_end.py --messages 500 --json -
+    python bench/end_to_end.py --peers --plot DIR    a picture of it, DIR/end-to-end.svg
 
 Indicators of 1 KiB, published one by one from 4 tasks. All readers live in this process; each verifies, decides,
 decrypts, and marks as done (written with what it writes next, as the others' acknowledgements are). Counted are
@@ -22,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from measure import Row, print_table, write_json
+from plots import bars
 from served_relay import framework
 
 from rsc_share import Node, PolicyDenied
@@ -155,6 +157,7 @@ def main() -> None:
     parser.add_argument("--node-store", choices=("disk", "memory"), default="disk")
     parser.add_argument("--peers", action="store_true", help="also NATS JetStream, SealedBox over it, Redis Streams")
     parser.add_argument("--json", metavar="PATH", help="also write JSON; - for standard output instead of the table")
+    parser.add_argument("--plot", type=Path, metavar="DIR", help="write end-to-end.svg")
     asked = parser.parse_args()
     tables = {"end to end": ours(asked.messages, durable=asked.node_store == "disk")}
     if asked.peers:
@@ -166,6 +169,11 @@ def main() -> None:
             print_table(title, rows)
     if asked.json:
         write_json(tables, asked.json)
+    if asked.plot:
+        asked.plot.mkdir(parents=True, exist_ok=True)
+        rows = [row for table in tables.values() for row in table]
+        picture = bars("From publish to the last of 1 and 10 readers, 1 KiB, everything synced", rows)
+        (asked.plot / "end-to-end.svg").write_text(picture, encoding="utf-8")
 
 
 if __name__ == "__main__":

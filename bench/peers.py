@@ -35,9 +35,9 @@ Read = Callable[[int], Awaitable[None]]
 def measured(messages: int) -> list[Row]:
     rows: list[Row] = []
     for name, installed, play in (
-        ("NATS JetStream, sync always", _nats(), jetstream),
-        ("  and signed, SealedBox by hand", _nats(), sealedbox),
-        ("Redis Streams, fsync always", _redis(), redis_streams),
+        ("NATS JetStream, sync always", nats_installed(), jetstream),
+        ("  and signed, SealedBox by hand", nats_installed(), sealedbox),
+        ("Redis Streams, fsync always", redis_installed(), redis_streams),
     ):
         for readers in READERS if installed else ():
             rate = asyncio.run(play(messages, readers))
@@ -45,21 +45,21 @@ def measured(messages: int) -> list[Row]:
     return rows
 
 
-def _nats() -> bool:
-    return importlib.util.find_spec("nats") is not None and _server("nats-server") is not None
+def nats_installed() -> bool:
+    return importlib.util.find_spec("nats") is not None and server("nats-server") is not None
 
 
-def _redis() -> bool:
+def redis_installed() -> bool:
     return importlib.util.find_spec("redis") is not None and shutil.which("redis-server") is not None
 
 
-def _server(name: str) -> str | None:
+def server(name: str) -> str | None:
     beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else shutil.which(name)
 
 
 @asynccontextmanager
-async def _running(*command: str) -> AsyncIterator[None]:
+async def running(*command: str) -> AsyncIterator[None]:
     nothing = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(*command, stdout=nothing, stderr=nothing)
     try:
@@ -86,7 +86,7 @@ async def _timed(messages: int, publish: Publish, readers: list[Awaitable[None]]
 
 
 @asynccontextmanager
-async def _stream() -> AsyncIterator[tuple[Any, str]]:
+async def stream() -> AsyncIterator[tuple[Any, str]]:
     import nats
 
     with TemporaryDirectory(prefix="nats-") as folder:
@@ -94,9 +94,9 @@ async def _stream() -> AsyncIterator[tuple[Any, str]]:
         config.write_text(
             f'port: 14222\njetstream {{ store_dir: "{folder}/js", sync_interval: always }}\nmax_payload: 8MB\n'
         )
-        async with _running(_server("nats-server") or "nats-server", "-c", str(config)):
-            client = await _eventually(
-                lambda: nats.connect("nats://127.0.0.1:14222", connect_timeout=1, error_cb=_unheard)
+        async with running(server("nats-server") or "nats-server", "-c", str(config)):
+            client = await eventually(
+                lambda: nats.connect("nats://127.0.0.1:14222", connect_timeout=1, error_cb=unheard)
             )
             try:
                 await client.jetstream().add_stream(name="bench", subjects=["bench"])
@@ -106,7 +106,7 @@ async def _stream() -> AsyncIterator[tuple[Any, str]]:
 
 
 async def jetstream(messages: int, readers: int) -> float:
-    async with _stream() as (client, subject):
+    async with stream() as (client, subject):
         js = client.jetstream()
 
         async def publish(number: int) -> None:
@@ -129,7 +129,7 @@ async def sealedbox(messages: int, readers: int) -> float:
 
         return take
 
-    async with _stream() as (client, subject):
+    async with stream() as (client, subject):
         js = client.jetstream()
 
         async def publish(number: int) -> None:
@@ -158,9 +158,9 @@ async def redis_streams(messages: int, readers: int) -> float:
 
     with TemporaryDirectory(prefix="redis-") as folder:
         command = ["redis-server", "--port", "16399", "--dir", folder, "--appendonly", "yes", "--save", ""]
-        async with _running(*command, "--appendfsync", "always"):
+        async with running(*command, "--appendfsync", "always"):
             client = redis.Redis(port=16399)
-            await _eventually(client.ping)
+            await eventually(client.ping)
 
             async def publish(number: int) -> None:
                 await client.xadd("bench", {b"n": number.to_bytes(8, "big"), b"d": PAYLOAD})
@@ -179,11 +179,11 @@ async def redis_streams(messages: int, readers: int) -> float:
                 await client.aclose()
 
 
-async def _unheard(error: Exception) -> None:
+async def unheard(error: Exception) -> None:
     """A server that is still starting is asked again."""
 
 
-async def _eventually(work: Callable[[], Awaitable[Any]]) -> Any:
+async def eventually(work: Callable[[], Awaitable[Any]]) -> Any:
     for left in reversed(range(100)):
         try:
             return await work()

@@ -14,7 +14,7 @@ from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import shown
 from rsc_share.relay.store.protocol import Note
 from rsc_share.relay.witnessing import RETRY
-from rsc_share.rulebook.witnesses import verify_lines, witness_keys, witness_name
+from rsc_share.rulebook.witnesses import node_keys, verify_lines
 from rsc_share.session.frames import Offer
 from rsc_share.session.port import NOTHING, Shown
 
@@ -90,8 +90,7 @@ class Cosigning:
             raise RemoteError(f"{len(lines)} lines for one checkpoint; at most {MAX_LINES}")
         view = self._relay.counting_view(origin, size)
         found = [signature for line in lines for signature in parse_signatures(line)]
-        name = witness_name(view, self._access.node)
-        mine = [key for key in witness_keys(view, origin, now) if key.name == name]
+        mine = node_keys(view, origin, now, self._access.node)
         verified = verify_lines(found, Checkpoint(origin, size, log.notes[size].root), mine)
         if any(int.from_bytes(line.blob[:8], "big") * 1000 > now + view.parameters.skew for line in verified):
             raise RemoteError("a cosignature dated in the future would be fresh for ever", code="clock")

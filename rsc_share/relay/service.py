@@ -40,6 +40,9 @@ from rsc_share.relay.witnessing import Quorum
 from rsc_share.rulebook.view import Decide
 from rsc_share.session.port import RelayPort
 
+SIGNATURES = 4_096
+"""Signatures remembered that verified: of batches under way, and of the few checkpoints that senders name."""
+
 
 class Relay:
     """Made by `Relay.open`. One event loop; one committing task for each log."""
@@ -73,7 +76,7 @@ class Relay:
         """Why the newest sweep of blobs did not end."""
         self._keeper = DirectoryKeeper(framework_id)
         self._decide = decide
-        self._signatures = VerifyCache()
+        self._signatures = VerifyCache(SIGNATURES)
         self._sessions: dict[str, Session] = {}
         self._queues: dict[str, LogQueue] = {}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from rsc_share import names
+from rsc_share.charter.core import WitnessKey
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint
@@ -47,12 +48,21 @@ def log_keys(view: DirectoryView, origin: str) -> tuple[VerifierKey, ...]:
 
 def witness_keys(view: DirectoryView, origin: str, now: int) -> tuple[VerifierKey, ...]:
     """Both verifier keys of every node that may witness this log at `now`; named `<framework>/<node>`."""
-    keys = []
-    for _, held in sorted(view.witnesses(now, origin).items()):
-        for witness in held:
-            keys.append(VerifierKey.of(witness.name, KeyType.COSIGNATURE, witness.ed25519))
-            keys.append(VerifierKey.of(witness.name, KeyType.ML_DSA_44, witness.mldsa44))
-    return tuple(keys)
+    held = sorted(view.witnesses(now, origin).items())
+    return tuple(key for _, witnesses in held for witness in witnesses for key in _both(witness))
+
+
+def node_keys(view: DirectoryView, origin: str, now: int, node: str) -> tuple[VerifierKey, ...]:
+    """Those of one node; empty where it may not witness this log. Hundreds of nodes may cosign in one second."""
+    held = view.witnesses(now, origin).get(names.member_of(node), ())
+    return tuple(key for witness in held if witness.node == node for key in _both(witness))
+
+
+def _both(witness: WitnessKey) -> tuple[VerifierKey, VerifierKey]:
+    return (
+        VerifierKey.of(witness.name, KeyType.COSIGNATURE, witness.ed25519),
+        VerifierKey.of(witness.name, KeyType.ML_DSA_44, witness.mldsa44),
+    )
 
 
 def witness_name(view: DirectoryView, node: str) -> str:

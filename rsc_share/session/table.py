@@ -30,8 +30,9 @@ MAX_FRAME = 131_072
 """Bytes of one frame."""
 MAX_GREETING = 32_768
 """Bytes of a `token` frame: all that a stranger can make a relay read."""
-PIECE = 61_440
-"""Bytes of a message in one frame as written here; a reader takes what fits a frame."""
+PIECE = 15_360
+"""Bytes of a message in one frame as written here; a reader takes what fits a frame. A frame is one TLS record: what
+is longer makes OpenSSL's buffers of a session as large for as long as it lives."""
 MAX_MESSAGE = 16 << 20
 """Bytes of one question or answer over all its frames."""
 MIN_WINDOW, MAX_WINDOW = 2 * MAX_FRAME, MAX_MESSAGE

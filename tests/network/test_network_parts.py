@@ -28,6 +28,7 @@ from rsc_share.relay.net.office import Office
 from rsc_share.relay.net.tls import BUFFER, server_context, small_buffers
 from rsc_share.session.calls import NAMES
 from rsc_share.session.relay_side import Called
+from rsc_share.session.table import MAX_ID, MAX_MESSAGE, PIECE, Answer, encode
 from rsc_share.testing.clock import START, Clock, Dice
 
 PIN = "ab" * 32
@@ -38,10 +39,16 @@ def test_asyncios_tls_buffers_can_be_made_small(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sslproto.SSLProtocol, "max_size", 256 * 1024)
     assert small_buffers()
     protocol = sslproto.SSLProtocol.__new__(sslproto.SSLProtocol)
-    assert protocol.max_size == BUFFER == 32 * 1024
+    assert protocol.max_size == BUFFER == 16 * 1024
     assert small_buffers(), "twice is fine"
     monkeypatch.delattr(sslproto.SSLProtocol, "max_size")
     assert not small_buffers()
+
+
+def test_a_frame_is_one_tls_record() -> None:
+    """A larger one makes OpenSSL's buffers of this session as large, until the session ends."""
+    frame = encode(Answer(MAX_ID, MAX_MESSAGE, bytes(PIECE)))
+    assert len(frame) + 8 <= BUFFER, "with the head of its WebSocket message"
 
 
 def test_a_certificate_says_its_key_and_its_end() -> None:

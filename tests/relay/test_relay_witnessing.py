@@ -17,9 +17,11 @@ from rsc_share.log.note import KeyType, NoteSignature, VerifierKey
 from rsc_share.log.note import Note as SignedNote
 from rsc_share.relay.notes import by_member, shown, whole
 from rsc_share.relay.store.protocol import Note
+from rsc_share.relay.store.rows import pack_lines, read_lines
 from rsc_share.relay.witnessing import ROUND, Quorum, Witnessing
 from rsc_share.rulebook.facts import head_key
-from rsc_share.rulebook.witnesses import open_witnessed
+from rsc_share.rulebook.witnesses import node_keys, open_witnessed
+from rsc_share.rulebook.witnesses import witness_keys as witness_keys_of_all
 from rsc_share.session.frames import MAX_NOTE
 
 
@@ -258,3 +260,38 @@ def test_a_note_with_every_line_is_cut_to_one_for_each_member_when_it_does_not_f
     assert sorted(line.name for line in found[1:]) == [f"regional/M{m:02}/node-3" for m in range(60)]
     small = Note(3, bytes(32), note.lines[:9])
     assert shown(CT, small) == whole(CT, small)
+
+
+def lines_of_nodes(members: int, nodes: int) -> list[NoteSignature]:
+    """Both lines of every node, the later ones of each member newer. Nobody verifies them here."""
+    return [
+        NoteSignature(f"test/M{member:03}/mod-{node}", bytes([member, node, len(body) == 64, 0]), time + body)
+        for member in range(members)
+        for node in range(1, nodes + 1)
+        for body in (bytes(64), bytes(2_420))
+        for time in ((1_000 + node).to_bytes(8, "big"),)
+    ]
+
+
+def test_note_that_hundreds_of_nodes_cosigned_can_be_read_back() -> None:
+    """Both lines of 480 nodes have 1.2 MB: a row that the store wrote and took for damage afterwards."""
+    own = [NoteSignature(CT, b"logs", bytes(64)), NoteSignature(CT, b"logp", bytes(2_428))]
+    note = Note(7, bytes(32), tuple(own))
+    for line in lines_of_nodes(60, 8):
+        note = note.merged([line])
+    assert read_lines(pack_lines(note.lines)) == note.lines
+    assert set(own) <= set(note.lines)
+    times = by_member(note.lines, "test", [f"M{member:03}" for member in range(60)])
+    assert list(times.values()) == [1_008_000] * 60, "each member by its newest line"
+
+
+def test_note_of_few_nodes_keeps_every_line() -> None:
+    found = lines_of_nodes(6, 8)
+    assert set(Note(7, bytes(32)).merged(found).lines) == set(found)
+
+
+def test_keys_of_one_node_are_those_among_all(world):
+    view, now = world.relay.view, world.clock.now
+    for log in (CT, DIRECTORY):
+        found = [key for node in (EST, FIN, LVA, HUB) for key in node_keys(view, log, now, node)]
+        assert found == list(witness_keys_of_all(view, log, now))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rsc_share.errors import LocalError
 
-BUFFER = 32_768
-"""Bytes of asyncio's TLS read buffer, for each connection; 256 KiB without this (uvloop has its own)."""
+BUFFER = 16_384
+"""Bytes of asyncio's TLS read buffer, for each connection: one record. 256 KiB without this (uvloop has its own)."""
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -85,6 +85,8 @@ class Head:
 
 
 EMPTY = Head()
+MANY = 128 << 10
+"""Bytes of signatures on one note: both lines of fifty nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +160,22 @@ class Note:
     lines: tuple[NoteSignature, ...] = ()
 
     def merged(self, others: Sequence[NoteSignature]) -> Note:
-        """With `others` added: the log's own first line stays, of a cosigner's lines the newest of each key."""
+        """With `others` added: the log's own first line stays, of a cosigner's lines the newest of each key.
+
+        Above `MANY` bytes only the newest of each member: a member has one vote, whatever its nodes, and a note with
+        both lines of some hundreds of nodes would be larger than any reader takes.
+        """
         kept = {(line.name, line.key_id): line for line in self.lines}
         for line in others:
             before = kept.get((line.name, line.key_id))
             if before is None or _time(before) < _time(line):
                 kept[line.name, line.key_id] = line
-        return Note(self.size, self.root, tuple(kept.values()))
+        lines = tuple(kept.values())
+        if sum(len(line.blob) for line in lines) > MANY:
+            # By time, so that the newest is the one that stays; of the same length: of the same kind of key.
+            newest = {(line.name.rpartition("/")[0], len(line.blob)): line for line in sorted(lines, key=_time)}
+            lines = tuple(line for line in lines if newest[line.name.rpartition("/")[0], len(line.blob)] is line)
+        return Note(self.size, self.root, lines)
 
 
 def _time(line: NoteSignature) -> int:
