@@ -9,14 +9,12 @@ from pathlib import Path
 from rsc_share import names
 from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
 from rsc_share.crypto.signing import VerifyCache
-from rsc_share.envelope.parts import Head
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, StorageError, Unavailable
-from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.connect import Connection, close
+from rsc_share.node.cosigner import Cosigner
 from rsc_share.node.directory_feed import DirectoryFeed
 from rsc_share.node.elsewhere import CLONED, ROLLED_BACK
-from rsc_share.node.follower import Follower
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.instance import LOGS, Instance
 from rsc_share.node.keys import Keys
@@ -26,8 +24,8 @@ from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf, Store
 from rsc_share.node.told import NOTHING, Told
 from rsc_share.node.trust import Trust
-from rsc_share.node.witness import AGAIN, Reader, Witness
-from rsc_share.session.frames import News, Offer
+from rsc_share.node.witness import AGAIN, Witness
+from rsc_share.session.frames import News
 from rsc_share.session.port import Feed, RelayPort
 
 IDENTITY_ROW = 3
@@ -76,11 +74,9 @@ class Engine:
         """Seconds that a relay asked for before attachments are offered to it again."""
         self._cut_off = False
         self._moved = False
-        self._gap = 0
-        self._put_off: dict[str, dict[str, Offer]] = {}
-        """Offers that came too soon after the one before, by host and log."""
-        self.pause: float | None = None
-        """Seconds until one of those is to be looked at again."""
+        self.cosigner = Cosigner(
+            identity, world, self.trust, self.lines, self.witness, self.alarms, self.store, self._misbehaved
+        )
         self._ask = True
         """Whether the next turn asks for everything: after a start, a failure, or a log that is new here."""
         for host, port in ports.items():
@@ -136,9 +132,7 @@ class Engine:
         ports: dict[str, Feed] = dict(self.ports)
         if news is not None and not asks:
             ports = {host: Told(port, news.get(host, NOTHING)) for host, port in self.ports.items()}
-        self._gap = AGAIN if self._moved else (0 if news is None else SOON)
-        self.pause = None
-        moved = await self._turn(ports)
+        moved = await self._turn(ports, AGAIN if self._moved else (0 if news is None else SOON))
         self._moved = moved
         if news is None:
             await self.store.commit()
@@ -170,10 +164,10 @@ class Engine:
         else:
             self.alarms.raise_(error.code, log, error.what, self.world.now())
 
-    async def _turn(self, ports: Mapping[str, Feed]) -> bool:
+    async def _turn(self, ports: Mapping[str, Feed], gap: int) -> bool:
         moved = self.stopped is None and await self._guarded(self.feed.follow(_feed(ports, self.directory_log)))
         if not self.trust.ready or self.stopped is not None:
-            return await self._guarded(self._cosign(ports)) or moved
+            return await self._guarded(self.cosigner.round(self.ports, ports, self.directory_log, gap)) or moved
         self._open_lines()
         reachable = []
         for line in self.lines.values():
@@ -184,7 +178,7 @@ class Engine:
         if self.stopped is not None:
             return moved  # what was just read says that this instance must not sign: not in this turn either
         moved = await self._send(reachable) or moved
-        return await self._guarded(self._cosign(ports)) or moved
+        return await self._guarded(self.cosigner.round(self.ports, ports, self.directory_log, gap)) or moved
 
     async def _send(self, reachable: Sequence[Line]) -> bool:
         """Before anything is cosigned: a witness has a quarter of a second, a message has none."""
@@ -268,65 +262,7 @@ class Engine:
             self._ask = True  # no relay was told yet where this node stands there
             self._shelf.put(Room.META, LOGS, sorted(self.lines))
 
-    # --- witness and prekeys
-
-    async def _cosign(self, ports: Mapping[str, Feed]) -> bool:
-        moved = False
-        for host, port in self.ports.items():
-            offers = {offer.log: offer for offer in await ports[host].offers(self.witness.sizes(), self._shown(host))}
-            put_off = self._put_off.pop(host, {})
-            for offer in ({**put_off, **offers}).values():
-                if not self._too_soon(host, offer):
-                    moved = await self._answer(port, offer) or moved
-        return moved
-
-    def _too_soon(self, host: str, offer: Offer) -> bool:
-        """Whether an offer waits because its log was cosigned a moment ago. It is kept: nobody makes it again."""
-        wait = self.witness.last(offer.log) + self._gap - self.world.now()
-        if not 0 < wait <= self._gap:  # a clock that was set back must not put it off for hours
-            return False
-        self._put_off.setdefault(host, {})[offer.log] = offer
-        self.pause = min(wait / 1000, self.pause or IDLE_SECONDS)
-        return True
-
-    def _shown(self, host: str) -> dict[str, Head]:
-        """The largest tree that each log of a relay has signed, as far as this node was shown."""
-        newest = {self.directory_log: self.trust.newest.head}
-        newest |= {log: line.follower.newest.head for log, line in self.lines.items()}
-        return {log: head for log, head in newest.items() if head is not None and log.partition("/")[0] == host}
-
-    async def _answer(self, port: RelayPort, offer: Offer) -> bool:
-        """Cosign one offer. A bad one is told, and does not keep the others from being answered."""
-        now = self.world.now()
-        if self.trust.directory.size == 0:
-            return False
-        view = self.trust.directory.at(self.trust.directory.size)
-        if not view.is_active(self.identity.node, now):
-            return False
-        reader = self._reader(offer.log)
-        try:
-            lines = self.witness.answer(offer, view, reader, now)
-        except Misbehaviour as error:
-            self._misbehaved(offer.log, error, {"note": offer.note})
-            return False
-        except RemoteError as error:
-            self.alarms.raise_(error.code, offer.log, error.what, now)
-            return False
-        if lines:
-            size = self.witness.heads[offer.log].size
-            if isinstance(reader, Follower):
-                reader.cosigned(size)
-            # Another tree after a crash would be a fork in our name: the head is on disk before the line leaves.
-            await self.store.commit()
-            await port.cosign(offer.log, size, [parse_signatures(item)[0].line() for item in lines])
-        return bool(lines)
-
-    def _reader(self, log: str) -> Reader | None:
-        """Every directory witness reads the directory; other logs are read by who takes part in them."""
-        if log == self.directory_log:
-            return self.trust
-        line = self.lines.get(log)
-        return line.follower if line is not None else None
+    # --- failures and prekeys
 
     def _misbehaved(self, log: str, error: Misbehaviour, parts: Mapping[str, bytes]) -> None:
         """A log's own signature contradicts it: keep the proof, tell, and believe nothing more of that log."""

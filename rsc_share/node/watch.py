@@ -25,7 +25,7 @@ class Watch:
         self._ask()
         nudged = asyncio.ensure_future(work.wait())
         waits: set[asyncio.Future[Any]] = {nudged, *self._asked.values()}
-        pause = self._engine.pause
+        pause = self._engine.cosigner.pause
         try:
             done, _ = await asyncio.wait(
                 waits, timeout=IDLE_SECONDS if pause is None else pause, return_when=asyncio.FIRST_COMPLETED

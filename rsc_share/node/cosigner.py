@@ -1,0 +1,102 @@
+"""When this node cosigns what: offers as they come, some of them put off, and what is on disk before a line leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rsc_share.envelope.parts import Head
+from rsc_share.errors import Misbehaviour, RemoteError
+from rsc_share.log.note import parse_signatures
+from rsc_share.node.alarms import Alarms
+from rsc_share.node.follower import Follower
+from rsc_share.node.identity import Identity, World
+from rsc_share.node.line import Line
+from rsc_share.node.store.protocol import Store
+from rsc_share.node.trust import Trust
+from rsc_share.node.witness import Reader, Witness
+from rsc_share.session.frames import Offer
+from rsc_share.session.port import Feed, RelayPort
+
+Accuse = Callable[[str, Misbehaviour, Mapping[str, bytes]], None]
+"""Called with the log, what it did, and the bytes that prove it."""
+
+
+class Cosigner:
+    """Answers for every log this node reads. `pause`: seconds until an offer that was put off is due."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        world: World,
+        trust: Trust,
+        lines: Mapping[str, Line],
+        witness: Witness,
+        alarms: Alarms,
+        store: Store,
+        accuse: Accuse,
+    ) -> None:
+        self._identity, self._world, self._trust, self._lines = identity, world, trust, lines
+        self._witness, self._alarms, self._store, self._accuse = witness, alarms, store, accuse
+        self._put_off: dict[str, dict[str, Offer]] = {}
+        """Offers that came too soon after the one before, by host and log."""
+        self.pause: float | None = None
+
+    async def round(self, ports: Mapping[str, RelayPort], feeds: Mapping[str, Feed], directory: str, gap: int) -> bool:
+        """Ask for offers and answer what is due; True if anything was. `gap`: ms between two lines for one log."""
+        self.pause = None
+        moved = False
+        for host, port in ports.items():
+            offers = await feeds[host].offers(self._witness.sizes(), self._shown(host, directory))
+            found = {**self._put_off.pop(host, {}), **{offer.log: offer for offer in offers}}
+            for offer in found.values():
+                if not self._too_soon(host, offer, gap):
+                    moved = await self._answer(port, offer, directory) or moved
+        return moved
+
+    def _too_soon(self, host: str, offer: Offer, gap: int) -> bool:
+        """Whether an offer waits because its log was cosigned a moment ago. It is kept: nobody makes it again."""
+        wait = self._witness.last(offer.log) + gap - self._world.now()
+        if not 0 < wait <= gap:  # a clock that was set back must not put it off for hours
+            return False
+        self._put_off.setdefault(host, {})[offer.log] = offer
+        self.pause = min(wait / 1000, self.pause or wait / 1000)
+        return True
+
+    def _shown(self, host: str, directory: str) -> dict[str, Head]:
+        """The largest tree that each log of a relay has signed, as far as this node was shown."""
+        newest = {directory: self._trust.newest.head}
+        newest |= {log: line.follower.newest.head for log, line in self._lines.items()}
+        return {log: head for log, head in newest.items() if head is not None and log.partition("/")[0] == host}
+
+    async def _answer(self, port: RelayPort, offer: Offer, directory: str) -> bool:
+        """Cosign one offer. A bad one is told, and does not keep the others from being answered."""
+        now = self._world.now()
+        if self._trust.directory.size == 0:
+            return False
+        view = self._trust.directory.at(self._trust.directory.size)
+        if not view.is_active(self._identity.node, now):
+            return False
+        reader = self._reader(offer.log, directory)
+        try:
+            lines = self._witness.answer(offer, view, reader, now)
+        except Misbehaviour as error:
+            self._accuse(offer.log, error, {"note": offer.note})
+            return False
+        except RemoteError as error:
+            self._alarms.raise_(error.code, offer.log, error.what, now)
+            return False
+        if lines:
+            size = self._witness.heads[offer.log].size
+            if isinstance(reader, Follower):
+                reader.cosigned(size)
+            # Another tree after a crash would be a fork in our name: the head is on disk before the line leaves.
+            await self._store.commit()
+            await port.cosign(offer.log, size, [parse_signatures(item)[0].line() for item in lines])
+        return bool(lines)
+
+    def _reader(self, log: str, directory: str) -> Reader | None:
+        """Every directory witness reads the directory; other logs are read by who takes part in them."""
+        if log == directory:
+            return self._trust
+        line = self._lines.get(log)
+        return line.follower if line is not None else None
