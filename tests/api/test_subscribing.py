@@ -38,6 +38,16 @@ async def test_what_is_not_done_comes_again() -> None:
                 await asyncio.wait_for(anext(inbox), 0.02)
 
 
+async def test_done_without_waiting_is_done_all_the_same() -> None:
+    async with Framework.create("EST", "LVA") as fw:
+        await publish(fw, "a", "b")
+        channel = fw.node("LVA").channel("main")
+        async with channel.subscribe(Indicator) as inbox:
+            await (await anext(inbox)).done(wait=False)
+        async with channel.subscribe(Indicator) as inbox:
+            assert (await anext(inbox)).body.pattern == "b"
+
+
 async def test_two_consumers_each_get_everything() -> None:
     async with Framework.create("EST", "LVA") as fw:
         await publish(fw, "a")

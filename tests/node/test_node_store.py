@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from node_store_conformance import LOG, StoreConformance
 from node_world import grep
 
 from rsc_share.errors import StorageError
+from rsc_share.node.store import layers
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import MAX_VALUE, Room, Shelf
 from rsc_share.node.store.sqlite import HOUR, SqliteStore
@@ -289,3 +295,89 @@ async def test_a_store_of_a_later_form_is_left_alone(bench: SqliteBench) -> None
     db.close()
     with pytest.raises(StorageError, match="has form 9"):
         SqliteStore.open(bench.folder, ROOT)
+
+
+async def test_one_row_that_never_changes_keeps_no_journal_for_ever(
+    bench: SqliteBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "JOURNAL", 8)
+    shelf = Shelf(bench.store, LOG)
+    shelf.put(Room.META, "first", 1)
+    for n in range(40):
+        shelf.put(Room.CURSOR, "c", n)
+        await bench.store.commit()
+    with sqlite3.connect(bench.folder / "store.db") as db:
+        assert db.execute("SELECT count(*) FROM journal").fetchone()[0] <= 10
+    db.close()
+    again = Shelf(bench.crash(), LOG)
+    assert (again.get(Room.META, "first"), again.get(Room.CURSOR, "c")) == (1, 39)
+
+
+async def test_what_is_written_and_deleted_soon_never_reaches_the_table(bench: SqliteBench) -> None:
+    shelf = Shelf(bench.store, LOG)
+    for n in range(50):
+        shelf.put(Room.SENT, n, b"x")
+        await bench.store.commit()
+        shelf.delete(Room.SENT, n)
+        await bench.store.commit()
+    with sqlite3.connect(bench.folder / "store.db") as db:
+        assert db.execute("SELECT count(*) FROM rows").fetchone()[0] == 0
+    db.close()
+    assert Shelf(bench.crash(), LOG).rows(Room.SENT) == []
+
+
+class Journaled(RuleBasedStateMachine):
+    """The store with tiny bounds, folding all the time, against the one in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory(prefix="journaled-")
+        self.loop = asyncio.new_event_loop()
+        self.bench = SqliteBench(Path(self.folder.name) / "state")
+        self.model = MemoryStore()
+        self.now = 0
+
+    @rule(room=st.sampled_from((Room.FACT, Room.EVENT, Room.SENT)), key=st.integers(0, 5), value=st.binary(max_size=40))
+    def put(self, room: Room, key: int, value: bytes) -> None:
+        for store in (self.bench.store, self.model):
+            Shelf(store, LOG).put(room, key, value)
+
+    @rule(room=st.sampled_from((Room.FACT, Room.EVENT, Room.SENT)), key=st.integers(0, 5))
+    def delete(self, room: Room, key: int) -> None:
+        for store in (self.bench.store, self.model):
+            Shelf(store, LOG).delete(room, key)
+
+    @rule()
+    def commit(self) -> None:
+        for store in (self.bench.store, self.model):
+            self.loop.run_until_complete(store.commit())
+
+    @rule()
+    def rotate(self) -> None:
+        self.now += 2 * HOUR
+        for store in (self.bench.store, self.model):
+            self.loop.run_until_complete(store.rotate(self.now))
+
+    @rule()
+    def crash(self) -> None:
+        self.bench.crash()
+        self.model = self.model.crashed()
+
+    @invariant()
+    def alike(self) -> None:
+        for room in (Room.FACT, Room.EVENT, Room.SENT):
+            found = Shelf(self.bench.store, LOG).rows(room)
+            assert found == Shelf(self.model, LOG).rows(room)
+            assert all(Shelf(self.bench.store, LOG).get(room, key) == value for key, value in found)
+
+    def teardown(self) -> None:
+        self.bench.store.abandon()
+        self.loop.close()
+        self.folder.cleanup()
+
+
+@pytest.mark.parametrize(("kept", "journal"), [(3, 1024), (1024, 2), (0, 0)])
+def test_folding_changes_nothing_that_can_be_seen(kept: int, journal: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "KEPT", kept)
+    monkeypatch.setattr(layers, "JOURNAL", journal)
+    run_state_machine_as_test(Journaled, settings=settings(max_examples=6, stateful_step_count=20, deadline=None))
