@@ -13,6 +13,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hmac import compare_digest
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -125,7 +126,7 @@ def open_part(
     except RemoteError as error:
         raise _bad(f"is not well formed: {error.what}") from None
     found = commitment(log=log, sender=sender, id=id, part=part, salt=salt, payload=payload)
-    if not hmac.compare_digest(found, commit):
+    if not compare_digest(found, commit):
         raise _bad("is not what the header commits to")
     return salt, payload
 

@@ -206,10 +206,14 @@ class Follower:
         opening = case.openings.get(self.me)
         return mine is None or (opening is not None and opens(case, self.me, mine, opening))
 
+    def source(self, index: int) -> Source | None:
+        """What the entry at `index` said, if this node was shown it and admitted it."""
+        return self._stretches.source(index)
+
     def known(self, ref: Ref) -> Source | None:
         if ref.log != self.log:
             return None
-        found = self._stretches.source(ref.index)
+        found = self.source(ref.index)
         return found if found is not None and found.ref == ref else None
 
 

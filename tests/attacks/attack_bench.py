@@ -100,7 +100,7 @@ def told(engine: Engine, log: str, index: int) -> str | None:
 
 def admitted(engine: Engine, log: str, index: int) -> bool:
     """Whether the node took the entry for true."""
-    return index in engine.lines[log].follower.sources
+    return engine.lines[log].follower.source(index) is not None
 
 
 def shown(engine: Engine, log: str, index: int) -> bool:
