@@ -58,6 +58,8 @@ class Watch:
             news = None if error is not None or asked.cancelled() else asked.result()
             if news is None:
                 ask = True
+            elif news == News():
+                self._failed.add(host)  # woken for nothing: once a second is often enough
             else:
                 found[host] = news
         return None if ask else found

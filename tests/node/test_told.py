@@ -166,6 +166,19 @@ async def test_a_relay_that_fails_or_says_look_yourself_is_asked_for_everything(
     await watch.aclose()
 
 
+async def test_a_relay_that_wakes_for_nothing_is_asked_again_after_a_rest() -> None:
+    port, work = _Port(), asyncio.Event()
+    watch = Watch(_Engine(port))  # type: ignore[arg-type]
+    resting = asyncio.ensure_future(watch.rest(work))
+    await port.asked.wait()
+    port.answers[0].set_result(News())
+    assert await resting == {}
+    work.set()
+    assert await watch.rest(work) == {}
+    assert len(port.answers) == 1
+    await watch.aclose()
+
+
 async def test_an_offer_that_was_put_off_wakes_the_node() -> None:
     port = _Port()
     engine = _Engine(port)
