@@ -41,7 +41,7 @@ fuzz: $(STAMP)
 # Less than an hour on two cores. What measures has the machine to itself, and says how far it is; on one that is busy
 # the rates are too low and say so.
 faults: $(STAMP)
-	$(BIN)/python -m pytest -m slow -n auto --ignore tests/faults
+	$(BIN)/python -m pytest -m slow -n auto --dist loadfile --ignore tests/faults
 	$(BIN)/python -m pytest -m slow tests/faults -v --durations=0 -o log_cli=true -o log_cli_level=INFO \
 	  -o log_cli_format='%(asctime)s %(message)s'
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import shutil
 import signal
 import ssl
 from contextlib import AsyncExitStack
@@ -19,9 +20,11 @@ from rsc_share.cli.relay_files import settings_of
 from rsc_share.crypto.tls import read_certificate
 from rsc_share.errors import LocalError
 from rsc_share.messages import ThreatAssessment
+from rsc_share.relay.heads import Signed
 from rsc_share.relay.net.limits import Limits
 from rsc_share.relay.net.settings import BadSettings, read_settings
 from rsc_share.relay.service import Relay
+from rsc_share.relay.store.file_heads import FileHeads
 from rsc_share.relay.store.protocol import Broken
 
 # --- init and settings
@@ -173,6 +176,32 @@ def test_a_tls_key_the_charter_does_not_pin_is_refused(run: Run, founders: Found
     run("relay", "run", folder / "relay.toml", "--found", founders.packet).fails(2, "tls-pin")
     (folder / "tls.crt").write_bytes((founders.root / "relay/tls.crt").read_bytes())
     run("relay", "run", folder / "relay.toml", "--found", founders.packet).fails(2, "tls")
+
+
+def test_an_old_copy_of_the_store_does_not_start_and_says_what_to_do(
+    run: Run, founders: Founders, tmp_path: Path
+) -> None:
+    run("relay", "init", tmp_path / "other", "--host", HOST, "--operator", "HUB", *founders.unlock())
+    folder = folder_of(founders, tmp_path, **DURABLE)
+    own = {name: (folder / name).read_bytes() for name in ("tls.key", "tls.crt")}
+    for name in own:
+        (folder / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    run("relay", "run", folder / "relay.toml", "--found", founders.packet).fails(2, "tls-pin")  # the charter is logged
+    for name, data in own.items():
+        (folder / name).write_bytes(data)
+    heads = FileHeads.open(folder / "store.heads")
+    found = heads.read(f"{HOST}/regional/directory")
+    assert found is not None
+    heads.write(f"{HOST}/regional/directory", Signed(found.size + 1, bytes(32)))
+    heads.close()
+    for more in ([], ["--restored"]):
+        ran = run("relay", "run", folder / "relay.toml", *more)
+        ran.fails(74, "rolled-back")
+        assert "put the newest store in its place" in ran.err
+    shutil.rmtree(folder / "store.heads")
+    ran = run("relay", "run", folder / "relay.toml")
+    ran.fails(74, "no-outside-head")
+    assert "--restored" in ran.err
 
 
 def test_log_keys_the_charter_does_not_name_are_refused(run: Run, founders: Founders, tmp_path: Path) -> None:

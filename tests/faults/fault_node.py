@@ -150,6 +150,13 @@ def everybody_is_there(node: Node, channel: str) -> bool:
     return all(view.prekey(f"{code}/mod-1", now) is not None for code in CODES)
 
 
+def first(error: BaseException) -> BaseException:
+    """Several messages may fail at once, all for what the first one did."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 async def run(home: Path, passphrase: Path, channel: str, waiting: int, first: int, rate: float, to: str) -> None:
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -177,7 +184,10 @@ if __name__ == "__main__":
     arguments = sys.argv[1:]
     try:
         asyncio.run(run(Path(arguments[0]), Path(arguments[1]), arguments[2], *map(int, arguments[3:6]), arguments[6]))
-    except RscError as error:
-        tell("stopped", error.code)
-        sys.stderr.write(f"{error}\n")
+    except (RscError, ExceptionGroup) as error:
+        why = first(error)
+        if not isinstance(why, RscError):
+            raise
+        tell("stopped", why.code)
+        sys.stderr.write(f"{why}\n")
         sys.exit(74)

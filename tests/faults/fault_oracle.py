@@ -15,6 +15,7 @@ from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.prekey import read_prekey
 from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.entry import DirectoryEntry, UnverifiedEntry
+from rsc_share.envelope.header import Header
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
 from rsc_share.node.home import Home
@@ -128,27 +129,31 @@ def of_receiver(world: World, code: str) -> list[str]:
     return found
 
 
-def _after_its_end(code: str, raw: bytes, index: int, held: set[int]) -> bool:
+def _after_its_end(code: str, header: Header, index: int, held: set[int]) -> bool:
     """What a node that went down in peace had not read yet: its own last entries, whose receipts it has, and the
     heartbeat of one that went down after it."""
-    header = UnverifiedEntry.parse(raw).header
     return index > max(held, default=-1) and (header.member == code or header.kind == "heartbeat")
 
 
 async def of_nodes(world: World, logs: Logs) -> list[str]:
     """The nodes' own records, byte for byte, and that they have nothing to complain about."""
     found = []
-    headers = [UnverifiedEntry.parse(raw).signed.header_bytes for raw in logs[LOG]]
+    entries = [UnverifiedEntry.parse(raw) for raw in logs[LOG]]
     for code in CODES:
         home = Home.open(world.homes[code], Unlock.file(world.founders.secret))
         store = home.store()
         try:
             rows = kept_headers(Shelf(store, LOG))
-            found += [f"{code} holds another entry {n}" for n, header in rows.items() if header != headers[n]]
-            held = set(rows)
-            lost = [n for n, raw in enumerate(logs[LOG]) if n not in held and not _after_its_end(code, raw, n, held)]
-            if lost or held - set(range(len(headers))):
-                found.append(f"{code} holds {len(rows)} of {len(headers)} entries, and not {lost}")
+            me, held = f"{code}/mod-1", set(rows)
+            theirs = {n: e.header for n, e in enumerate(entries) if me in (e.header.sender, *e.header.nodes)}
+            lost = [n for n, header in theirs.items() if n not in held and not _after_its_end(code, header, n, held)]
+            if lost or held - theirs.keys():
+                found.append(f"{code} holds {len(rows)} of its {len(theirs)} entries, and not {lost}")
+            found += [
+                f"{code} holds another entry {n}"
+                for n, header in rows.items()
+                if n in theirs and header != entries[n].signed.header_bytes
+            ]
             found += [f"{code}: {alarm[0]}: {alarm[2]}" for _, alarm in Shelf(store).rows(Room.ALARM)]
         finally:
             await store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import resource
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from statistics import median
@@ -93,9 +94,18 @@ async def test_killed_fifty_times_each_at_two_hundred_a_second(founders: Founder
     here, and two that only witness leave the others the time to be fast."""
     victims = list(VICTIMS) * EACH
     random.Random(part).shuffle(victims)  # noqa: S311 - for an order that can be had again
+    before = cpu_seconds()
     made, measured = await killed(
         founders, tmp_path, victims, f"fifty {part}", FAST, gap=(300, 1_500), readers=("FIN",), measure=True
     )
-    PROGRESS.info("part %d of %d: %d messages%s", part + 1, WORLDS, made.published, measured)
-    assert median(measured.acked) >= LEAST, f"{measured}: this machine is busy, or the path has become slow"
-    assert median(measured.logged) >= LEAST, f"{measured}: this machine is busy, or the path has become slow"
+    each = 1000 * (cpu_seconds() - before) / made.published
+    found = f"{made.published} messages{measured}; {each:.1f} ms of CPU a message, all processes and starts together"
+    PROGRESS.info("part %d of %d: %s", part + 1, WORLDS, found)
+    assert median(measured.acked) >= LEAST, found
+    assert median(measured.logged) >= LEAST, found
+
+
+def cpu_seconds() -> float:
+    """Of the processes that have ended. A machine whose cores are busy elsewhere gives fewer messages for the same."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
