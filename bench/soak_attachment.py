@@ -8,6 +8,7 @@ messages that were sent while somebody was away are counted, and left out of the
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import statistics
 import sys
@@ -58,9 +59,10 @@ class Transfer:
         await self.stage.relay.start()
         secret = str(self.stage.passphrase)
         homes = {code: str(self.stage.home(code)) for code in (SENDER, READER)}
-        self._read = (CHILD, "read", homes[READER], secret, str(self.folder))
+        here = str(os.getpid())
+        self._read = (CHILD, here, "read", homes[READER], secret, str(self.folder))
         self.reader = await self.stage.child(*self._read, hear=self.hear)
-        self.sender = await self.stage.child(CHILD, "send", homes[SENDER], secret, READER)
+        self.sender = await self.stage.child(CHILD, here, "send", homes[SENDER], secret, READER)
         await asyncio.gather(self.reader.says("ready"), self.sender.says("ready"))
 
     # --- how far it is
