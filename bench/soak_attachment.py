@@ -1,6 +1,6 @@
 """A very large attachment through a relay: memory of all three processes, two kills, FLASH messages all the while.
 
-One node hands the file in, another one fetches it; FLASH messages go the same way, 20 a second. The relay is killed
+One node hands the file in, another one fetches it; FLASH messages go the same way, 10 a second. The relay is killed
 (SIGKILL) when half of it is handed in, the reader when half of it is fetched; each starts again and goes on. FLASH
 messages that were sent while somebody was away are counted, and left out of the percentiles.
 """
@@ -25,7 +25,7 @@ from rsc_share.relay.blobs import LEAST_FREE
 from rsc_share.testing.founding import Plan
 
 SENDER, READER = "EST", "FIN"
-RATE = 20
+RATE = 10
 IDLE_SECONDS = 8.0
 AFTER_SECONDS = 3.0
 """After somebody has come back: messages of the outage have gone through, and those behind them."""
