@@ -56,7 +56,7 @@ async def _beside(transfer: Transfer) -> list[float]:
     began = time.monotonic_ns()
     transfer.sender.tell(f"attach {transfer.source}")
     await transfer.said(transfer.sender, "uploaded")
-    await transfer.said(transfer.reader, "saved")
+    await transfer.arrived()
     until = time.monotonic_ns()
     await asyncio.sleep(REST_SECONDS)
     return transfer.latencies(began, until)

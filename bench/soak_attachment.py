@@ -80,6 +80,16 @@ class Transfer:
             self._alive()
             await asyncio.sleep(0.1)
 
+    async def arrived(self) -> None:
+        """Until the whole file has its name, whichever life of the reader gave it."""
+        telling = asyncio.create_task(self._tell())
+        try:
+            while not (self.folder / "received").exists():
+                self._alive()
+                await asyncio.sleep(0.1)
+        finally:
+            telling.cancel()
+
     async def said(self, child: Child, word: str) -> None:
         telling = asyncio.create_task(self._tell())
         try:
@@ -181,7 +191,7 @@ async def _carried(transfer: Transfer, samples: Samples, *, kills: bool) -> tupl
         await transfer.half(transfer.fetched)
         samples.mark("reader killed")
         await transfer.kill_reader()
-    await transfer.said(transfer.reader, "saved")
+    await transfer.arrived()
     samples.mark("fetched")
     await asyncio.sleep(2)
     return handed - began, time.perf_counter() - handed
