@@ -31,6 +31,10 @@ bench: $(STAMP)
 	$(BIN)/python bench/store.py
 	$(BIN)/python bench/node_store.py --messages 600
 	$(BIN)/python bench/end_to_end.py --messages 600
+	$(BIN)/python bench/latency.py --seconds 5 --bulk 64MiB
+	$(BIN)/python bench/soak.py --entries 20000
+	$(BIN)/python bench/soak.py --sessions 100
+	$(BIN)/python bench/soak.py --attachment 100MiB
 
 # Ten minutes for every family of parsers, two at a time: a little more than an hour. The suite has a short version.
 FUZZ_SECONDS ?= 600

@@ -76,7 +76,8 @@ class CheapNode:
     @classmethod
     async def of(cls, stage: Stage, keys: NodeKeys) -> CheapNode:
         link = stage.link(keys)
-        await link.start()
+        await link.begin()
+        await link.opened()
         return cls(stage, keys, NetPort(link), Dice("bench", keys.name))
 
     async def publish_prekey(self) -> None:

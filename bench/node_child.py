@@ -22,6 +22,7 @@ from typing import Any
 from stage import CHANNEL, LABEL, TEXT, warm
 
 from rsc_share import Attachment, Draft, Message, Node, Portion, Unlock
+from rsc_share.demo.network.child import bind_to
 from rsc_share.errors import Unavailable
 from rsc_share.messages import ThreatAssessment
 
@@ -114,4 +115,5 @@ async def run(role: str, home: Path, passphrase: Path, argument: str) -> None:
 
 
 if __name__ == "__main__":
+    bind_to(int(sys.argv.pop(1)))
     asyncio.run(run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]))

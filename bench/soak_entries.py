@@ -102,7 +102,7 @@ async def run(entries: int, folder: Path | None) -> tuple[list[Row], Samples]:
         Row("relay, idle with three sessions", round(idle, 1), "MiB"),
         Row(f"relay after {first:,} entries", round(held[0], 1), "MiB"),
         Row(f"relay after {entries:,} entries", round(held[1], 1), "MiB", f"store {store / MIB:,.0f} MiB"),
-        Row("  of that after the first", round(more, 3), "times", "", "1.10"),
+        Row("  of that after the first", round(more, 3), "times", "", "1.10" if first == FIRST else ""),
         Row("relay after a start with all of them", round(started, 1), "MiB"),
         Row("start, no entries", round(fresh, 2), "s", "process, imports, keystore, store, until it serves"),
         Row(f"start, {entries:,} entries", round(again, 2), "s", "the same", "2"),

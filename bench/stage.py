@@ -51,7 +51,8 @@ TEXT = "x" * 900
 CHANNEL = "main"
 PASSPHRASE = b"of a measurement, never of a relay"
 READY_SECONDS = 120.0
-PROGRAM = "from rsc_share.cli.main import run; run()"
+PROGRAM = "rsc_share.demo.network.child"
+"""`rsc-share`, in a process that ends with this one, however it ends."""
 _TOML = """host = "{host}"
 listen = "127.0.0.1:{port}"
 health = "127.0.0.1:0"
@@ -163,7 +164,7 @@ class RelayProcess:
     async def start(self) -> float:
         """Seconds from the start of the process until it serves."""
         began = time.perf_counter()
-        self._child = await Child.of("-c", PROGRAM, "relay", "run", str(self.folder / "relay.toml"))
+        self._child = await Child.of("-m", PROGRAM, str(os.getpid()), "relay", "run", str(self.folder / "relay.toml"))
         event: dict[str, Any] = json.loads(await self._child.says('"event": "serving"'))
         seconds = time.perf_counter() - began
         if not self.port:

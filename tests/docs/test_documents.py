@@ -27,7 +27,15 @@ from rsc_share.session.table import NODE_TAKES, RELAY_TAKES, State
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-WRITTEN = ("protocol.md", "threat-model.md", "glossary.md", "dependencies.md", "auditing.md", "operations.md")
+WRITTEN = (
+    "protocol.md",
+    "threat-model.md",
+    "glossary.md",
+    "dependencies.md",
+    "auditing.md",
+    "operations.md",
+    "performance.md",
+)
 PROTOCOL = (DOCS / "protocol.md").read_text()
 
 
