@@ -107,7 +107,7 @@ def _ordered(value: Value, depth: int) -> Value:
 
 def _check(value: Value, depth: int) -> None:
     """Bounds that msgpack does not know. Level by level, because calls are what costs here."""
-    level = [[value]]
+    level: list[Any] = [[value]]
     for _ in range(depth + 1):
         inner: list[Any] = []
         for container in level:

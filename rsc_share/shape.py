@@ -92,5 +92,5 @@ def each(read: Callable[..., T], value: Any, where: str, *, low: int = 0, high: 
 
 def ascending(values: list[Any], where: str) -> None:
     """Strictly rising: sorted and without duplicates, so that a set has one spelling."""
-    if not all(map(operator.lt, values, values[1:])):
+    if len(values) > 1 and not all(map(operator.lt, values, values[1:])):
         raise wrong(where, "is not sorted and free of duplicates")

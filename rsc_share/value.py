@@ -7,11 +7,16 @@ Everything on the way of an entry from bytes to a verdict is one. What is made a
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class _Replaceable(Protocol):
+    def __replace__(self, **changes: Any) -> Any: ...
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -19,7 +24,11 @@ class Value(msgspec.Struct, frozen=True):
 
 
 def replace(value: T, **changes: Any) -> T:
-    """A copy with these fields changed, of a `Value` or of a dataclass (`copy.replace` of later Pythons)."""
+    """A copy with these fields changed, of a `Value`, of a dataclass or of whatever says how (`copy.replace` of later
+    Pythons)."""
     if isinstance(value, msgspec.Struct):
         return msgspec.structs.replace(value, **changes)
+    if isinstance(value, _Replaceable):
+        found: T = value.__replace__(**changes)
+        return found
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]

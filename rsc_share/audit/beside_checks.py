@@ -33,19 +33,22 @@ class Place(Value, frozen=True):
         return self.member is None or h.member == self.member or names.member_of(node) == self.member
 
 
-def openings(case: Case, beside: Beside, place: Place) -> Iterator[Finding]:
+def openings(case: Case, beside: Beside, place: Place, found: list[Finding]) -> None:
     """Every recipient's number opens, and nobody else has one. The relay held each of them when it logged the entry."""
     shown = [node for node in case.nodes if place.shows(case.header, node)] if place.member else case.nodes
-    missing = [node for node in shown if node not in case.opened]
+    opened = case.opened
+    if len(opened) == len(beside.openings) == len(shown) == len(case.nodes):
+        return  # the usual case: each one's number opens, and there is no other
+    missing = [node for node in shown if node not in opened]
     if missing:
         what = f"entry {place.index}: the number of {', '.join(missing)} is not shown, or not the one committed to"
-        yield place.finding(Grade.IRREGULARITY, "opening-missing", what, nodes=missing)
+        found.append(place.finding(Grade.IRREGULARITY, "opening-missing", what, nodes=missing))
     if len(beside.openings) + len(missing) == len(shown) and not missing:
         return
     extra = sorted(beside.openings.keys() - set(shown))
     if extra:
         what = f"entry {place.index} comes with numbers for {', '.join(extra)}, who are not to have them"
-        yield place.finding(Grade.INTEGRITY, "file", what, nodes=extra)
+        found.append(place.finding(Grade.INTEGRITY, "file", what, nodes=extra))
 
 
 def statements(h: Header, beside: Beside, place: Place) -> Iterator[Finding]:

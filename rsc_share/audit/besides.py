@@ -9,19 +9,16 @@ Indexes and names rise strictly, so each file has one spelling.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
-
-from msgspec import Meta
+from typing import Any
 
 from rsc_share import codec, names, shape
 from rsc_share.audit import layout
+from rsc_share.audit.besides_form import FORM, WrittenBeside
 from rsc_share.envelope.entry import MAX_ENTRY
-from rsc_share.envelope.parts import MAX_AUDIENCE, Opening
+from rsc_share.envelope.parts import Opening
 from rsc_share.log.tiles import WIDTH
 from rsc_share.session.frames import Statement
 from rsc_share.value import Value
-from rsc_share.wire import Form, Hash, Number, Positive, Salt
-from rsc_share.wire import Row as WireRow
 
 
 class Beside(Value, frozen=True):
@@ -48,38 +45,15 @@ def pack_besides(rows: Iterable[Row]) -> bytes:
     )
 
 
-class _Opening(WireRow, frozen=True):
-    node: str
-    salt: Salt
-    n: Positive
-
-
-class _Statement(WireRow, frozen=True):
-    sender: str
-    salt: Salt
-    header_hash: Hash
-    state: Literal["stored", "opened", "bad-grant", "bad-part", "body-missing"]
-
-
-class _Beside(WireRow, frozen=True):
-    index: Number
-    openings: Annotated[tuple[_Opening, ...], Meta(max_length=MAX_AUDIENCE)]
-    statements: Annotated[tuple[_Statement, ...], Meta(max_length=MAX_AUDIENCE)]
-
-
-_Rows = Annotated[tuple[_Beside, ...], Meta(min_length=1, max_length=WIDTH)]
-_FORM: Form[tuple[_Beside, ...]] = Form(_Rows, "openings", layout.MAX_OPENINGS)
-
-
 def read_besides(data: bytes, bundle: int) -> dict[int, Beside]:
     """By index. Raises `RemoteError` unless `data` is the one spelling of a file for this bundle."""
-    rows = _FORM.read(data)
+    rows = FORM.read(data)
     found = {_index(row.index, bundle): _beside(row) for row in rows}
     shape.ascending([row.index for row in rows], "openings")
     return found
 
 
-def _beside(row: _Beside) -> Beside:
+def _beside(row: WrittenBeside) -> Beside:
     if not row.openings and not row.statements:
         raise shape.wrong("openings", "has a row with nothing in it")
     openings = {names.node(item.node): Opening(item.salt, item.n) for item in row.openings}

@@ -9,22 +9,14 @@ import json
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+import msgspec
+
 from rsc_share.errors import LocalError, RemoteError
 
 
 def encode(value: Any) -> bytes:
     """The one spelling of `value`: None, bool, int, str, list or dict with string keys."""
     return (_spelled(value, "\n") + "\n").encode("ascii")
-
-
-def rows_of(value: dict[str, Any]) -> dict[str, str]:
-    """The spelled row of every key of a document, for `join`."""
-    return _rows(value, "\n ")
-
-
-def join(rows: dict[str, str], *without: str) -> bytes:
-    """The document of these rows, as `encode` spells it, or the same without some keys: what a seal covers."""
-    return (_object([row for key, row in rows.items() if key not in without], "\n") + "\n").encode("ascii")
 
 
 def _spelled(value: Any, line: str) -> str:
@@ -55,17 +47,47 @@ def _object(rows: list[str], line: str) -> str:
 
 def decode(data: bytes, where: str) -> Any:
     """The value whose one spelling is `data`; `RemoteError` (`malformed`) for anything else."""
-    return decode_rows(data, where)[0]
-
-
-def decode_rows(data: bytes, where: str) -> tuple[Any, dict[str, str]]:
-    """As `decode`, and if it is a map the rows it is spelled with."""
+    plain = _plain(data)
+    if plain is not None:
+        return plain
     try:
         value = json.loads(data.decode("ascii"))
-        rows = rows_of(value) if type(value) is dict else {}
-        again = join(rows) if type(value) is dict else encode(value)
+        again = encode(value)
     except (ValueError, RecursionError, LocalError) as error:
         raise RemoteError(f"{where}: is not JSON: {error}", where=where) from None
     if again != data:
         raise RemoteError(f"{where}: is not in the one spelling a {where} has", where=where)
-    return value, rows
+    return value
+
+
+def without(value: dict[str, Any], data: bytes, *keys: str) -> bytes:
+    """The spelling of a document that `decode` made of `data`, but for some keys: what a seal covers."""
+    kept = {key: item for key, item in value.items() if key not in keys}
+    return _fast(kept) if _has_no_escapes(data) else encode(kept)
+
+
+def _plain(data: bytes) -> Any | None:
+    """The value, if `data` is its one spelling and holds nothing that would be spelled with a backslash.
+
+    A manifest has a line for every body of a log: msgspec writes the same bytes as `encode` in a tenth of the time, as
+    long as no text needs an escape and no number is a fraction. Whatever is not settled here is read the long way.
+    """
+    if not _has_no_escapes(data):
+        return None
+    try:
+        value = json.loads(data, parse_float=_no_fraction, parse_constant=_no_fraction)
+        return value if _fast(value) == data else None
+    except (ValueError, RecursionError, OverflowError):
+        return None
+
+
+def _has_no_escapes(data: bytes) -> bool:
+    return data.isascii() and b"\\" not in data and b"\x7f" not in data
+
+
+def _fast(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1) + b"\n"
+
+
+def _no_fraction(text: str) -> Any:
+    raise ValueError(f"{text} is no whole number")

@@ -89,8 +89,7 @@ class Manifest:
     @classmethod
     def parse(cls, data: bytes) -> Manifest:
         """Raises `RemoteError` (`malformed`) unless `data` is the one spelling of a manifest whose checksum holds."""
-        value, rows = canonical.decode_rows(data, "manifest")
-        m = shape.closed(value, "manifest", _KEYS)
+        m = shape.closed(canonical.decode(data, "manifest"), "manifest", _KEYS)
         shape.choice(m["format"], "format", (FORMAT,))
         made = cls(
             framework_id=_hex(m["framework_id"], "framework_id", 32),
@@ -102,8 +101,7 @@ class Manifest:
             seal=None if m["signature"] is None else _seal(m["signature"]),
         )
         shape.ascending([line.path for line in made.files], "files")
-        # What the checksum covers was spelled a moment ago: a line for every body of a log is not spelled twice.
-        covered = canonical.join(rows, "checksum", "signature")
+        covered = canonical.without(m, data, "checksum", "signature")
         if _hex(m["checksum"], "checksum", 32) != hashlib.sha256(covered).digest():
             raise RemoteError("manifest: its checksum does not fit what it says", where="checksum")
         return made

@@ -9,11 +9,12 @@ from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.second import Disagreement
 from rsc_share.audit.setting import Bound
 from rsc_share.envelope.entry import Stamp
-from rsc_share.rulebook.audience import decision
+from rsc_share.labels.label import Label
+from rsc_share.rulebook.audience import here
 from rsc_share.rulebook.view import Case
 
 
-def times(place: Place, stamp: Stamp, bounds: Iterable[Bound], skew: int) -> Iterator[Finding]:
+def times(place: Place, stamp: Stamp, bounds: Iterable[Bound], skew: int, found: list[Finding]) -> None:
     """The relay's times against the witnesses': nobody cosigned the future, and nothing was added to the past."""
     for bound in bounds:
         if place.index < bound.size and stamp.logged_at > bound.newest + skew:
@@ -23,23 +24,22 @@ def times(place: Place, stamp: Stamp, bounds: Iterable[Bound], skew: int) -> Ite
         else:
             continue
         evidence = {"size": bound.size, "quorum": bound.quorum, "newest": bound.newest}
-        yield place.finding(Grade.INTEGRITY, code, what, "", **evidence)
+        found.append(place.finding(Grade.INTEGRITY, code, what, "", **evidence))
 
 
-def left_out(case: Case, place: Place) -> Iterator[Finding]:
+def left_out(case: Case, label: Label, place: Place, found: list[Finding]) -> None:
     """Permitted by policy and not addressed, without the rules being broken: committees ask about that too."""
     h = case.header
     active = case.at.active_nodes(h.log, case.now)
-    if h.label is None or len(active) == len(h.to) + 1:
+    if len(active) == len(h.to) + 1:
         return
-    listed = set(h.nodes)
     for node in active:
-        if node == h.sender or node in listed or not decision(case, case.at, node, h.label, case.now).permitted:
+        if node == h.sender or node in case.nodes or not here(case, node, label).permitted:
             continue
         no_key = case.then.prekey(node, case.now) is None
         why = "had no key to receive with" if no_key else "became entitled just before"
         what = f"policy permitted {node} to have entry {place.index}; it was not addressed, because it {why}"
-        yield place.finding(Grade.OBSERVATION, "under-release", what, h.sender, node=node)
+        found.append(place.finding(Grade.OBSERVATION, "under-release", what, h.sender, node=node))
 
 
 def opinions(place: Place, disagreements: Iterable[Disagreement]) -> Iterator[Finding]:

@@ -28,6 +28,11 @@ class CountingCache(VerifyCache):
         self.count += 1
         super().verify(key, data, signature)
 
+    def knows(self, mark: Hashable) -> bool:
+        known = super().knows(mark)
+        self.count += known
+        return known
+
     def once(self, mark: Hashable, key: PublicKey, data: Callable[[], bytes], signature: bytes) -> None:
         self.count += 1
         super().once(mark, key, data, signature)

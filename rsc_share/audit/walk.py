@@ -53,6 +53,10 @@ class Walk:
     _passed: bytearray = field(default_factory=bytearray)
     _besides: tuple[int, dict[int, Beside]] = (-1, {})
     _roots: RootAt | None = None
+    _channel: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._channel = names.channel_of(self.origin)
 
     @property
     def size(self) -> int:
@@ -142,7 +146,7 @@ class Walk:
             self._admitted(case, verdict, place)
         self._besides_of(h, beside, case, place)
         if case.stamp.directory > 0:
-            self.findings.extend(notices.times(place, entry.stamp, self.bounds, case.parameters.skew))
+            notices.times(place, entry.stamp, self.bounds, case.parameters.skew, self.findings)
         if self.setting.opinion.disagreements:
             self.findings.extend(notices.opinions(place, self.setting.opinion.drain()))
 
@@ -193,16 +197,16 @@ class Walk:
             self._add(notices.kept_back(place, h.sender, case.view.me, verdict.kept_back))
         self.setting.book.order(h)
         if h.label is not None and self.setting.member is None:
-            self.findings.extend(notices.left_out(case, place))
+            notices.left_out(case, h.label, place, self.findings)
 
     def _besides_of(self, h: Header, beside: Beside, case: Case, place: Place) -> None:
-        self.findings.extend(openings(case, beside, place))
+        openings(case, beside, place, self.findings)
         if h.kind == "heartbeat" or beside.statements:
             self.findings.extend(statements(h, beside, place))
         self.sums.openings += len(beside.openings)
         self.sums.statements += len(beside.statements)
         if case.stamp.directory > 0:
-            spec = case.at.charter.channels.get(names.channel_of(self.origin))
+            spec = case.at.charter.channels.get(self._channel)
             keep = spec.retention_days if spec is not None else None
             self.setting.book.note(h, place, case.parameters.grant_life, keep)
 

@@ -9,6 +9,7 @@ import typer
 
 from rsc_share.audit import html, terminal
 from rsc_share.audit import trace as tracing
+from rsc_share.audit.collector import few_collections
 from rsc_share.audit.disclose import disclose as match
 from rsc_share.audit.outcome import Exit as Outcome
 from rsc_share.audit.outcome import exit_code, first_line
@@ -172,7 +173,7 @@ def _audit(
     blobs: Path | None = None,
 ) -> Done:
     anchors = anchors_from(digest, checkpoints or (), vkeys or ())
-    with bars() as progress:
+    with bars() as progress, few_collections():
         return run(export, anchors, member=member, mandate=mandate, progress=progress, blobs=blobs)
 
 

@@ -162,7 +162,11 @@ def to_commitment(*, log: str, sender: str, node: str, n: int, salt: bytes) -> b
     if len(salt) != COUNTER_SALT_SIZE:
         raise LocalError(f"the salt of a counter has {COUNTER_SALT_SIZE} bytes")
     # One hash for each recipient of each entry, at relay, reader and auditor: the place is packed once, not every time.
-    return hashlib.sha256(b"".join((b"rsc-share/v1 to\0", salt, _place(log, sender, node), codec.again(n)))).digest()
+    number = _SMALL[n] if 0 <= n < len(_SMALL) else codec.again(n)
+    return hashlib.sha256(b"rsc-share/v1 to\0" + salt + _place(log, sender, node) + number).digest()
+
+
+_SMALL: Final = tuple(codec.pack(n) for n in range(4096))
 
 
 @lru_cache(maxsize=16_384)

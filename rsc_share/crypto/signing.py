@@ -36,6 +36,7 @@ class Suite(IntEnum):
     ML_DSA_44 = 4
 
 
+_SUITES: Final[tuple[int, ...]] = tuple(int(suite) for suite in Suite)
 PUBLIC_SIZE: Final = {Suite.ED25519: 32, Suite.HYBRID: 32 + 1952, Suite.HPKE: 1184 + 32, Suite.ML_DSA_44: 1312}
 """Bytes of a public key."""
 SIGNATURE_SIZE: Final = {Suite.ED25519: 64, Suite.HYBRID: 64 + 3309, Suite.ML_DSA_44: 2420}
@@ -75,8 +76,7 @@ class PublicKey:
     """SHA-256(suite || raw), whole. The suite is inside: half of a hybrid key, used alone, is another key."""
 
     def __post_init__(self) -> None:
-        known = self.suite if isinstance(self.suite, Suite) else choice(self.suite, "key suite", tuple(Suite))
-        suite = Suite(known)
+        suite = Suite(self.suite if isinstance(self.suite, Suite) else choice(self.suite, "key suite", _SUITES))
         blob(self.raw, f"{suite.name} public key", size=PUBLIC_SIZE[suite])
         object.__setattr__(self, "suite", suite)
         object.__setattr__(self, "key_id", hashlib.sha256(bytes([suite]) + self.raw).digest())
@@ -248,6 +248,10 @@ class VerifyCache:
         if mark not in self._old:
             verify(key, data, signature)
         self._remember(mark)
+
+    def knows(self, mark: Hashable) -> bool:
+        """Whether `once` would have nothing to do."""
+        return mark in self._young
 
     def once(self, mark: Hashable, key: PublicKey, data: Callable[[], bytes], signature: bytes) -> None:
         """As `verify`, where `mark` already says everything: key, signature and what `data` makes its bytes from.

@@ -6,50 +6,15 @@ SHA-256(0x00 || entry). Both types say *unverified*: only the rulebook turns one
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from rsc_share import shape
+from rsc_share.envelope.entry_form import ENTRY, MAX_ENTRY, Stamp, WrittenEntry
 from rsc_share.envelope.header import Header, header_hash
 from rsc_share.envelope.signature import SignatureBlock
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.value import Value
-from rsc_share.wire import Form, Number, Row, write
+from rsc_share.wire import write
 
 VERSION = 1
-MAX_ENTRY = 65_535
-"""Bytes: an entry bundle has a 16-bit length in front of every entry (C2SP tlog-tiles)."""
-MAX_STAMP = 32
-
-
-class Stamp(Row, frozen=True):
-    """The relay's word: when it logged the entry (ms UTC) and under which directory size it judged it."""
-
-    logged_at: Number
-    directory: Number
-
-    def pack(self) -> bytes:
-        return write(self)
-
-    @classmethod
-    def parse(cls, data: bytes) -> Stamp:
-        return _read_stamp(data)
-
-
-class _Entry(Row, frozen=True):
-    version: int
-    header: bytes
-    block: bytes
-    stamp: bytes
-
-
-_STAMP: Form[Stamp] = Form(Stamp, "stamp", MAX_STAMP)
-_ENTRY: Form[_Entry] = Form(_Entry, "entry", MAX_ENTRY)
-
-
-@lru_cache(maxsize=1024)
-def _read_stamp(data: bytes) -> Stamp:
-    """A relay gives one stamp to everything it commits together."""
-    return _STAMP.read(data)
 
 
 class Signed(Value, frozen=True):
@@ -116,14 +81,26 @@ class DirectoryEntry(Value, frozen=True):
 
 def split_entry(raw: bytes) -> tuple[bytes, bytes, bytes]:
     """Header or object, signature block, stamp: the three byte strings of an entry."""
-    found = _ENTRY.read(raw)
+    found = ENTRY.read(raw)
     if found.version != VERSION:
         raise shape.wrong("entry version", f"is not {VERSION}: a newer release may read it")
     return found.header, found.block, found.stamp
 
 
 def join_entry(header: bytes, block: bytes, stamp: bytes) -> bytes:
-    raw = write(_Entry(VERSION, header, block, stamp))
+    raw = write(WrittenEntry(VERSION, header, block, stamp))
     if len(raw) > MAX_ENTRY:
         raise shape.wrong("entry", f"is {len(raw)} bytes long; the log takes {MAX_ENTRY}")
     return raw
+
+
+__all__ = [
+    "MAX_ENTRY",
+    "VERSION",
+    "DirectoryEntry",
+    "Signed",
+    "Stamp",
+    "UnverifiedEntry",
+    "join_entry",
+    "split_entry",
+]

@@ -3,64 +3,22 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated
 
-from msgspec import Meta, Raw
+from msgspec import Raw
 
 from rsc_share import codec, names, shape
 from rsc_share.envelope.contents import READERS, Content, read_content
-from rsc_share.envelope.parts import (
-    HASH,
-    MAX_APPROVALS,
-    MAX_AUDIENCE,
-    MAX_PARTS,
-    NO_REFS,
-    Head,
-    Part,
-    Refs,
-)
+from rsc_share.envelope.header_form import FORM, KEYS, MAX_DOCUMENT, MAX_HEADER, WrittenHeader
+from rsc_share.envelope.parts import HASH, NO_REFS, Head, Part, Refs
 from rsc_share.labels.label import Label
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.value import Value
-from rsc_share.wire import Ed25519Signature, Form, Hash, Id, Map, Number, Positive, write
+from rsc_share.wire import write
 
-MAX_HEADER = 65_000
-MAX_DOCUMENT = 256
-"""Portions of one document."""
 KINDS = ("message", *READERS)
 PRECEDENCES = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
 FIRST_PREV = bytes(HASH)
 _NIL = Raw(codec.pack(None))
-
-
-class _Wire(Map, frozen=True):
-    """The header as it is written. Label and content are read from their own bytes: the one is one of few, the other
-    has a shape for each kind."""
-
-    approvals: Annotated[tuple[tuple[Hash, Ed25519Signature], ...], Meta(max_length=MAX_APPROVALS)]
-    content: Raw
-    directory: Head
-    document: tuple[Id, Annotated[int, Meta(ge=2, le=MAX_DOCUMENT)]] | None
-    expires_at: Number | None
-    grant: Id | None
-    id: Id
-    kind: str
-    label: Raw
-    log: str
-    parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_PARTS)]
-    precedence: str
-    prev: Hash
-    purpose: Annotated[str, Meta(min_length=1, max_length=64)] | None
-    refs: Refs | None
-    seen: Head
-    sender: str
-    seq: Positive
-    to: Annotated[tuple[tuple[str, Hash], ...], Meta(max_length=MAX_AUDIENCE)]
-    type: str | None
-
-
-_FORM: Form[_Wire] = Form(_Wire, "header", MAX_HEADER)
-KEYS = list(_Wire.__struct_fields__)
 
 
 class Header(Value, frozen=True):
@@ -99,7 +57,7 @@ class Header(Value, frozen=True):
     def pack(self) -> bytes:
         """The one spelling. Raises `LocalError` for what the format cannot hold."""
         return write(
-            _Wire(
+            WrittenHeader(
                 approvals=self.approvals,
                 content=_NIL if self.content is None else Raw(codec.pack(self.content.wire())),
                 directory=self.directory,
@@ -126,7 +84,7 @@ class Header(Value, frozen=True):
     @classmethod
     def parse(cls, data: bytes) -> Header:
         """Raises `RemoteError` (`malformed`) unless `data` is the one spelling of a well-formed header."""
-        m = _FORM.read(data)
+        m = FORM.read(data)
         kind = shape.choice(m.kind, "kind", KINDS)
         header = cls(
             log=names.origin(m.log),
@@ -200,7 +158,7 @@ def _check_refs(refs: Refs) -> None:
         names.origin(ref.log, "refs")
 
 
-def _content(kind: str, packed: bytes) -> Content | None:
+def _content(kind: str, packed: Raw) -> Content | None:
     if kind == "message" and packed == _NIL:
         return None
     return read_content(kind, codec.unpack(bytes(packed), max_size=MAX_HEADER, max_items=512))
@@ -212,4 +170,14 @@ def _label(packed: bytes) -> Label:
     return Label.from_wire(codec.unpack(packed, max_size=MAX_HEADER), "label")
 
 
-__all__ = ["FIRST_PREV", "KINDS", "NO_REFS", "PRECEDENCES", "Header", "header_hash"]
+__all__ = [
+    "FIRST_PREV",
+    "KEYS",
+    "KINDS",
+    "MAX_DOCUMENT",
+    "MAX_HEADER",
+    "NO_REFS",
+    "PRECEDENCES",
+    "Header",
+    "header_hash",
+]

@@ -7,45 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Literal
-
-from msgspec import Meta
 
 from rsc_share.crypto.signing import PublicKey, Signer, Suite, VerifyCache, signed_bytes
+from rsc_share.envelope.block import MAX_BLOCK, MAX_PATH, SignatureBlock
 from rsc_share.envelope.header import header_hash
-from rsc_share.envelope.parts import MAX_BATCH
 from rsc_share.log import proofs
-from rsc_share.shape import wrong
-from rsc_share.wire import Ed25519Signature, Form, Hash, Row, write
-
-MAX_BLOCK = 512
-MAX_PATH = 8
-"""log2 of `MAX_BATCH`."""
-
-
-class SignatureBlock(Row, frozen=True):
-    """`[suite, key id, sig, index, size, path]`: whose signature, and where in the signed batch this header stands."""
-
-    suite: Literal[1]
-    key_id: Hash
-    signature: Ed25519Signature
-    index: Annotated[int, Meta(ge=0, lt=MAX_BATCH)]
-    size: Annotated[int, Meta(ge=1, le=MAX_BATCH)]
-    path: Annotated[tuple[Hash, ...], Meta(max_length=MAX_PATH)]
-
-    def pack(self) -> bytes:
-        return write(self)
-
-    @classmethod
-    def parse(cls, data: bytes) -> SignatureBlock:
-        """Raises `RemoteError` (`malformed`)."""
-        found = _FORM.read(data)
-        if found.index >= found.size:
-            raise wrong("batch index", f"needs a whole number from 0 to {found.size - 1}")
-        return found
-
-
-_FORM: Form[SignatureBlock] = Form(SignatureBlock, "signature", MAX_BLOCK)
 
 
 def batch_bytes(framework_id: bytes, realm: str, size: int, root: bytes, suite: int = Suite.ED25519) -> bytes:
@@ -74,3 +40,6 @@ def verify_block(
     root = proofs.root_from_path(leaf, block.index, size, block.path)
     mark = ("entry", key.key_id, framework_id, realm, size, root, signature)
     cache.once(mark, key, lambda: batch_bytes(framework_id, realm, size, root, block.suite), signature)
+
+
+__all__ = ["MAX_BLOCK", "MAX_PATH", "SignatureBlock", "batch_bytes", "sign_batch", "verify_block"]

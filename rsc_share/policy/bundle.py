@@ -10,7 +10,7 @@ On the wire a bundle is one canonical msgpack map of path to text, so it has one
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,8 @@ from rsc_share.errors import LocalError, RemoteError
 from rsc_share.labels.equivalence import equivalence_faults
 from rsc_share.labels.label import scheme_id
 from rsc_share.labels.scheme import Days, Scheme, SchemeSet
-from rsc_share.labels.scheme_file import load_scheme, read_days, read_toml, table, unique
+from rsc_share.labels.scheme_file import load_scheme
+from rsc_share.labels.toml_values import read_days, read_toml, table, unique
 from rsc_share.policy.rows import COMPARABLE, Row, parse_rows
 
 MAX_BUNDLE = 4 * 1024 * 1024
@@ -155,17 +156,20 @@ def _distinct(rows: list[Row], schemes: SchemeSet) -> tuple[Row, ...]:
 
 
 def _need(value: Any, where: str) -> AgreementNeed:
-    fields = table(value, where, (), ("everybody", "originators", "schemes"))
+    given = table(value, where, (), ("everybody", "originators", "schemes"))
     return AgreementNeed(
-        everybody=shape.flag(fields.get("everybody", False), f"{where}.everybody"),
-        originators=frozenset(unique(names.member, fields.get("originators", []), f"{where}.originators")),
-        schemes=frozenset(unique(scheme_id, fields.get("schemes", []), f"{where}.schemes")),
+        everybody=shape.flag(given.get("everybody", False), f"{where}.everybody"),
+        originators=frozenset(unique(names.member, given.get("originators", []), f"{where}.originators")),
+        schemes=frozenset(unique(scheme_id, given.get("schemes", []), f"{where}.schemes")),
     )
 
 
 def _spelled(row: Row) -> list[Any]:
     """Sets in order, so that one row has one spelling in every process."""
-    values = [getattr(row, name) for name in Row.__slots__]
-    spelled = [sorted(value) if isinstance(value, frozenset) else value for value in values]
-    spelled[Row.__slots__.index("carrying")] = [(tag, sorted(of)) for tag, of in row.carrying]
+    spelled: list[Any] = []
+    for item in fields(Row):
+        value = getattr(row, item.name)
+        if item.name == "carrying":
+            value = [(tag, sorted(of)) for tag, of in value]
+        spelled.append(sorted(value) if isinstance(value, frozenset) else value)
     return spelled

@@ -14,7 +14,7 @@ from rsc_share.labels.label import Label
 from rsc_share.labels.scheme import ACTIONS, DAY, day_of
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import BROKEN, RELEASED, STEPS, UNKNOWN_ACTION, Decision
-from rsc_share.policy.resolved import Case, Holder, Last
+from rsc_share.policy.resolved import Case, Holder
 from rsc_share.policy.steps import every_step, indirect_clearance, lacking_agreement, lowest, named
 from rsc_share.policy.subject import Facets, Subject
 from rsc_share.policy.tables import Tables
@@ -39,7 +39,6 @@ def decide(
                 return _DENIED[UNKNOWN_ACTION]
             day = facets.time // DAY
             case = tables.find_case(label, action, facets, day)
-            tables.last = Last(label, facets, action, day, case)
         holder = tables.holders.get((subject.digest, day)) or tables.add_holder(subject, day)
         decision = judge(case, holder)
         return replace(decision, steps=every_step(bundle, case, holder)) if explain else decision

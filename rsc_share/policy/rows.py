@@ -23,7 +23,7 @@ from typing import Any, Literal
 from rsc_share import names, shape
 from rsc_share.labels.label import level_name, reader, scheme_id
 from rsc_share.labels.scheme import ACTIONS, ALWAYS, Combination, Days, Obligations
-from rsc_share.labels.scheme_file import read_combination, read_days, read_obligations, read_toml, table, tables, unique
+from rsc_share.labels.toml_values import read_combination, read_days, read_obligations, read_toml, table, tables, unique
 
 COMPARABLE = ("restrictive", "informative")
 """The types of tag a row may look at: those of which a joined label has at least what its parts have."""

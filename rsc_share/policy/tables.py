@@ -47,8 +47,15 @@ class Tables:
         return found if found is not None else bundle.memo.setdefault("tables", cls(bundle))
 
     def find_case(self, label: Label, action: str, facets: Facets, day: int) -> Case:
+        # One message is asked about several times in a row: the same two values, so the same case.
+        last = self.last
+        if last.label is label and last.facets is facets and last.action == action and last.day == day:
+            return last.case
         found = self.cases.get((label.core, action, day, facets.key))
-        return found if found is not None else self.add_case(label, action, facets, day)
+        if found is None:
+            found = self.add_case(label, action, facets, day)
+        self.last = Last(label, facets, action, day, found)
+        return found
 
     def add_case(self, label: Label, action: str, facets: Facets, day: int) -> Case:
         if len(self.cases) >= MAX_MEMO:

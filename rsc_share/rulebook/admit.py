@@ -9,7 +9,7 @@ from rsc_share.errors import Refused
 from rsc_share.rulebook.facts import Fact, Key, count_key, count_of, effects_of
 from rsc_share.rulebook.in_log import confirmed
 from rsc_share.rulebook.order import continues, kept_back
-from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, RULES, Check, Rules
+from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applied, Rules
 from rsc_share.rulebook.view import Case, Party
 from rsc_share.value import Value
 
@@ -41,8 +41,8 @@ class Void(Value, frozen=True):
 
 def admit(case: Case) -> Admitted:
     """Raises `Refused` with the code and row of the first check that fails."""
-    for check in _checks(case):
-        check.run(case)
+    for run in _checks(case).runs:
+        run(case)
     return Admitted(
         case.signed, case.stamp, case.index, _effects(case), unconfirmed=not confirmed(case), kept_back=kept_back(case)
     )
@@ -50,12 +50,15 @@ def admit(case: Case) -> Admitted:
 
 def judge(case: Case) -> Admitted | Void:
     """The verdict on an entry that already stands in a tree."""
-    check = None
+    passed = 0
+    checks = NO_CHECKS
     try:
-        for check in _checks(case):
-            check.run(case)
+        checks = _checks(case)
+        for run in checks.runs:
+            run(case)
+            passed += 1
     except Refused as refused:
-        advances = check is not None and check.row > LAST_IDENTITY_ROW and continues(case)
+        advances = passed < len(checks.rows) and checks.rows[passed] > LAST_IDENTITY_ROW and continues(case)
         return Void(case.signed, case.stamp, case.index, refused, _effects(case) if advances else {})
     return Admitted(
         case.signed, case.stamp, case.index, _effects(case), unconfirmed=not confirmed(case), kept_back=kept_back(case)
@@ -69,7 +72,7 @@ def _rules(case: Case) -> Rules:
     return RULES[version]
 
 
-def _checks(case: Case) -> tuple[Check, ...]:
+def _checks(case: Case) -> Applied:
     if not 0 < case.stamp.directory <= case.view.directory.size:
         raise Refused("directory-ahead", "the stamp names a directory that is not held here", row=5)
     if not 0 < case.header.directory.size <= case.view.directory.size:

@@ -39,6 +39,12 @@ def decision(case: Case, view: DirectoryView, node: str, label: Label, time: int
     return found
 
 
+def here(case: Case, node: str, label: Label) -> Decision:
+    """May `node` receive this entry's own `label`, as stamped?"""
+    found = case.decided.get(node)
+    return found if found is not None else decision(case, case.at, node, label, case.now)
+
+
 def active_nodes(case: Case, view: DirectoryView, time: int) -> tuple[str, ...]:
     """The active nodes of this channel other than the sending one."""
     return tuple(node for node in view.active_nodes(case.header.log, time) if node != case.header.sender)
@@ -49,8 +55,12 @@ def withheld(case: Case) -> list[Withholding]:
     label = case.header.label
     if label is None:
         return []
-    outcomes = [(node, decision(case, case.at, node, label, case.now)) for node in case.nodes]
-    return [Withholding(node, outcome.code, outcome.row) for node, outcome in outcomes if not outcome.permitted]
+    found = []
+    for node in case.nodes:
+        outcome = here(case, node, label)
+        if not outcome.permitted:
+            found.append(Withholding(node, outcome.code, outcome.row))
+    return found
 
 
 def may_receive(case: Case) -> Set[str]:
@@ -66,18 +76,17 @@ def must_receive(case: Case) -> Set[str]:
     if h.kind != "message" or h.label is None:
         # Gone meanwhile: then leaving it out was right.
         return _circle(case, case.then, case.settled) & may_receive(case)
-    listed = set(case.nodes)
+    due = set(case.nodes)
     # A node that is listed is not missing: asking policy again would only cost time.
-    return listed.union(
-        node
-        for node in active_nodes(case, case.then, case.settled)
-        if node not in listed and _owed(case, node, h.label)
-    )
+    for node in case.then.active_nodes(h.log, case.settled):
+        if node not in due and node != h.sender and _owed(case, node, h.label):
+            due.add(node)
+    return due
 
 
 def _owed(case: Case, node: str, label: Label) -> bool:
     # Gone or no longer permitted meanwhile: then leaving it out was right.
-    if node not in case.active or not decision(case, case.at, node, label, case.now).permitted:
+    if node not in case.active or not here(case, node, label).permitted:
         return False
     if case.then.prekey(node, case.now) is None:
         return False  # without a prekey younger than PREKEY_MAX nobody can seal to it (I11)

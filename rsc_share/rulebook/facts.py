@@ -17,7 +17,7 @@ Key = tuple[str, ...] | tuple[str, str, bytes]
 """`("head", sender)`, `("id", sender, id)`, `("count", sender, node)` or `("grant", sender, grant id)`."""
 
 
-class HeadFact(Value, frozen=True):
+class HeadFact(Value, frozen=True, gc=False):
     """A sender's newest entry that advanced."""
 
     seq: int
@@ -25,7 +25,7 @@ class HeadFact(Value, frozen=True):
     index: int
 
 
-class IdFact(Value, frozen=True):
+class IdFact(Value, frozen=True, gc=False):
     """An id this sender has used: where, and by which header."""
 
     index: int

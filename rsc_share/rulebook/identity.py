@@ -31,13 +31,10 @@ def heads_signed(case: Case) -> None:
 
 
 def _verify_head(case: Case, origin: str, key: PublicKey, head: Head, where: str) -> None:
+    mark, signatures = ("head", key.key_id, origin, head), case.view.signatures
     try:
-        case.view.signatures.once(
-            ("head", key.key_id, origin, head),
-            key,
-            lambda: checkpoint_text(origin, head.size, head.root),
-            head.signature,
-        )
+        if not signatures.knows(mark):
+            signatures.once(mark, key, lambda: checkpoint_text(origin, head.size, head.root), head.signature)
     except RemoteError:
         raise Refused("malformed", f"{where}: not signed by the log {origin}", row=2, where=where) from None
 

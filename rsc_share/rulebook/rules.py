@@ -24,18 +24,31 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """The checks of one party: what to run, one after the other, and the row of each."""
+
+    runs: tuple[Callable[[Case], None], ...]
+    rows: tuple[int, ...]
+
+
+NO_CHECKS = Applied((), ())
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """One version of the rulebook. Old versions ship for ever: a log is judged by the rules it was written under."""
 
     version: int
     checks: tuple[Check, ...]
-    _parties: dict[Party, tuple[Check, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _parties: dict[Party, Applied] = field(default_factory=dict, repr=False, compare=False)
 
-    def applied_by(self, party: Party) -> tuple[Check, ...]:
+    def applied_by(self, party: Party) -> Applied:
         """The checks of one party, in their order."""
         found = self._parties.get(party)
         if found is None:
-            found = self._parties[party] = tuple(check for check in self.checks if party in check.who)
+            checks = [check for check in self.checks if party in check.who]
+            made = Applied(tuple(check.run for check in checks), tuple(check.row for check in checks))
+            found = self._parties[party] = made
         return found
 
     def without(self, *names: str) -> Rules:

@@ -9,7 +9,7 @@ from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
 from rsc_share.errors import LocalError, Refused
 from rsc_share.labels.validity import validate
-from rsc_share.rulebook.audience import decision, may_receive, must_receive, target_of, withheld
+from rsc_share.rulebook.audience import here, may_receive, must_receive, target_of, withheld
 from rsc_share.rulebook.facts import GrantFact, grant_key
 from rsc_share.rulebook.view import Case, Party, Source
 
@@ -54,7 +54,7 @@ def sender_may_originate(case: Case) -> None:
         raise Refused(
             "label", f"{h.member} is not among the originators it names", row=9, originators=label.originators
         )
-    outcome = decision(case, case.at, h.sender, label, case.now)
+    outcome = here(case, h.sender, label)
     if not outcome.permitted and outcome.code in NO_CLAIM_TO_SEND:
         raise Refused("label", f"{h.sender} may not hold this label here", row=9, step=outcome.code)
 
@@ -65,6 +65,8 @@ def recipients_active(case: Case) -> None:
     Policy does not ask for a certificate's realm and role: without this a grant to a node of the other realm, void but
     advancing, would carry a message there.
     """
+    if case.active.issuperset(case.nodes):
+        return
     idle = [node for node in case.nodes if node not in case.active]
     if idle:
         raise Refused(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import Flag, auto
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from rsc_share import names
 from rsc_share.charter.certificate import NodeCertificate
@@ -26,18 +25,8 @@ from rsc_share.policy.decide import decide_each
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.subject import ChannelFacts, Facets, Subject
 from rsc_share.rulebook.facts import Facts
+from rsc_share.rulebook.party import Party
 from rsc_share.value import Value
-
-T = TypeVar("T")
-
-
-class Party(Flag):
-    """Who judges: the relay before logging, a reading node, an auditor with the whole log."""
-
-    RELAY = auto()
-    NODE = auto()
-    AUDITOR = auto()
-    ALL = RELAY | NODE | AUDITOR
 
 
 class Source(Value, frozen=True):
@@ -98,140 +87,206 @@ def opening_true(log: str, sender: str, node: str, commitment: bytes, opening: O
     return to_commitment(log=log, sender=sender, node=node, n=opening.n, salt=opening.salt) == commitment
 
 
-class View(Value, frozen=True):
-    """One party's knowledge of one log up to `size` entries, under the directory it holds.
+_KNOWLEDGE = (
+    "party",
+    "log",
+    "directory",
+    "directory_root",
+    "witnessed",
+    "facts",
+    "size",
+    "last",
+    "root_at",
+    "signatures",
+    "known",
+    "me",
+    "confirmed_at",
+    "decide",
+)
+
+
+class View:
+    """One party's knowledge of one log up to `size` entries, under the directory it holds. Nobody changes one.
 
     `witnessed`: the directory size that k members cosigned; nobody may act on more (I4). `confirmed_at`: for a node,
     the time (ms) of the newest k-cosigned directory checkpoint it holds, after which row 15 can be judged.
+    `decide`: the policy decision; a relay may put a cache in front, an auditor a second opinion behind.
     """
 
-    party: Party
-    log: str
-    directory: Directory
-    directory_root: RootAt
-    witnessed: int
-    facts: Facts
-    size: int
-    last: Stamp | None
-    root_at: RootAt
-    signatures: VerifyCache
-    known: Known = nothing_known
-    me: str = ""
-    confirmed_at: int | None = None
-    decide: Decide = decide_each
-    """The policy decision: a relay may put a cache in front, an auditor a second opinion behind."""
+    __slots__ = _KNOWLEDGE
 
+    def __init__(
+        self,
+        party: Party,
+        log: str,
+        directory: Directory,
+        directory_root: RootAt,
+        witnessed: int,
+        facts: Facts,
+        size: int,
+        last: Stamp | None,
+        root_at: RootAt,
+        signatures: VerifyCache,
+        known: Known = nothing_known,
+        me: str = "",
+        confirmed_at: int | None = None,
+        decide: Decide = decide_each,
+    ) -> None:
+        self.party, self.log, self.directory, self.directory_root = party, log, directory, directory_root
+        self.witnessed, self.facts, self.size, self.last, self.root_at = witnessed, facts, size, last, root_at
+        self.signatures, self.known, self.me = signatures, known, me
+        self.confirmed_at, self.decide = confirmed_at, decide
 
-class Once(Generic[T]):
-    """A property that is computed at its first use and then a plain attribute.
-
-    As `functools.cached_property`, which in Python 3.11 takes a lock for every first use.
-    """
-
-    def __init__(self, make: Callable[[Any], T]) -> None:
-        self._make = make
-        self._name = make.__name__
-        self.__doc__ = make.__doc__
-
-    def __get__(self, case: Any, owner: type) -> T:
-        found = case.__dict__[self._name] = self._make(case)
-        return found
+    def __replace__(self, **changes: Any) -> View:
+        return View(**{**{name: getattr(self, name) for name in _KNOWLEDGE}, **changes})
 
 
 NO_OPENINGS: Openings = MappingProxyType({})
 
 
-class Case(Value, dict=True, frozen=True):
-    """An entry about to be judged, with what came beside it."""
+class Case:
+    """An entry about to be judged, with what came beside it.
 
-    view: View
-    signed: Signed
-    stamp: Stamp
-    openings: Openings = NO_OPENINGS
-    bodies: Mapping[bytes, int] | None = None
-    """Sizes of the bodies at hand by digest; None where bodies are not this party's to check."""
+    What many rows ask for is worked out once, at its first use or here. An ordinary class, because it is the one value
+    that every row reads from: compiled, its attributes are fields of a C structure.
+    """
 
-    @Once
-    def header(self) -> Header:
-        return self.signed.header
+    __slots__ = (
+        "_active",
+        "_bundle",
+        "_certificate",
+        "_channel",
+        "_decided",
+        "_facets",
+        "_opened",
+        "at",
+        "bodies",
+        "header",
+        "index",
+        "nodes",
+        "now",
+        "openings",
+        "parameters",
+        "settled",
+        "signed",
+        "stamp",
+        "then",
+        "view",
+    )
+
+    at: DirectoryView
+    """Trust as stamped: what is forbidden here is forbidden. Unset if the stamp names a directory not held here."""
+    then: DirectoryView
+    """Trust as the sender saw it: what was due there must have been done. Unset as `at`."""
+    parameters: Parameters
+    settled: int
+    """The instant by which every sender must have known of a change: `logged_at` - 2 LAG."""
+
+    def __init__(
+        self,
+        view: View,
+        signed: Signed,
+        stamp: Stamp,
+        openings: Openings = NO_OPENINGS,
+        bodies: Mapping[bytes, int] | None = None,
+    ) -> None:
+        """`bodies`: sizes of the bodies at hand by digest; None where bodies are not this party's to check."""
+        self.view, self.signed, self.stamp, self.openings, self.bodies = view, signed, stamp, openings, bodies
+        self.index: int = view.size
+        self.header: Header = signed.header
+        self.nodes: tuple[str, ...] = self.header.nodes
+        self.now: int = stamp.logged_at
+        """`now` in every rule is the relay's `logged_at`; local clocks decide nothing here."""
+        self._certificate: NodeCertificate | None = None
+        self._bundle: Bundle | None = None
+        self._active: frozenset[str] | None = None
+        self._decided: dict[str, Decision] | None = None
+        self._opened: dict[str, int] | None = None
+        self._channel: ChannelFacts | None = None
+        self._facets: Facets | None = None
+        directory = view.directory
+        if 0 < stamp.directory <= directory.size:
+            self.at = directory.at(stamp.directory)
+            self.parameters = self.at.parameters
+            self.settled = max(0, self.now - 2 * self.parameters.lag)
+        if 0 < self.header.directory.size <= directory.size:
+            self.then = directory.at(self.header.directory.size)
+
+    def __replace__(self, **changes: Any) -> Case:
+        kept = {name: getattr(self, name) for name in ("view", "signed", "stamp", "openings", "bodies")}
+        return Case(**{**kept, **changes})
 
     @property
-    def index(self) -> int:
-        return self.view.size
-
-    @Once
-    def now(self) -> int:
-        """`now` in every rule is the relay's `logged_at`; local clocks decide nothing here."""
-        return self.stamp.logged_at
-
-    @Once
-    def at(self) -> DirectoryView:
-        """Trust as stamped: what is forbidden here is forbidden."""
-        return self.view.directory.at(self.stamp.directory)
-
-    @Once
-    def then(self) -> DirectoryView:
-        """Trust as the sender saw it: what was due there must have been done."""
-        return self.view.directory.at(self.header.directory.size)
-
-    @Once
     def certificate(self) -> NodeCertificate:
         """The sender's, as stamped. Raises `Refused`, row 3."""
-        return self.at.sender(self.header.sender, self.now)
+        found = self._certificate
+        if found is None:
+            found = self._certificate = self.at.sender(self.header.sender, self.now)
+        return found
 
-    @Once
-    def settled(self) -> int:
-        """The instant by which every sender must have known of a change: `logged_at` - 2 LAG."""
-        return max(0, self.now - 2 * self.parameters.lag)
-
-    @Once
-    def parameters(self) -> Parameters:
-        return self.at.charter.parameters
-
-    @Once
+    @property
     def bundle(self) -> Bundle:
         """The policy in force as stamped."""
-        return self.at.bundle(self.now)
+        found = self._bundle
+        if found is None:
+            found = self._bundle = self.at.bundle(self.now)
+        return found
 
-    @Once
-    def nodes(self) -> tuple[str, ...]:
-        """The audience, sorted."""
-        return self.header.nodes
-
-    @Once
+    @property
     def active(self) -> frozenset[str]:
         """Nodes that may be addressed in this log, as stamped: active, of its members, and certified for its realm."""
-        return self.at.active_set(self.header.log, self.now)
+        found = self._active
+        if found is None:
+            found = self._active = self.at.active_set(self.header.log, self.now)
+        return found
 
-    @Once
+    @property
     def decided(self) -> dict[str, Decision]:
         """What policy says about this entry's label and each node that may be addressed here, as stamped.
 
         All at once: every row asks about some of them, and together they ask about all.
         """
-        label, at, h = self.header.label, self.at, self.header
+        found = self._decided
+        if found is None:
+            found = self._decided = self._decide()
+        return found
+
+    def _decide(self) -> dict[str, Decision]:
+        label, at, log = self.header.label, self.at, self.header.log
         if label is None:
             return {}
-        nodes, subjects = at.active_nodes(h.log, self.now), at.readers(h.log, self.now)
+        nodes, subjects = at.active_nodes(log, self.now), at.readers(log, self.now)
         return dict(zip(nodes, self.view.decide(self.bundle, label, subjects, "receive", self.facets), strict=True))
 
-    @Once
+    @property
     def opened(self) -> dict[str, int]:
         """The number in every *true* opening that is at hand, by node. What does not hash to `c` is no opening (I6)."""
-        h, openings = self.header, self.openings
-        return {
-            node: opening.n
-            for node, commitment in h.to
-            if (opening := openings.get(node)) is not None and opening_true(h.log, h.sender, node, commitment, opening)
-        }
+        found = self._opened
+        if found is None:
+            found = self._opened = self._open()
+        return found
 
-    @Once
+    def _open(self) -> dict[str, int]:
+        h, found = self.header, {}
+        for node, commitment in h.to:
+            opening = self.openings.get(node)
+            if opening is not None and opening_true(h.log, h.sender, node, commitment, opening):
+                found[node] = opening.n
+        return found
+
+    @property
     def channel(self) -> ChannelFacts:
-        return self.at.channel_facts(self.header.log, self.now)
+        found = self._channel
+        if found is None:
+            found = self._channel = self.at.channel_facts(self.header.log, self.now)
+        return found
 
-    @Once
+    @property
     def facets(self) -> Facets:
-        return self.facets_under(self.channel, self.now)
+        found = self._facets
+        if found is None:
+            found = self._facets = self.facets_under(self.channel, self.now)
+        return found
 
     def facets_under(self, channel: ChannelFacts, time: int) -> Facets:
         h = self.header
@@ -240,3 +295,17 @@ class Case(Value, dict=True, frozen=True):
     @property
     def is_own(self) -> bool:
         return self.header.sender == self.view.me
+
+
+__all__ = [
+    "NO_OPENINGS",
+    "Case",
+    "Decide",
+    "Known",
+    "Party",
+    "RootAt",
+    "Source",
+    "View",
+    "nothing_known",
+    "opening_true",
+]

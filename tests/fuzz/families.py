@@ -1,4 +1,4 @@
-"""Which parsers share a process. Ten minutes for each of sixty parsers are ten hours of a core, for a family two.
+"""Which parsers share a process. Ten minutes for each of seventy parsers are twelve hours of a core, for a family two.
 
 Parsers that call the same code stand together, so that what one input finds helps the next. Every input carries the
 name of its parser in front: a corpus survives a new order of things, and a crash says by itself whose it is.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from targets import BY_NAME, Target
+from every import BY_NAME
+from targets import Target
 
 from rsc_share.envelope import contents
 
@@ -22,10 +23,11 @@ FAMILIES: Families = {
     "policy": ("policy bundle", "policy file", "rows", "scheme", "label", "label text"),
     "notes": ("note", "note signatures", "checkpoint", "cosignature", "verifier key", "tlog-proof"),
     "session": ("submission", "tail", "offer", "outcome", "refusal"),
+    "frames": ("session frame", "session token", "call", "answer", "welcome"),
     "secrets": ("body", "node's body", "keystore", "keystore secrets"),
     "messages": ("payload", "message", "scale", "json", "stix", "cap"),
     "export": ("manifest", "openings", "view", "absent bodies", "export paths", "tile path", "entry bundle"),
-    "home": ("node settings", "member's key file", "signature file"),
+    "home": ("node settings", "member's key file", "signature file", "relay address", "relay settings"),
 }
 _END = b"\0"
 """Ends the name. No name holds it."""

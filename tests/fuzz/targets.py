@@ -38,9 +38,9 @@ from rsc_share.cli import keyfile as cli_keyfile
 from rsc_share.cli import sigfile
 from rsc_share.crypto import bodies, keyfile
 from rsc_share.crypto.signing import PublicKey
-from rsc_share.envelope import contents, entry, header, parts, signature
+from rsc_share.envelope import contents, entry, entry_form, header, parts, signature
 from rsc_share.errors import LocalError, RemoteError, RscError
-from rsc_share.labels import label, scheme_file
+from rsc_share.labels import label, scheme_file, toml_values
 from rsc_share.labels import text as label_text
 from rsc_share.labels.label import Label
 from rsc_share.labels.shipped import shipped_schemes
@@ -371,7 +371,7 @@ TARGETS: tuple[Target, ...] = (
             header._label, wire.Form.read)),
     Target("signature block", round_trip(signature.SignatureBlock.parse, signature.SignatureBlock.pack), RemoteError,
            (signature.SignatureBlock.parse,)),
-    Target("stamp", round_trip(entry.Stamp.parse, entry.Stamp.pack), RemoteError, (entry._read_stamp,)),
+    Target("stamp", round_trip(entry.Stamp.parse, entry.Stamp.pack), RemoteError, (entry_form._read_stamp,)),
     Target("entry", _entry, RemoteError, (entry.UnverifiedEntry.parse, entry.Signed.parse, entry.split_entry)),
     Target("directory entry", _directory_entry, RemoteError, (entry.DirectoryEntry.parse,)),
     *(Target(f"content of a {kind}", _contents(kind), RemoteError, (reader.from_wire,))
@@ -397,7 +397,8 @@ TARGETS: tuple[Target, ...] = (
     Target("policy file", _policy_file, LocalError, (bundle._need,), "text"),
     Target("rows", _rows, RemoteError,
            (rows.parse_rows, rows._row, rows._check_reach, rows._words, rows._matching, rows._level), "text"),
-    Target("scheme", reads(lambda d: scheme_file.load_scheme(d, "scheme")), RemoteError, (scheme_file,), "text"),
+    Target("scheme", reads(lambda d: scheme_file.load_scheme(d, "scheme")), RemoteError, (scheme_file, toml_values),
+           "text"),
     Target("label", framed(Label.from_wire), RemoteError,
            (Label.from_wire, label._read, label._read_tags, label.canonical_audience)),
     Target("label text", _label_text, LocalError,

@@ -12,12 +12,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import campaign
-import corpus
 from campaign import Campaign
+from every import BY_NAME, TARGETS, seeds_of
 from families import FAMILIES, Families, address, addressed, chosen
 from folders import CORPUS, RUN, cleared, inputs, store, tally
 from table import least, show
-from targets import BY_NAME, TARGETS, Target
+from targets import Target
 from turns import AHEAD, Turns
 
 from rsc_share.errors import RemoteError
@@ -100,7 +100,7 @@ def test_a_run_counts_its_own_inputs(tmp_path: Path) -> None:
 def test_a_starved_target_fails_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All lines may be reached and nobody have fuzzed: seeds alone reach them."""
     folder = cleared(tmp_path, "session")
-    offer = Campaign(BY_NAME["offer"], corpus.of(BY_NAME["offer"]))
+    offer = Campaign(BY_NAME["offer"], seeds_of(BY_NAME["offer"]))
     turns = Turns([offer], folder / RUN)
     for data in offer.alive:
         store(folder / CORPUS, address(offer.target, data))

@@ -28,7 +28,7 @@ def _atheris(family: str, names: Sequence[str], seconds: int, folder: Path) -> N
     import atheris
 
     with atheris.instrument_imports(include=["rsc_share"]):
-        import targets  # noqa: F401
+        import every  # noqa: F401
 
     from campaign import Campaign
     from folders import CORPUS, RUN
@@ -80,14 +80,13 @@ def _plain(names: Sequence[str], seconds: int, folder: Path) -> None:
 
 def _seeded(names: Sequence[str], folder: Path) -> Iterator[tuple[Target, list[bytes]]]:
     """Each target with its seeds, which are stored too: libFuzzer reads them from there."""
-    import corpus
+    from every import BY_NAME, seeds_of
     from families import address
     from folders import CORPUS, store
-    from targets import BY_NAME
 
     for name in names:
         target = BY_NAME[name]
-        seeds = corpus.of(target)
+        seeds = seeds_of(target)
         for data in seeds:
             store(folder / CORPUS, address(target, data), "seed-")
         yield target, seeds

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsc_share.charter.source import invisible
-from rsc_share.labels.scheme_file import read_toml
 from rsc_share.labels.toml10 import loads, spelling_of_later
+from rsc_share.labels.toml_values import read_toml
 
 ROOT = Path(__file__).parents[2]
 LATER = {
