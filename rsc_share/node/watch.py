@@ -17,6 +17,7 @@ class Watch:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._asked: dict[str, asyncio.Future[News | None]] = {}
+        self._for_nothing: set[str] = set()
         self._failed: set[str] = set()
         """Relays that are not asked again before a second is over: what fails at once would be asked for ever."""
 
@@ -58,11 +59,20 @@ class Watch:
             news = None if error is not None or asked.cancelled() else asked.result()
             if news is None:
                 ask = True
-            elif news == News():
-                self._failed.add(host)  # woken for nothing: once a second is often enough
             else:
                 found[host] = news
+                self._woken_for(host, news)
         return None if ask else found
+
+    def _woken_for(self, host: str, news: News) -> None:
+        """A relay that wakes for nothing is left alone for a second, the second time: a session's first news may say
+        just that nothing is there."""
+        if news != News():
+            self._for_nothing.discard(host)
+            return
+        if host in self._for_nothing:
+            self._failed.add(host)
+        self._for_nothing.add(host)
 
     async def aclose(self) -> None:
         for asked in self._asked.values():

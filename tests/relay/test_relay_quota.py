@@ -179,7 +179,7 @@ def test_a_limit_that_is_not_kept_is_said() -> None:
     said: list[tuple[str, list[str]]] = []
     journal = SimpleNamespace(warning=lambda event, logs: said.append((event, logs)))
     relay, guard = charter(a=3, b=None), SimpleNamespace(off=False, step=0.0)
-    relay.room, relay.blob_failure = enough, None
+    relay.room, relay.blob_failure, relay.missed = enough, None, dict
     news = News(relay, guard, journal)
     news.look()
     news.look()
