@@ -121,6 +121,11 @@ class Engine:
         """How far this node has read each log."""
         return {self.directory_log: self.trust.size, **{log: line.follower.size for log, line in self.lines.items()}}
 
+    @property
+    def more(self) -> bool:
+        """Whether another turn may find something to do without being told anything."""
+        return self._ask or any(len(line.sending.outbox) for line in self.lines.values())
+
     async def turn(self, news: Mapping[str, News] | None = None) -> bool:
         """One round over everything. True if anything moved; errors of one log do not stop the others.
 

@@ -156,7 +156,11 @@ class Node:
         async with self._turning:
             moved = False
             while await self.engine.turn(news):
-                moved, news = True, None if news is None else {}
+                moved = True
+                if news is not None:
+                    if not self.engine.more:
+                        break
+                    news = {}
             return moved
 
     async def carry(self) -> bool:

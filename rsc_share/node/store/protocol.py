@@ -99,7 +99,7 @@ class Store(Protocol):
         ...
 
     def flush(self) -> None:
-        """Begin to make what is staged durable; `commit` waits for it, and says what went wrong."""
+        """Make what is staged durable soon; `commit` does it at once, and says what went wrong."""
         ...
 
     async def commit(self) -> None:

@@ -23,6 +23,8 @@ HOUR: Final = 3_600_000
 ROUNDS: Final = 4
 """Rounds of the loop before a write begins: who is awake may add to it, and a message is signed in the write that makes
 it durable."""
+SOON_SECONDS: Final = 0.02
+"""What nobody waits for is written with what is staged until then: a sync for each turn would be most of its cost."""
 FOLD: Final = 64
 """Rows that a commit folds into the table beside as many as it brings, where too many wait."""
 
@@ -40,6 +42,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rsc-share store")
         self._made = self._durable = 0
         self._flushing: asyncio.Task[None] | None = None
+        self._soon: asyncio.TimerHandle | None = None
         self._broken: StorageError | None = None
         self._rotated = segments.rotated
         self._passed = False
@@ -112,6 +115,13 @@ class SqliteStore:
     # --- durability
 
     def flush(self) -> None:
+        if self._soon is None and self._flushing is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self._begin_flush)
+
+    def _begin_flush(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         if self._flushing is None and self._durable < self._made and self._broken is None:
             self._flushing = asyncio.create_task(self._flush())
 
@@ -120,7 +130,7 @@ class SqliteStore:
         while self._durable < wanted:
             if self._broken is not None:
                 raise self._broken
-            self.flush()
+            self._begin_flush()
             if self._flushing is not None:
                 # Cancelling a wait changes nothing: whoever else waits for the same write goes on waiting.
                 await asyncio.shield(self._flushing)
@@ -193,5 +203,7 @@ class SqliteStore:
     def abandon(self) -> None:
         """Let go of the files without another write: what a crash at this moment would leave."""
         self._broken = self._broken or StorageError(f"the store in {self.folder} is closed", code="closed")
+        if self._soon is not None:
+            self._soon.cancel()
         self._thread.shutdown(wait=True)
         self._table.close()
