@@ -226,6 +226,7 @@ INPUTS: dict[str, tuple[bytes, ...]] = {
     "json": (b"[" * 100_000, b"[" * 70 + b"]" * 70, b'{"a":1,"a":2}', b"NaN", b"1e999", b"\xff", b"9" * 5000),
     "stix": late_messages.bundles(),
     "cap": late_messages.alerts(),
+    "openings": _packed([[0, [], []]], [[0, [], []], [0, [], []]]),
     "absent bodies": (b'{\n "' + b"0" * 64 + b'": "erased"\n}\n', b'{\n "x": "erased"\n}\n', b"{}\n", b"[]\n"),
     "export paths": _lines(
         f"export/bodies/00/{'0' * 62}", "export/logs/ct/checkpoint", "export/charter/0001/charter.toml"
