@@ -40,6 +40,7 @@ from rsc_share.node.net.port import NetPort
 from rsc_share.node.store.sqlite import SqliteStore as NodeStore
 from rsc_share.relay.notes import LogKeys
 from rsc_share.relay.service import Relay
+from rsc_share.relay.store.file_heads import FileHeads
 from rsc_share.relay.store.sqlite import SqliteStore
 from rsc_share.session.frames import Full
 from rsc_share.testing.founding import HOST, Founded, Plan, found
@@ -278,13 +279,17 @@ async def _founded(plan: Plan, folder: Path, objects: Iterable[Any]) -> Stage:
         keystore.put(name, key)
     keystore.save()
     store, keys = SqliteStore.open(home / "store"), LogKeys(*founded.log_keys)
-    relay = await Relay.open(store, host=HOST, framework_id=founded.framework_id, keys=keys, clock=system_clock)
+    heads = FileHeads.open(home / "store.heads")
+    relay = await Relay.open(
+        store, host=HOST, framework_id=founded.framework_id, keys=keys, clock=system_clock, outside=heads
+    )
     async with relay:
         charter, bodies = founded.genesis()
         await relay.found(charter, bodies)
         for make in objects:
             for data in make(founded, now):
                 await relay._log_object(data, {})  # nobody has witnessed anything yet, so `submit_object` would wait
+    heads.close()
     await store.aclose()
     return Stage(folder, founded, pin, RelayProcess(home), bodies)
 

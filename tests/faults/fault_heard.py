@@ -49,6 +49,11 @@ class Heard:
         self.lines.append(line)
         getattr(self, f"_{word}")(*rest)
 
+    def _begun(self) -> None:
+        """Another process: what the one before had read and not written down, this one reads again, and a reader who is
+        behind is shown the witnessed tree first."""
+        self._size.clear()
+
     def _open(self) -> None:
         self.lives += 1
 

@@ -5,6 +5,7 @@
 It publishes numbers from FIRST on, RATE a second (0: none), for TO (`@members`, or codes), and waits for the receipts
 of WAITING to FIRST - 1, which an earlier life published. SIGUSR1 ends the publishing, SIGTERM the process.
 
+    begun                    the first word of a process
     open                     acked N                  `publish` returned
     signed LOG SEQ HASH      about to leave           receipt N SEQ INDEX
     refused HASH             with a signature         lost N          acknowledged, and not in the outbox
@@ -50,7 +51,7 @@ def tell(*words: object) -> None:
 
 def overheard() -> None:
     """Tell what leaves through the port and what the relay shows, before anybody acts on it."""
-    submit, read = NetPort.submit, NetPort.read
+    submit, read, changed = NetPort.submit, NetPort.read, NetPort.changed
     sizes: dict[str, bytes] = {}
 
     async def told_submit(self: NetPort, log: str, entries: Sequence[Any]) -> Any:
@@ -64,15 +65,25 @@ def overheard() -> None:
                 tell("refused", digest.hex())  # or behind one that was refused: it can stand there no more
         return outcomes
 
+    def shown(tail: Any) -> None:
+        if sizes.get(tail.log) != tail.note[:200]:
+            sizes[tail.log] = tail.note[:200]
+            _, size, root = tail.note.split(b"\n")[:3]
+            tell("shown", tail.log, int(size), root.decode())
+
     async def told_read(self: NetPort, log: str, start: int, limit: int) -> Any:
         tail = await read(self, log, start, limit)
-        if tail is not None and sizes.get(log) != tail.note[:200]:
-            sizes[log] = tail.note[:200]
-            _, size, root = tail.note.split(b"\n")[:3]
-            tell("shown", log, int(size), root.decode())
+        if tail is not None:
+            shown(tail)
         return tail
 
-    NetPort.submit, NetPort.read = told_submit, told_read  # type: ignore[method-assign]
+    async def told_changed(self: NetPort, *known: Any) -> Any:
+        news = await changed(self, *known)
+        for tail in () if news is None else news.tails:
+            shown(tail)
+        return news
+
+    NetPort.submit, NetPort.read, NetPort.changed = told_submit, told_read, told_changed  # type: ignore[method-assign]
 
 
 class Publisher:
@@ -158,6 +169,7 @@ def first(error: BaseException) -> BaseException:
 
 
 async def run(home: Path, passphrase: Path, channel: str, waiting: int, first: int, rate: float, to: str) -> None:
+    tell("begun")
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, end.set)
