@@ -63,7 +63,8 @@ def unpack(data: bytes, *, max_size: int, max_items: int = MAX_ITEMS, max_depth:
 
 
 def again(value: Value) -> bytes:
-    """The bytes of a value, or of a part of one, that `unpack` returned: what is in its order is not sorted again."""
+    """The bytes of a value, or of a part of one, that `unpack` returned, or of a list of our own texts and bytes: what
+    has nothing to sort and nothing to refuse is not looked through."""
     return _dump(value)
 
 

@@ -19,11 +19,9 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from rsc_share import codec
-from rsc_share.crypto.bodies import MAX_INLINE_PART, MAX_INLINE_PAYLOAD, SALT_SIZE, commitment_hash, padded_size
+from rsc_share.crypto.bodies import MAX_INLINE_PART, MAX_INLINE_PAYLOAD, SALT_SIZE, commitment_hash, expand, padded_size
 from rsc_share.errors import LocalError, RemoteError
 
 CHUNK: Final = 1 << 20
@@ -105,10 +103,8 @@ class Commitment:
 class _Cipher:
     def __init__(self, gk: bytes, place: Place, commit: bytes, layout: Layout) -> None:
         self.layout, self._aad = layout, place.aad()
-        if len(gk) != 32:
-            raise LocalError("a grant key has 32 bytes")
         info = codec.pack(["rsc-share/v1 blob key", place.id, place.part, commit])
-        self._key = AESGCM(HKDFExpand(algorithm=SHA256(), length=32, info=info).derive(gk))
+        self._key = AESGCM(expand(gk, info))
 
     def nonce(self, index: int) -> bytes:
         return index.to_bytes(11, "big") + bytes([index == self.layout.chunks - 1])

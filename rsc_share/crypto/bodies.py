@@ -133,12 +133,14 @@ def open_part(
 
 def part_key(gk: bytes, *, id: bytes, part: int, commit: bytes) -> bytes:
     """`HKDF-Expand-SHA256(gk, msgpack ["rsc-share/v1 part key", id, part, commit], 32)` (RFC 5869 section 2.3)."""
+    return expand(gk, codec.again(["rsc-share/v1 part key", id, part, commit]))
+
+
+def expand(gk: bytes, info: bytes) -> bytes:
+    """`HKDF-Expand-SHA256(gk, info, 32)`: its first block, one HMAC. A general form takes ten times as long."""
     if len(gk) != 32:
         raise LocalError("a grant key has 32 bytes")
-    info = codec.again(["rsc-share/v1 part key", id, part, commit])
-    return hmac.digest(
-        gk, info + b"\x01", "sha256"
-    )  # 32 bytes are its first block; the general form takes ten times as long
+    return hmac.digest(gk, info + b"\x01", "sha256")
 
 
 def padded_size(size: int) -> int:

@@ -31,8 +31,8 @@ MAX_LIST = 4096
 """Items of one list or map."""
 MAX_PORTIONS = 255
 """With portion 0 that is 256 entries: what one signature covers."""
-# Steps of a place that may stand in an error: a sender's map key could be content, or carry a line break into a log.
 _CONTAINERS = (list, tuple, dict)
+# Steps of a place that may stand in an error: a sender's map key could be content, or carry a line break into a log.
 _PLAIN = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 
 
@@ -169,37 +169,28 @@ def _walk(value: Any, path: str) -> Iterator[tuple[Any, str]]:
             yield from _walk(inner, f"{path}[{index}]")
 
 
+def _everything(value: Any) -> Iterator[Any]:
+    """As `_walk`, without the paths, which cost more than the values, and in no order."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        yield item
+        if type(item) is dict:
+            waiting.extend(item.values())
+        elif type(item) in _CONTAINERS:
+            waiting.extend(item)
+
+
 def _is_json(value: Any) -> bool:
     """Whether no bytes stand anywhere in it, and no list or map is longer than a payload may hold."""
-    level = [value]
-    while level:
-        item = level.pop()
-        kind = type(item)
-        if kind is bytes or (kind in _CONTAINERS and len(item) > MAX_LIST):
-            return False
-        if kind is dict:
-            level.extend(item.values())
-        elif kind in _CONTAINERS:
-            level.extend(item)
-    return True
-
-
-def _has_marks(frame: Any) -> bool:
-    level = [frame]
-    while level:
-        item = level.pop()
-        if type(item) is dict:
-            if MARK in item:
-                return True
-            level.extend(item.values())
-        elif type(item) in _CONTAINERS:
-            level.extend(item)
-    return False
+    return not any(
+        type(item) is bytes or (type(item) in _CONTAINERS and len(item) > MAX_LIST) for item in _everything(value)
+    )
 
 
 def _count(frame: Any, where: str) -> int:
     """The number of marks, after checking that they are 1..n, once each, and nothing but a mark."""
-    if not _has_marks(frame):  # as most messages are
+    if not any(type(item) is dict and MARK in item for item in _everything(frame)):  # as most messages are
         return 0
     marks = []
     for item, path in _walk(frame, ""):

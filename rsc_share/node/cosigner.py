@@ -28,6 +28,7 @@ class Cosigner:
         self,
         identity: Identity,
         world: World,
+        directory: str,
         trust: Trust,
         lines: Mapping[str, Line],
         witness: Witness,
@@ -35,22 +36,23 @@ class Cosigner:
         store: Store,
         accuse: Accuse,
     ) -> None:
-        self._identity, self._world, self._trust, self._lines = identity, world, trust, lines
+        self._identity, self._world, self._directory = identity, world, directory
+        self._trust, self._lines = trust, lines
         self._witness, self._alarms, self._store, self._accuse = witness, alarms, store, accuse
         self._put_off: dict[str, dict[str, Offer]] = {}
         """Offers that came too soon after the one before, by host and log."""
         self.pause: float | None = None
 
-    async def round(self, ports: Mapping[str, RelayPort], feeds: Mapping[str, Feed], directory: str, gap: int) -> bool:
+    async def round(self, ports: Mapping[str, RelayPort], feeds: Mapping[str, Feed], gap: int) -> bool:
         """Ask for offers and answer what is due; True if anything was. `gap`: ms between two lines for one log."""
         self.pause = None
         moved = False
         for host, port in ports.items():
-            offers = await feeds[host].offers(self._witness.sizes(), self._shown(host, directory))
+            offers = await feeds[host].offers(self._witness.sizes(), self._shown(host))
             found = {**self._put_off.pop(host, {}), **{offer.log: offer for offer in offers}}
             for offer in found.values():
                 if not self._too_soon(host, offer, gap):
-                    moved = await self._answer(port, offer, directory) or moved
+                    moved = await self._answer(port, offer) or moved
         return moved
 
     def _too_soon(self, host: str, offer: Offer, gap: int) -> bool:
@@ -62,13 +64,13 @@ class Cosigner:
         self.pause = min(wait / 1000, self.pause or wait / 1000)
         return True
 
-    def _shown(self, host: str, directory: str) -> dict[str, Head]:
+    def _shown(self, host: str) -> dict[str, Head]:
         """The largest tree that each log of a relay has signed, as far as this node was shown."""
-        newest = {directory: self._trust.newest.head}
+        newest = {self._directory: self._trust.newest.head}
         newest |= {log: line.follower.newest.head for log, line in self._lines.items()}
         return {log: head for log, head in newest.items() if head is not None and log.partition("/")[0] == host}
 
-    async def _answer(self, port: RelayPort, offer: Offer, directory: str) -> bool:
+    async def _answer(self, port: RelayPort, offer: Offer) -> bool:
         """Cosign one offer. A bad one is told, and does not keep the others from being answered."""
         now = self._world.now()
         if self._trust.directory.size == 0:
@@ -76,7 +78,7 @@ class Cosigner:
         view = self._trust.directory.at(self._trust.directory.size)
         if not view.is_active(self._identity.node, now):
             return False
-        reader = self._reader(offer.log, directory)
+        reader = self._reader(offer.log)
         try:
             lines = self._witness.answer(offer, view, reader, now)
         except Misbehaviour as error:
@@ -94,9 +96,9 @@ class Cosigner:
             await port.cosign(offer.log, size, [parse_signatures(item)[0].line() for item in lines])
         return bool(lines)
 
-    def _reader(self, log: str, directory: str) -> Reader | None:
+    def _reader(self, log: str) -> Reader | None:
         """Every directory witness reads the directory; other logs are read by who takes part in them."""
-        if log == directory:
+        if log == self._directory:
             return self._trust
         line = self._lines.get(log)
         return line.follower if line is not None else None

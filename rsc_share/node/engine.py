@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from rsc_share import names
 from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
@@ -35,6 +36,7 @@ MOST_RETRY_SECONDS = 60.0
 """What a relay asks for is not proved: attachments are offered again after so long."""
 SOON = 50
 """ms between two cosignatures of one log by a node at work: each costs a sync that a message may wait for."""
+P = TypeVar("P")
 KeepEvidence = Callable[[str, Mapping[str, bytes]], Path | None]
 
 
@@ -75,8 +77,9 @@ class Engine:
         self._cut_off = False
         self._moved = False
         self.cosigner = Cosigner(
-            identity, world, self.trust, self.lines, self.witness, self.alarms, self.store, self._misbehaved
-        )
+            identity, world, directory_log, self.trust, self.lines, self.witness, self.alarms, self.store,
+            self._misbehaved,
+        )  # fmt: skip
         self._ask = True
         """Whether the next turn asks for everything: after a start, a failure, or a log that is new here."""
         for host, port in ports.items():
@@ -96,10 +99,7 @@ class Engine:
         raise LocalError(f"{self.identity.node} takes part in no channel {channel}", advice=f"it has: {known}")
 
     def port(self, log: str) -> RelayPort:
-        host = log.partition("/")[0]
-        if host not in self.ports:
-            raise Unavailable(f"no session with {host}")
-        return self.ports[host]
+        return _of(self.ports, log)
 
     def _pins(self, host: str) -> tuple[str, ...]:
         """SHA-256 of the TLS keys that the newest verified charter names for a relay; empty before there is one."""
@@ -170,20 +170,20 @@ class Engine:
             self.alarms.raise_(error.code, log, error.what, self.world.now())
 
     async def _turn(self, ports: Mapping[str, Feed], gap: int) -> bool:
-        moved = self.stopped is None and await self._guarded(self.feed.follow(_feed(ports, self.directory_log)))
+        moved = self.stopped is None and await self._guarded(self.feed.follow(_of(ports, self.directory_log)))
         if not self.trust.ready or self.stopped is not None:
-            return await self._guarded(self.cosigner.round(self.ports, ports, self.directory_log, gap)) or moved
+            return await self._guarded(self.cosigner.round(self.ports, ports, gap)) or moved
         self._open_lines()
         reachable = []
         for line in self.lines.values():
             self._cut_off = False
-            moved = await self._guarded(line.read(_feed(ports, line.log))) or moved
+            moved = await self._guarded(line.read(_of(ports, line.log))) or moved
             if not self._cut_off:
                 reachable.append(line)
         if self.stopped is not None:
             return moved  # what was just read says that this instance must not sign: not in this turn either
         moved = await self._send(reachable) or moved
-        return await self._guarded(self.cosigner.round(self.ports, ports, self.directory_log, gap)) or moved
+        return await self._guarded(self.cosigner.round(self.ports, ports, gap)) or moved
 
     async def _send(self, reachable: Sequence[Line]) -> bool:
         """Before anything is cosigned: a witness has a quarter of a second, a message has none."""
@@ -206,20 +206,18 @@ class Engine:
 
     def _answer_for(self, raised: RscError) -> None:
         """What a failed step means for this node. Raises what only a person can mend."""
-        try:
-            raise raised
-        except Unavailable:
+        if isinstance(raised, Unavailable):
             self._cut_off = True
-        except StorageError as error:
-            if error.code not in (CLONED, ROLLED_BACK):
-                raise
-            self._refuse(error)
-        except Misbehaviour as error:
-            self._misbehaved(error.fields.get("log", ""), error, {})
-        except Refused as error:
-            self._turn_away(error)
-        except RemoteError as error:
-            self.alarms.raise_(error.code, error.what, error.what, self.world.now())
+        elif isinstance(raised, StorageError) and raised.code in (CLONED, ROLLED_BACK):
+            self._refuse(raised)
+        elif isinstance(raised, Misbehaviour):
+            self._misbehaved(raised.fields.get("log", ""), raised, {})
+        elif isinstance(raised, Refused):
+            self._turn_away(raised)
+        elif isinstance(raised, RemoteError):
+            self.alarms.raise_(raised.code, raised.what, raised.what, self.world.now())
+        else:
+            raise raised
 
     def _turn_away(self, error: Refused) -> None:
         """The relay does not let this node in (row 3), or refused one call. What is queued stays; who waits is told."""
@@ -302,7 +300,8 @@ class Engine:
         return min((last.logged_at if last is not None else 0 for last in lasts), default=0)
 
 
-def _feed(ports: Mapping[str, Feed], log: str) -> Feed:
+def _of(ports: Mapping[str, P], log: str) -> P:
+    """What leads to the relay of a log. Raises `Unavailable` where nothing does."""
     host = log.partition("/")[0]
     if host not in ports:
         raise Unavailable(f"no session with {host}")

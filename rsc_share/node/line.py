@@ -6,6 +6,7 @@ from rsc_share.crypto.signing import VerifyCache
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import Misbehaviour, Refused, RscError
 from rsc_share.node.alarms import Alarms
+from rsc_share.node.connect import own_of
 from rsc_share.node.delivery import Deliveries
 from rsc_share.node.follower import Follower, Seen
 from rsc_share.node.heartbeat import Heartbeat
@@ -209,7 +210,7 @@ class Line:
     def _behind(self, port: RelayPort) -> bool:
         """Whether the relay says that an entry of this node stands where it has not read yet: it may not know that
         one, and its number would be used twice. Only ever a reason to wait; the relay's word proves nothing."""
-        own = getattr(port, "own", {}).get(self.log)  # of a `Welcomed`
+        own = own_of(port).get(self.log)
         return own is not None and own[2] >= self.follower.checked
 
     async def send(self, port: RelayPort) -> bool:

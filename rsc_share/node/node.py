@@ -185,9 +185,7 @@ class Node:
                     await self._files.wait()
 
     async def _run(self) -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            watch = Watch(self.engine)
-            stack.push_async_callback(watch.aclose)
+        async with contextlib.aclosing(Watch(self.engine)) as watch:
             news: Mapping[str, News] | None = None
             while True:
                 self._work.clear()

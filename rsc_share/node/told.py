@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rsc_share.node.connect import failure_of
 from rsc_share.session.frames import News, Offer, Tail
 from rsc_share.session.port import NOTHING as NONE_SHOWN
 from rsc_share.session.port import Feed, Shown
@@ -23,9 +24,7 @@ class Told:
 
     def _there(self) -> None:
         """Raise why there is no session: silence is no answer."""
-        failure = getattr(
-            self._port, "failure", None
-        )  # of a `Dialled`; asking for the protocol takes ten times as long
+        failure = failure_of(self._port)
         if failure is not None:
             raise failure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rsc_share.errors import RscError, Unavailable
-from rsc_share.node.connect import Dialled
+from rsc_share.node.connect import failure_of
 from rsc_share.session.frames import News, Offer, Outcome, Submission, Tail
 from rsc_share.session.port import NOTHING, NOWHERE, RelayPort, Shown
 
@@ -44,7 +44,7 @@ class Wire:
             self._check()
         except Unavailable as error:
             return error
-        return self.port.failure if isinstance(self.port, Dialled) else None
+        return failure_of(self.port)
 
     async def logs(self) -> Mapping[str, int]:
         self._check()

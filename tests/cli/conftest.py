@@ -1,26 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cli_world import Founders, Run, found, runner
+from cli_fixtures import _fast_keystores, founders
+from cli_world import Founders, Run, runner
 
-from rsc_share.cli import keys
-from rsc_share.crypto.keystore import UNSAFE_FAST
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _fast_keystores() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "COST", UNSAFE_FAST)
-        patch.setenv("NO_COLOR", "1")
-        yield
-
-
-@pytest.fixture(scope="session")
-def founders(tmp_path_factory: pytest.TempPathFactory, _fast_keystores: None) -> Founders:
-    return found(tmp_path_factory.mktemp("founders"))
+__all__ = ["_fast_keystores", "founders"]
 
 
 @pytest.fixture

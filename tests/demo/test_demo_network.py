@@ -98,6 +98,17 @@ def test_a_command_that_fails_says_why(
     assert err.count("\n") == 1
 
 
+def announced(process: subprocess.Popen[str]) -> list[int]:
+    """The five processes, as soon as the demonstration has named them all."""
+    assert process.stdout is not None
+    pids: list[int] = []
+    for line in process.stdout:
+        pids += [int(pid) for pid in re.findall(r"^ +(?:EST|LVA|LTU|FIN|relay) +(\d+) ", line)]
+        if len(pids) == 5:
+            break
+    return pids
+
+
 def test_processes_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     """SIGKILL leaves the parent no moment to end them itself."""
     with subprocess.Popen(
@@ -106,12 +117,7 @@ def test_processes_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         text=True,
         env={**os.environ, "COLUMNS": "110"},
     ) as process:
-        assert process.stdout is not None
-        pids: list[int] = []
-        for line in process.stdout:
-            pids += [int(pid) for pid in re.findall(r"^ +(?:EST|LVA|LTU|FIN|relay) +(\d+) ", line)]
-            if len(pids) == 5:
-                break
+        pids = announced(process)
         process.kill()
         process.wait()
     assert len(pids) == 5
@@ -134,12 +140,7 @@ def test_ctrl_c_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
         text=True,
         env={**os.environ, "COLUMNS": "110"},
     ) as process:
-        assert process.stdout is not None
-        pids: list[int] = []
-        for line in process.stdout:
-            pids += [int(pid) for pid in re.findall(r"^ +(?:EST|LVA|LTU|FIN|relay) +(\d+) ", line)]
-            if len(pids) == 5:
-                break
+        pids = announced(process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130

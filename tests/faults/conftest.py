@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,24 +9,11 @@ for folder in ("cli", "relay"):
     sys.path.append(str(Path(__file__).parents[1] / folder))
 sys.path.append(str(Path(__file__).parent))
 
+from cli_fixtures import _fast_keystores, founders  # noqa: E402
 from cli_world import Founders, found, plan_text  # noqa: E402
 from fault_world import LAG  # noqa: E402
 
-from rsc_share.cli import keys  # noqa: E402
-from rsc_share.crypto.keystore import UNSAFE_FAST  # noqa: E402
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _fast_keystores() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "COST", UNSAFE_FAST)
-        patch.setenv("NO_COLOR", "1")
-        yield
-
-
-@pytest.fixture(scope="session")
-def founders(tmp_path_factory: pytest.TempPathFactory, _fast_keystores: None) -> Founders:
-    return found(tmp_path_factory.mktemp("founders"))
+__all__ = ["_fast_keystores", "founders"]
 
 
 @pytest.fixture(scope="session")
