@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from sampling import flushing
 from stage import CHANNEL, LABEL, TEXT, warm
 
 from rsc_share import Attachment, Draft, Message, Node, Portion, Unlock
@@ -79,7 +80,7 @@ async def _attach(node: Node, path: str) -> None:
 
 
 async def read(node: Node, folder: Path) -> None:
-    tasks = []
+    tasks = [asyncio.create_task(flushing())]
     while not node.engine.lines:  # noqa: ASYNC110 - a benchmark's start
         await asyncio.sleep(0.05)
     async with node.channel(CHANNEL).subscribe(ThreatAssessment, Indicator, consumer="bench") as inbox:
@@ -90,7 +91,7 @@ async def read(node: Node, folder: Path) -> None:
                 continue
             if isinstance(found.body, Indicator):
                 due = int(found.body.stix_id.removeprefix(TIMED))
-                tell("got", found.precedence, due, (time.monotonic_ns() - due) / 1e6)
+                print("got", found.precedence, due, (time.monotonic_ns() - due) / 1e6)
             await found.done(wait=False)  # as the others acknowledge: with the next write
             for task in tasks:
                 if task.done():

@@ -24,7 +24,7 @@ from rsc_share.rulebook.view import Source
 
 RECENT = 4_096
 """Parsed entries kept for readers near the end of the log."""
-NO_HURRY = 1_000
+NO_HURRY = 250
 """ms for which a node need not be told of entries that it does nothing about."""
 LOOKED_AT = 64
 """Entries looked at for others among them; more are news whatever they are."""
@@ -181,7 +181,7 @@ class LiveLog:
 
     def has_news(self, size: int, node: str, now: int) -> bool:
         """Whether a reader that knows `size` entries must be told of more at once. Its own, for which it has receipts,
-        and those that are not for it are told with whatever else is, or a second later: none costs it a turn."""
+        and those that are not for it are told with whatever else is, or a moment later: none costs it a turn."""
         if self.size <= size:
             return False
         newer = [self._lines.get(index) for index in range(size, min(self.size, size + LOOKED_AT))]

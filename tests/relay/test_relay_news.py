@@ -1,4 +1,4 @@
-"""Who is woken by which entry: whoever has something to do about it, at once; everybody else within a second."""
+"""Who is woken by which entry: whoever has something to do about it, at once; everybody else a moment later."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def test_an_entry_wakes_whom_it_is_for(world, pen):
     assert await woken(world, known=1) == {FIN}
 
 
-async def test_everybody_is_told_a_second_later(world, pen):
+async def test_everybody_is_told_a_moment_later(world, pen):
     await world.submit(EST, pen.message(FIN, text=b"a convoy"))
     world.clock.now += NO_HURRY - 1
     assert await woken(world, known=1) == {FIN}
