@@ -116,6 +116,29 @@ def test_new_rates_hold_at_once() -> None:
     assert made.take("FIN", CT, {}, run(1)) == Weather("rate-limited", 1_001)
 
 
+def test_a_flash_has_the_rates_once_more_and_no_more_than_that() -> None:
+    made, clock, told = quotas(entries_per_second=10)
+    made.take("EST", CT, {}, run(20))
+    assert isinstance(made.take("EST", CT, {}, run(1)), Weather)
+    assert isinstance(made.take("EST", CT, {}, run(20), urgent=True), Taken), "its own bulk does not hold it back"
+    assert made.take("EST", CT, {}, run(1), urgent=True) == Weather("rate-limited", 1_001)
+    assert told == ["entries_per_second"] * 2, "what the reserve let in was not turned away"
+    clock.now += 1.001
+    assert [isinstance(made.take("EST", CT, {}, run(10), urgent=True), Taken) for _ in range(3)] == [True, True, False]
+
+
+async def test_only_what_ends_urgently_may_overdraw(world: World) -> None:
+    pen = world.pen(EST)
+    await world.submit(EST, pen.grant(FIN))
+    world.relay.quotas = Quotas(Rates(entries_per_second=1), Seconds())
+    assert isinstance((await world.submit(EST, *(pen.message(FIN) for _ in range(4))))[0], Logged)
+    routine = pen.message(FIN)
+    assert (await world.submit(EST, routine))[0].code == "rate-limited"
+    urgent = [routine, pen.grant(FIN), pen.message(FIN, precedence="FLASH")]
+    assert all(isinstance(outcome, Logged) for outcome in await world.submit(EST, *urgent))
+    assert (await world.submit(EST, pen.message(FIN, precedence="IMMEDIATE")))[0].code == "rate-limited"
+
+
 async def test_a_flood_is_weather_for_its_member_and_nothing_for_others(world: World) -> None:
     pens = {node: world.pen(node) for node in (EST, LVA)}
     for pen, to in ((pens[EST], FIN), (pens[LVA], FIN)):
