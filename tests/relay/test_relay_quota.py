@@ -9,10 +9,8 @@ import pytest
 from relay_world import CT, EST, FIN, LVA, OPS, World
 
 from rsc_share.relay.net.limits import Limits
-from rsc_share.relay.net.news import News
 from rsc_share.relay.net.sessions import Sessions
 from rsc_share.relay.quota import BUSY, Quotas, Rates, Taken
-from rsc_share.relay.room import enough
 from rsc_share.session.frames import Logged, Submission, Weather
 
 
@@ -173,9 +171,7 @@ async def test_what_is_under_way_is_free_again_though_nobody_waits_for_it(world:
 def charter(**limits: int | None) -> SimpleNamespace:
     """A relay whose charter has a channel for each limit of sessions; None: a channel without one. Members: EST."""
     specs = {
-        name: SimpleNamespace(
-            spec=SimpleNamespace(limits={} if most is None else {"sessions": most, "body_bytes": 9}), members={"EST"}
-        )
+        name: SimpleNamespace(spec=SimpleNamespace(limits={} if most is None else {"sessions": most}), members={"EST"})
         for name, most in limits.items()
     }
     directory = SimpleNamespace(spec=None, members={"EST", "FIN"})
@@ -196,14 +192,3 @@ def test_sessions_are_as_many_as_the_most_generous_channel_and_the_operator_gran
     channels: dict[str, int | None], member: str, most: int
 ) -> None:
     assert Sessions(charter(**channels), Limits())._most(member) == most
-
-
-def test_a_limit_that_is_not_kept_is_said() -> None:
-    said: list[tuple[str, list[str]]] = []
-    journal = SimpleNamespace(warning=lambda event, logs: said.append((event, logs)))
-    relay, guard = charter(a=3, b=None), SimpleNamespace(off=False, step=0.0)
-    relay.room, relay.blob_failure, relay.missed = enough, None, dict
-    news = News(relay, guard, journal)
-    news.look()
-    news.look()
-    assert said == [("this release does not keep the charter's body_bytes", ["a"])]
