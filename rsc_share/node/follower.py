@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
@@ -199,7 +200,8 @@ class Follower:
             confirmed_at=self.trust.confirmed_at,
         )
         openings = {} if item.opening is None else {self.me: item.opening}
-        return Case(view, entry.signed, entry.stamp, openings)
+        bodies = {sha256(body).digest(): len(body) for body in item.bodies}
+        return Case(view, entry.signed, entry.stamp, openings, bodies)
 
     def _opening_true(self, case: Case) -> bool:
         mine = dict(case.header.to).get(self.me)

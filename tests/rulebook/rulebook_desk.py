@@ -23,6 +23,7 @@ from rsc_share.testing.adversaries import EVERYBODY, Forged, Pen
 from rsc_share.testing.founding import FAMILIES, ChannelPlan, Plan
 from rsc_share.value import replace
 
+BODY_BYTES = 1 << 20
 MINUTE = 60_000
 EST, FIN, LVA = "EST/mod-1", "FIN/mod-1", "LVA/mod-1"
 SECRET = "REGIONAL SECRET REL TO EST, LVA"
@@ -137,7 +138,8 @@ def bench() -> Bench:
 
 
 async def _run() -> Bench:
-    channels = (ChannelPlan("main", families=("control", *FAMILIES)[1:]), ChannelPlan("second", members=("EST", "LVA")))
+    main = ChannelPlan("main", families=("control", *FAMILIES)[1:], limits={"body_bytes": BODY_BYTES})
+    channels = (main, ChannelPlan("second", members=("EST", "LVA")))
     async with Framework.of(Plan(channels=channels, seed=13)) as fw:
         await _name_erasers(fw)
         fw.clock.advance(seconds=40 * 60)

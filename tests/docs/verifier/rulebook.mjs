@@ -80,8 +80,11 @@ export class Auditor {
     this.sharing(c, channel);
     this.thirdParty(c);
     rule(h.seen[0] <= c.index && root(this.leaves.slice(0, h.seen[0])).equals(h.seen[1]), 13, 'equivocation');
+    const sizes = h.parts.map((part) => part.size), largest = channel.limits?.body_bytes ?? Infinity;
+    rule(sizes.filter((size) => size <= 65536).reduce((sum, size) => sum + size, 0) <= 524288, 14, 'body-limit');
+    rule(sizes.every((size) => size <= largest), 14, 'body-limit');
     for (const part of h.parts) rule(c.sizes.get(hex(part.digest)) === part.size, 14, 'body-missing');
-    if (h.kind === 'grant') for (const [, , digest] of h.content.nodes) rule(c.sizes.has(hex(digest)), 14, 'body-missing');
+    if (h.kind === 'grant') for (const [, , digest] of h.content.nodes) rule(c.sizes.get(hex(digest)) <= 1168, 14, 'body-missing');
     rule(!this.last || (now >= this.last[0] && stamped >= this.last[1]), 15, 'stamp');
     rule(stamped >= D.sizeBefore(now - p.lag + 1), 15, 'stamp');
   }
