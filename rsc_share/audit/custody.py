@@ -66,7 +66,7 @@ def strangers(export: Export, trust: Trust) -> Iterator[Finding]:
     """
     folders = {log.folder: log.checkpoint.size for log in export.logs.values()}
     wanted = {layout.openings_file(name, b.index) for name, size in folders.items() for b in bundles_of(size)}
-    wanted |= {layout.ABSENT, *charter_files(export, trust)}
+    wanted |= {layout.ABSENT, *map(layout.orders_file, folders), *charter_files(export, trust)}
     for path in export.paths:
         known = path in wanted or layout.body_of(path) is not None or layout.folder_of(path) in folders
         charter = layout.charter_version(path) if trust.directory.size < trust.entries.size else None

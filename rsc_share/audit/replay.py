@@ -15,6 +15,7 @@ from rsc_share import names
 from rsc_share.audit import reference
 from rsc_share.audit.anchors import Anchored, Anchors, hold_against
 from rsc_share.audit.attachments import Held, hold_against_entries
+from rsc_share.audit.behind import orders_behind
 from rsc_share.audit.bodies import BodyBook
 from rsc_share.audit.classes import AFTER_DAMAGE, FINDING, NO_DIRECTORY, NO_TREE, UNREADABLE, Classes
 from rsc_share.audit.custody import check_charters, check_manifest, check_time, strangers
@@ -118,6 +119,8 @@ class _Audit:
         for origin in sorted(self.walks):
             self.walks[origin].run_to(self.walks[origin].size)
             self.progress(origin, self.walks[origin].size, self.walks[origin].size)
+        for origin in sorted(self.walks):
+            self.findings += orders_behind(self.walks[origin], setting)
         return self._result(trust, anchored)
 
     def _logs(self, trust: Trust) -> list[tuple[LogFiles, Entries]]:

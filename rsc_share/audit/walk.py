@@ -162,9 +162,9 @@ class Walk:
             facts=self.facts,
             size=index,
             last=self.last,
-            root_at=self._own_roots(),
+            root_at=self.roots(),
             signatures=setting.signatures,
-            known=self._known,
+            known=self.known,
             me=me,
             confirmed_at=entry.stamp.logged_at,
             decide=setting.opinion,
@@ -178,12 +178,14 @@ class Walk:
             return "" if member is None else h.sender
         return next((node for node in h.nodes if names.member_of(node) == member), h.sender)
 
-    def _own_roots(self) -> RootAt:
+    def roots(self) -> RootAt:
+        """The roots of this log's tree."""
         if self._roots is None:
             self._roots = roots_of(self.tree.tree or MemoryTree())
         return self._roots
 
-    def _known(self, ref: Ref) -> Source | None:
+    def known(self, ref: Ref) -> Source | None:
+        """What an admitted entry of this or another log said."""
         return self.source(ref) if ref.log == self.origin else self.setting.known(ref, self.origin)
 
     def _admitted(self, case: Case, verdict: Admitted, place: Place) -> None:

@@ -40,7 +40,7 @@ class Transaction:
     staged: dict[str, LogState] = field(default_factory=dict)
     tiles: dict[str, dict[Place, MemoryTree]] = field(default_factory=dict)
     urgent: bool = False
-    """Whether `unsynced` holds something that must not be lost: a cosigner's line."""
+    """Whether `unsynced` holds something that must not wait: a cosigner's line, or the first note after an erasure."""
     written: int = 0
     """Roughly how many bytes the log before the database has grown by."""
 
@@ -141,6 +141,8 @@ def erase(txn: Transaction, log: str, digests: Collection[bytes], reason: str) -
     query = f"UPDATE body_{state.number} SET data = NULL, reason = ? WHERE digest = ? AND data IS NOT NULL"
     erased = sum(txn.db.execute(query, (reason, digest)).rowcount for digest in set(digests))
     txn.written += 8_192 * erased
+    if erased:  # in any log: a recall need not stand in that of what it recalls
+        txn.staged |= {name: replace(other, owes_note=True) for name, other in {**txn.states, **txn.staged}.items()}
     return erased
 
 
@@ -163,7 +165,8 @@ def keep_note(txn: Transaction, log: str, note: Note) -> Note:
             return before
         kept = before
     txn.unsynced[log, note.size] = kept
-    txn.urgent |= any(line.name != log for line in kept.lines)  # the log's own words can be said again
+    # The log's own words can be said again; but whoever reads beside it must see on which signed order a body went.
+    txn.urgent |= state.owes_note or any(line.name != log for line in kept.lines)
     return kept
 
 
@@ -182,4 +185,6 @@ def write_note(txn: Transaction, state: LogState, note: Note) -> None:
     if state.plain and note.size > state.noted:
         txn.db.execute(f"DELETE FROM note_{number} WHERE size = ?", (state.noted,))
     now = txn.state(state.origin) or state
-    txn.staged[state.origin] = replace(now, noted=note.size, plain=is_plain(state.origin, note))
+    txn.staged[state.origin] = replace(
+        now, noted=note.size, plain=is_plain(state.origin, note), owes_note=now.owes_note and note.size < now.head.size
+    )

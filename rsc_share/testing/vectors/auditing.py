@@ -10,6 +10,7 @@ from rsc_share.audit.anchors import Anchors
 from rsc_share.audit.export import vkeys_of, whole_export
 from rsc_share.audit.files import MemoryFiles
 from rsc_share.audit.findings import Grade
+from rsc_share.audit.orders import Order, Orders, orders_of
 from rsc_share.audit.replay import replay
 from rsc_share.audit.source import ExportSource, LogSource, Reason
 from rsc_share.charter.model import Closed
@@ -105,11 +106,41 @@ def _spoilt(c: Turning, source: ExportSource) -> Iterator[tuple[str, ExportSourc
     yield "a line by somebody who is no witness", _with_log(source, LOG, note=hub)
     longer = [_play(c, b"no entry") if log.origin == PLAY else log for log in source.logs]
     yield "the closed log goes on", replace(source, logs=longer)
+    yield from _ended_early(c, source)
     yield "a charter is missing", replace(source, charters=source.charters[:-1])
     yield (
         "a charter that the directory does not name",
         replace(source, charters=[*source.charters, replace(source.charters[0], version=7)]),
     )
+
+
+def _ended_early(c: Turning, source: ExportSource) -> Iterator[tuple[str, ExportSource]]:
+    """The log ends before the recall and the erasure, on which the relay has erased bodies."""
+    size = next(i for i, draft in enumerate(c.beside) if draft.header.kind == "recall")
+    raw = [entry.raw for entry in c.entries]
+    log = next(log for log in source.logs if log.origin == LOG)
+    beside = {i: openings for i, openings in log.openings.items() if i < size}
+    note = note_of(c, LOG, MemoryTree(map(leaf_hash, raw[:size])))
+    ended = _with_log(source, LOG, entries=raw[:size], note=note, openings=beside)
+    yield "the log ends before a recall and an erasure that were obeyed", ended
+    orders = orders_of(c.tree, size, raw[size:], note_of(c, LOG, c.tree, by=()))
+    yield "and they are shown in a tree that the log signed", _with_log(ended, LOG, orders=orders)
+    if orders is not None:
+        first = replace(orders, rows=orders.rows[:1])
+        yield "one of them is shown", _with_log(ended, LOG, orders=first)
+        other = replace(orders, consistency=())
+        yield "their tree is not proved to be the same log's", _with_log(ended, LOG, orders=other)
+        moved = replace(orders, rows=(replace(orders.rows[0], proof=orders.rows[1].proof), orders.rows[1]))
+        yield "one of them is not proved to stand there", _with_log(ended, LOG, orders=moved)
+    void = next(i for i, draft in enumerate(c.beside) if i > 2 and draft.header.kind == "message")
+    yield from _no_order(ended, c, size, raw[void])
+
+
+def _no_order(ended: ExportSource, c: Turning, size: int, raw: bytes) -> Iterator[tuple[str, ExportSource]]:
+    tree = MemoryTree(map(leaf_hash, [*(entry.raw for entry in c.entries[:size]), raw]))
+    message = Order(size, raw, tuple(tree.inclusion(size)))
+    orders = Orders(note_of(c, LOG, tree, by=()), tuple(tree.consistency(size)), (message,))
+    yield "what is shown orders nothing", _with_log(ended, LOG, orders=orders)
 
 
 def _with_log(source: ExportSource, origin: str, **changes: Any) -> ExportSource:
