@@ -20,7 +20,7 @@ from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.rulebook.admit import Void, judge
-from rsc_share.rulebook.view import Case, Party, View
+from rsc_share.rulebook.view import Case, Party, Source, View
 
 
 def orders_behind(walk: Walk, setting: Setting) -> Iterator[Finding]:
@@ -75,8 +75,7 @@ def _judge(walk: Walk, setting: Setting, head: Checkpoint, index: int, entry: Un
     h = entry.header
     if h.kind not in ORDERING:
         raise RemoteError(f"it is a {h.kind}")
-    if h.refs.target is not None and walk.known(h.refs.target) is None:
-        raise RemoteError("what it recalls is no admitted entry of this export")
+    walk.asks(entry.stamp)
     own = walk.roots()
     view = View(
         party=Party.NODE,
@@ -95,6 +94,8 @@ def _judge(walk: Walk, setting: Setting, head: Checkpoint, index: int, entry: Un
     verdict = judge(Case(view, entry.signed, entry.stamp))
     if isinstance(verdict, Void):
         raise verdict.refused
+    if h.refs.target is not None and not isinstance(walk.known(h.refs.target), Source):
+        raise RemoteError("what it recalls is not in this export")
 
 
 __all__ = ["orders_behind"]

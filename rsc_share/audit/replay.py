@@ -17,7 +17,7 @@ from rsc_share.audit.anchors import Anchored, Anchors, hold_against
 from rsc_share.audit.attachments import Held, hold_against_entries
 from rsc_share.audit.behind import orders_behind
 from rsc_share.audit.bodies import BodyBook
-from rsc_share.audit.classes import AFTER_DAMAGE, FINDING, NO_DIRECTORY, NO_TREE, UNREADABLE, Classes
+from rsc_share.audit.classes import AFTER_DAMAGE, ELSEWHERE, FINDING, NO_DIRECTORY, NO_TREE, UNREADABLE, Classes
 from rsc_share.audit.custody import check_charters, check_manifest, check_time, strangers
 from rsc_share.audit.ends import ends_early, ends_unconfirmed
 from rsc_share.audit.files import Files
@@ -33,6 +33,7 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.log.tree import MemoryTree
 from rsc_share.progress import Progress, silent
+from rsc_share.rulebook.unseen import Unseen
 from rsc_share.rulebook.view import Source
 
 
@@ -103,6 +104,7 @@ class _Audit:
         self.opinion, self.signatures = SecondOpinion(second), CountingCache()
         self.book = BodyBook(export.bodies, export.absent)
         self.findings: list[Finding] = list(export.findings)
+        self.elsewhere: frozenset[str] = frozenset()
         self.heads: dict[str, Head] = {}
         self.walks: dict[str, Walk] = {}
 
@@ -116,6 +118,7 @@ class _Audit:
         setting = self._setting(trust)
         for log, entries in logs:
             self._walk(log, entries, trees[log.checkpoint.origin], setting, anchored)
+        self.elsewhere = self._elsewhere(trust)
         for origin in sorted(self.walks):
             self.walks[origin].run_to(self.walks[origin].size)
             self.progress(origin, self.walks[origin].size, self.walks[origin].size)
@@ -141,13 +144,22 @@ class _Audit:
             progress=self.progress,
         )
 
-    def _known(self, ref: Ref, asking: str) -> Source | None:
-        """An entry of another log, judged first where it has not been: who refers to it saw it logged."""
+    def _known(self, ref: Ref, asked: int) -> Source | Unseen | None:
+        """An entry of another log, judged first where it has not been: who refers to it at `asked` saw it logged.
+
+        A log that no charter ever had is nowhere; one that is not here may say anything.
+        """
         walk = self.walks.get(ref.log)
         if walk is None:
-            return None
+            return Unseen(ELSEWHERE) if ref.log in self.elsewhere else None
         walk.run_to(ref.index + 1)
-        return walk.source(ref)
+        return walk.source(ref, asked)
+
+    def _elsewhere(self, trust: Trust) -> frozenset[str]:
+        """Channels' logs that some charter named, and that are not in this export."""
+        views = (trust.directory.at(index + 1) for index, kind, _ in trust.kinds if kind == "charter")
+        named = {origin for view in views for origin in view.logs}
+        return frozenset(named - {trust.origin} - self.walks.keys())
 
     def _walk(self, log: LogFiles, entries: Entries, tree: LogTree, setting: Setting, anchored: Anchored) -> None:
         origin = log.checkpoint.origin

@@ -110,5 +110,7 @@ def _circle(case: Case, view: DirectoryView, time: int) -> frozenset[str]:
 
 
 def target_of(case: Case) -> Source | None:
+    """What the entry is about, where that is at hand."""
     ref = case.header.refs.target
-    return None if ref is None else case.view.known(ref)
+    found = None if ref is None else case.look_up(ref)
+    return found if isinstance(found, Source) else None

@@ -26,11 +26,13 @@ from rsc_share.policy.decision import Decision
 from rsc_share.policy.subject import ChannelFacts, Facets, Subject
 from rsc_share.rulebook.facts import Facts
 from rsc_share.rulebook.party import Party
+from rsc_share.rulebook.unseen import NOT_SHOWN, Unseen
 from rsc_share.value import Value
 
 
 class Source(Value, frozen=True):
-    """What an admitted entry that another one refers to said."""
+    """What an entry that another one refers to said: an admitted one, or one that could not be checked whole
+    (`in_doubt`)."""
 
     ref: Ref
     kind: str
@@ -41,9 +43,10 @@ class Source(Value, frozen=True):
     commits: tuple[bytes, ...]
     content: Content | None
     target: Ref | None
+    in_doubt: bool = False
 
     @classmethod
-    def of(cls, index: int, signed: Signed) -> Source:
+    def of(cls, index: int, signed: Signed, *, in_doubt: bool = False) -> Source:
         h = signed.header
         return cls(
             ref=Ref(h.log, index, signed.header_hash),
@@ -55,6 +58,7 @@ class Source(Value, frozen=True):
             commits=tuple(part.commit for part in h.parts),
             content=h.content,
             target=h.refs.target,
+            in_doubt=in_doubt,
         )
 
 
@@ -74,7 +78,8 @@ def _facets(channel: ChannelFacts, originator: str, message_type: str, purpose: 
 
 Decide = Callable[[Bundle, Label, tuple[Subject, ...], str, Facets], Sequence[Decision]]
 """One decision for each subject, in their order."""
-Known = Callable[[Ref], Source | None]
+Known = Callable[[Ref], Source | Unseen | None]
+"""The entry that a reference names. None says that there is no such entry, or a void one; a node's None says less."""
 RootAt = Callable[[int], bytes | None]
 
 
@@ -291,6 +296,11 @@ class Case:
     def facets_under(self, channel: ChannelFacts, time: int) -> Facets:
         h = self.header
         return _facets(channel, h.member, h.type or "", h.purpose, time - time % DAY)
+
+    def look_up(self, ref: Ref) -> Source | Unseen | None:
+        """The entry that `ref` names; None where this party can say that there is none to refer to."""
+        found = self.view.known(ref)
+        return NOT_SHOWN if found is None and self.view.party is Party.NODE else found
 
     @property
     def is_own(self) -> bool:

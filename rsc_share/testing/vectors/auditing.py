@@ -15,7 +15,7 @@ from rsc_share.audit.replay import replay
 from rsc_share.audit.source import ExportSource, LogSource, Reason
 from rsc_share.charter.model import Closed
 from rsc_share.envelope.contents import ErasureContent, RecallContent
-from rsc_share.envelope.parts import Refs
+from rsc_share.envelope.parts import Ref, Refs
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
 from rsc_share.testing.vectors.admission import EST, FIN, LTU, LVA, PUBLIC
@@ -62,6 +62,10 @@ def _tell(c: Turning) -> dict[bytes, Reason]:
     c.log(recall)
     order = ErasureContent(tuple(sorted(erased.bodies)), "Court order 8/2026")
     c.log(officers(c, c.draft(EST, "erasure", (FIN, LTU, LVA, LVA3), content=order), "EST/duty-1"))
+    elsewhere = Refs(derived_from=(Ref(PLAY, 0, bytes(32)),))
+    (leaning,) = c.log(c.message(EST, three, label, grant, "From the channel play", refs=elsewhere))
+    c.known[leaning] = replace(c.known[story.plain], ref=leaning)  # as a relay that admitted it
+    c.log(c.message(EST, three, label, grant, "From that", refs=Refs(derived_from=(leaning,))))
     f = c.framework
     rest = {name: channel for name, channel in f.charter.channels.items() if name != "play"}
     ended = f.next(channels=rest, closed=(Closed(PLAY, 0, MemoryTree().root()),))
@@ -107,6 +111,10 @@ def _spoilt(c: Turning, source: ExportSource) -> Iterator[tuple[str, ExportSourc
     longer = [_play(c, b"no entry") if log.origin == PLAY else log for log in source.logs]
     yield "the closed log goes on", replace(source, logs=longer)
     yield from _ended_early(c, source)
+    without = replace(source, logs=[log for log in source.logs if log.origin != PLAY])
+    yield "a log to which entries refer is not here", without
+    soon = note_of(c, PLAY, MemoryTree(), time=(MIDNIGHT + 6 * MINUTE) // 1000)
+    yield "it ends before what they refer to can have been logged", _with_log(source, PLAY, note=soon)
     yield "a charter is missing", replace(source, charters=source.charters[:-1])
     yield (
         "a charter that the directory does not name",

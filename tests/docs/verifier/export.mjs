@@ -141,9 +141,11 @@ class Audit {
   }
   prepare(log, home) {
     log.auditor = new Auditor(this.directory, home.leaves, log.origin);
-    log.auditor.found = (ref) => {
+    log.auditor.found = (ref, asked) => {
       const other = this.logs.get(ref[0]);
-      if (!other?.auditor) return undefined;
+      if (!other) return this.viewKnowing(ref[0]) ? { unseen: 'it refers to an entry of a log that is not in this export' } : undefined;
+      if (!other.auditor) return undefined;
+      if (ref[1] >= other.entries.length) return asked >= this.ended(other) ? { unseen: 'it refers to an entry behind the end of another log here' } : undefined;
       if (other !== log) this.walk(other, Number(ref[1]) + 1);
       return other.auditor.known.get(`${ref[0]} ${ref[1]} ${hex(ref[2])}`);
     };
@@ -152,6 +154,12 @@ class Audit {
       if (!path.startsWith(`export/openings/${log.folder.split('/')[2]}/`)) continue;
       for (const [index, openings, statements] of unpack(data)) log.besides.set(index, [new Map(openings.map(([node, ...o]) => [node, o])), new Map(statements.map(([node, ...s]) => [node, s]))]);
     }
+  }
+  // Section 12.4: the earliest time at which an entry can have been logged that is not in this export
+  ended(log) {
+    let last = 0;
+    try { last = parseEntry(log.entries.at(-1) ?? Buffer.alloc(0)).stamp[0]; } catch (error) { if (!(error instanceof Refused)) throw error; }
+    return Math.max(last, (log.quorum ?? 0) - this.directory.at(this.directory.size).charter.parameters.skew);
   }
   walk(log, end) {
     if (log.busy) return;
@@ -164,7 +172,7 @@ class Audit {
     let h = null;
     try { h = plain(parseEntry(raw).header); } catch (error) { if (!(error instanceof Refused)) throw error; }
     const verdict = log.auditor.judge(raw, openings, h ? this.sizes(h) : new Map());
-    const name = verdict.admitted ? 'checked' : 'finding';
+    const name = !verdict.admitted ? 'finding' : log.auditor.open[0] ?? 'checked';
     log.classes[name] = (log.classes[name] ?? 0) + 1;
     if (!verdict.admitted) this.find(verdict.code, log.origin, index);
     if (h) this.beside(log, index, h, openings, statements, verdict.admitted, splitEntry(raw).stamp);
@@ -219,8 +227,8 @@ class Audit {
   settle() {
     for (const log of this.logs.values()) {
       const wrong = new Set(this.findings.filter(([, origin, index]) => origin === log.origin && index !== null).map(([, , index]) => index)).size;
-      const judged = (log.classes.checked ?? 0) + (log.classes.finding ?? 0);
-      log.classes = Object.fromEntries([['checked', judged - wrong], ['finding', wrong]].filter(([, count]) => count));
+      const { checked = 0, finding = 0, ...open } = log.classes;
+      log.classes = Object.fromEntries([['checked', checked + finding - wrong], ['finding', wrong], ...Object.entries(open)].filter(([, count]) => count));
     }
   }
   absent() {
