@@ -20,7 +20,8 @@ from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.rulebook.admit import Void, judge
-from rsc_share.rulebook.view import Case, Party, Source, View
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.view import Party, Source, View
 
 
 def orders_behind(walk: Walk, setting: Setting) -> Iterator[Finding]:

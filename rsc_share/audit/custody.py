@@ -20,6 +20,19 @@ from rsc_share.log.tiles import bundles_of
 UNKNOWN = "unknown"
 
 
+def check_custody(export: Export, trust: Trust, pin: bytes | None) -> Iterator[Finding]:
+    """The framework of the manifest (`pin`: the charter digest, if one was given), its signature, the charters' files,
+    and files that belong nowhere."""
+    manifest = export.manifest
+    if pin is not None and manifest.framework_id != pin:
+        what = "the export is of another framework than the charter digest says"
+        evidence = {"export": manifest.framework_id, "charter digest": pin}
+        yield Finding(Grade.INTEGRITY, "wrong-framework", what, evidence=evidence)
+    yield from check_manifest(manifest, trust)
+    yield from check_charters(export, trust)
+    yield from strangers(export, trust)
+
+
 def check_manifest(manifest: Manifest, trust: Trust) -> Iterator[Finding]:
     """A manifest proves custody only if somebody known signed it; an unsigned one is shown as such."""
     try:

@@ -12,8 +12,8 @@ from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.header import Header
 from rsc_share.labels.label import Label
 from rsc_share.rulebook.audience import here
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.unseen import Unchecked
-from rsc_share.rulebook.view import Case
 
 
 def times(place: Place, stamp: Stamp, bounds: Iterable[Bound], skew: int, found: list[Finding]) -> None:

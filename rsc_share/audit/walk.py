@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from rsc_share import names
@@ -11,9 +10,7 @@ from rsc_share.audit.beside_checks import Place, body_sizes, openings, statement
 from rsc_share.audit.besides import NOTHING, Beside, read_besides
 from rsc_share.audit.classes import (
     AFTER_DAMAGE,
-    BEHIND_END,
     CHECKED,
-    IN_DAMAGE,
     NO_DIRECTORY,
     ONLY_HASH,
     UNREADABLE,
@@ -21,6 +18,7 @@ from rsc_share.audit.classes import (
     Sums,
 )
 from rsc_share.audit.findings import Finding, Grade, file_finding
+from rsc_share.audit.judged import ADMITTED, DOUBTED, OPEN, VOID, Judged
 from rsc_share.audit.setting import Bound, SenderState, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree
 from rsc_share.audit.verdicts import rule_of, void_finding
@@ -31,12 +29,10 @@ from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import MutableFacts
-from rsc_share.rulebook.unseen import NOT_SHOWN, Unseen
-from rsc_share.rulebook.view import Case, Party, RootAt, Source, View
-
-_VOID, _ADMITTED, _DOUBTED, _OPEN = range(4)
-"""What became of an entry: void, admitted, not checkable whole, or not judged at all."""
+from rsc_share.rulebook.unseen import Unseen
+from rsc_share.rulebook.view import Party, RootAt, Source, View
 
 
 @dataclass(slots=True)
@@ -57,16 +53,15 @@ class Walk:
     position: int = 0
     last: Stamp | None = None
     busy: bool = False
-    _verdicts: bytearray = field(default_factory=bytearray)
-    """Of every entry before `position` that could be read."""
+    judged: Judged = field(init=False)
     _now: int = 0
-    _ended: int | None = None
     _besides: tuple[int, dict[int, Beside]] = (-1, {})
     _roots: RootAt | None = None
     _channel: str = field(init=False)
 
     def __post_init__(self) -> None:
         self._channel = names.channel_of(self.origin)
+        self.judged = Judged(self.entries, self.setting, self.bounds)
 
     @property
     def size(self) -> int:
@@ -86,48 +81,11 @@ class Walk:
         finally:
             self.busy = False
 
-    def source(self, ref: Ref, asked: int) -> Source | Unseen | None:
-        """What an entry of this log said that one logged at `asked` (ms) names by its header hash.
-
-        None where it can be said that there is no such entry, or that it is void.
-        """
-        if ref.index >= self.size:
-            return Unseen(BEHIND_END) if asked >= self.ended() else None
-        if ref.index >= len(self._verdicts):
-            return Unseen(IN_DAMAGE) if self.position >= self.size else None  # else it comes later than who asks
-        verdict, raw = self._verdicts[ref.index], self.entries.get(ref.index)
-        if raw is None:
-            return NOT_SHOWN
-        if verdict == _OPEN:
-            return Unseen(IN_DAMAGE)
-        signed = UnverifiedEntry.parse(raw).signed if verdict else None
-        if signed is None or signed.header_hash != ref.header_hash:
-            return None
-        return Source.of(ref.index, signed, in_doubt=verdict == _DOUBTED)
-
-    def ended(self) -> int:
-        """The earliest time (ms) at which an entry can have been logged that is not in this export.
-
-        Times in a log never go back, and whoever cosigned its end saw no later entry.
-        """
-        if self._ended is None:
-            self._ended = self._worked_out_end()
-        return self._ended
-
-    def _worked_out_end(self) -> int:
-        last = 0
-        raw = self.entries.get(self.size - 1) if self.size else None
-        with suppress(RemoteError):
-            last = UnverifiedEntry.parse(raw or b"").stamp.logged_at
-        usable = self.setting.usable
-        skew = self.setting.trust.directory.at(usable).parameters.skew if usable else 0
-        return max((last, *(bound.quorum - skew for bound in self.bounds if bound.size == self.size)))
-
     def _step(self) -> None:
         index = self.position
         raw = self.entries.get(index)
         self.position += 1
-        self._verdicts.append(_VOID)
+        self.judged.verdicts.append(VOID)
         if raw is None and self.entries.view:
             self.classes.put(index, ONLY_HASH)
         elif raw is None or index in self.tree.altered:
@@ -139,7 +97,7 @@ class Walk:
         """What follows cannot be judged: numbers, counters and grants would all be wrong."""
         self.classes.put(index, here)
         self.classes.fill(index + 1, after)
-        self._verdicts.pop()
+        self.judged.verdicts.pop()
         self.position = self.size
 
     def _read(self, index: int, raw: bytes) -> None:
@@ -177,13 +135,13 @@ class Walk:
         except RscError as error:
             what = f"entry {index} could not be judged: {error.what}"
             self._add(place.finding(Grade.INTEGRITY, error.code, what, h.sender))
-            self._verdicts[index] = _OPEN
+            self.judged.verdicts[index] = OPEN
             return
         self.facts.update(verdict.effects)
         if isinstance(verdict, Void):
             self._add(void_finding(verdict, self.origin, case.at if entry.stamp.directory > 0 else None))
         else:
-            self._verdicts[index] = _DOUBTED if verdict.unchecked else _ADMITTED
+            self.judged.verdicts[index] = DOUBTED if verdict.unchecked else ADMITTED
             self._admitted(case, verdict, place)
         self._besides_of(h, beside, case, place)
         if case.stamp.directory > 0:
@@ -232,6 +190,10 @@ class Walk:
     def known(self, ref: Ref) -> Source | Unseen | None:
         """What an entry of this or another log said that the one under judgement refers to."""
         return self.source(ref, self._now) if ref.log == self.origin else self.setting.known(ref, self._now)
+
+    def source(self, ref: Ref, asked: int) -> Source | Unseen | None:
+        """What an entry of this log said that one logged at `asked` (ms) refers to."""
+        return self.judged.source(ref, asked, stopped=self.position >= self.size)
 
     def _admitted(self, case: Case, verdict: Admitted, place: Place) -> None:
         h = case.header

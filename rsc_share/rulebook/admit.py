@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from rsc_share.envelope.entry import Signed, Stamp
 from rsc_share.errors import Refused
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key, count_key, count_of, effects_of
 from rsc_share.rulebook.in_log import confirmed
 from rsc_share.rulebook.order import continues, kept_back
 from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applied, Rules
 from rsc_share.rulebook.unseen import NotCheckable, Unchecked
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.view import Party
 from rsc_share.value import Value
 
 

@@ -14,7 +14,8 @@ from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.contents import ReleaseContent
 from rsc_share.labels.label import Label
 from rsc_share.policy.decision import Decision
-from rsc_share.rulebook.view import Case, Source
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.view import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rsc_share.rulebook import identity, in_log, order, sharing, third_party
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.view import Party
 
 ALL, AUDITOR, RELAY = Party.ALL, Party.AUDITOR, Party.RELAY
 LAST_IDENTITY_ROW = 4

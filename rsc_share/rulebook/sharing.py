@@ -10,9 +10,10 @@ from rsc_share.envelope.header import Header
 from rsc_share.errors import LocalError, Refused
 from rsc_share.labels.validity import validate
 from rsc_share.rulebook.audience import here, may_receive, must_receive, target_of, withheld
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import GrantFact, grant_key
 from rsc_share.rulebook.unseen import IN_DOUBT, NotCheckable, Unseen
-from rsc_share.rulebook.view import Case, Party, Source
+from rsc_share.rulebook.view import Party, Source
 
 MAX_WRITTEN = 16_384
 NO_CLAIM_TO_SEND = frozenset({"epoch", "valid", "scheme", "level", "restrict", "need", "realm"})

@@ -11,8 +11,9 @@ from rsc_share.errors import LocalError, Refused, RemoteError
 from rsc_share.labels.order import dominates, join
 from rsc_share.policy.decide import required_releases
 from rsc_share.rulebook.audience import decision
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.unseen import IN_DOUBT, NotCheckable, Unseen
-from rsc_share.rulebook.view import Case, Source
+from rsc_share.rulebook.view import Source
 
 MACHINE_STATEMENTS = frozenset({"node-erased"})
 POWER: dict[str, Power] = {

@@ -10,9 +10,10 @@ from rulebook_desk import EST, FIN, LVA, MINUTE, Bench, bench
 from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.parts import Opening, Refs
 from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, HeadFact, Key, count_key, effects_of, head_key, needs
 from rsc_share.rulebook.unseen import NOT_SHOWN, Unchecked, Unseen
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.view import Party
 from rsc_share.testing.adversaries import Forged
 from rsc_share.value import replace
 
