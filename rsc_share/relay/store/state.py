@@ -28,7 +28,8 @@ CACHED_TILES = 16
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """`number` names the log's tables; `noted` is the size of its newest note, `plain` whether only the log signed it.
+    """`number` names the log's tables; `noted` is the size of its newest note, `plain` whether only the log signed it,
+    `owes_note` whether bodies of any log were erased since.
 
     Frozen: a transaction makes new states, and they count once it is committed.
     """
@@ -41,6 +42,7 @@ class LogState:
     cache: TileCache
     noted: int = 0
     plain: bool = False
+    owes_note: bool = False
 
 
 def is_plain(origin: str, note: Note) -> bool:

@@ -43,7 +43,7 @@ class Transaction:
     """What was brought, and what was erased (None), by log and digest, in this order."""
     facts: list[tuple[str, Mapping[Key, Fact]]] = field(default_factory=list)
     urgent: bool = False
-    """Whether `unsynced` holds something that must not be lost: a cosigner's line."""
+    """Whether `unsynced` holds something that must not wait: a cosigner's line, or the first note after an erasure."""
     written: int = 0
     """Roughly how many bytes the log before the database has grown by."""
 
@@ -153,6 +153,8 @@ def erase(txn: Transaction, log: str, digests: Collection[bytes], reason: str) -
     erased = sum(txn.db.execute(query, (reason, digest)).rowcount for digest in set(digests))
     txn.bodies += ((log, digest, None) for digest in digests)
     txn.written += 8_192 * erased
+    if erased:  # in any log: a recall need not stand in that of what it recalls
+        txn.staged |= {name: replace(other, owes_note=True) for name, other in {**txn.states, **txn.staged}.items()}
     return erased
 
 
@@ -175,7 +177,8 @@ def keep_note(txn: Transaction, log: str, note: Note) -> Note:
             return before
         kept = before
     txn.unsynced[log, note.size] = kept
-    txn.urgent |= any(line.name != log for line in kept.lines)  # the log's own words can be said again
+    # The log's own words can be said again; but whoever reads beside it must see on which signed order a body went.
+    txn.urgent |= state.owes_note or any(line.name != log for line in kept.lines)
     return kept
 
 
@@ -194,4 +197,6 @@ def write_note(txn: Transaction, state: LogState, note: Note) -> None:
     if state.plain and note.size > state.noted:
         txn.db.execute(f"DELETE FROM note_{number} WHERE size = ?", (state.noted,))
     now = txn.state(state.origin) or state
-    txn.staged[state.origin] = replace(now, noted=note.size, plain=is_plain(state.origin, note))
+    txn.staged[state.origin] = replace(
+        now, noted=note.size, plain=is_plain(state.origin, note), owes_note=now.owes_note and note.size < now.head.size
+    )
