@@ -16,9 +16,10 @@ from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.stretches import Stretches
 from rsc_share.node.trust import Trust, same_tree
 from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key
 from rsc_share.rulebook.order import opens
-from rsc_share.rulebook.view import Case, Party, Source, View
+from rsc_share.rulebook.view import Party, Source, View
 from rsc_share.rulebook.witnesses import Witnessed, open_witnessed
 from rsc_share.session.frames import Bare, Full, Item, Tail
 

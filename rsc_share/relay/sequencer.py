@@ -18,8 +18,9 @@ from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.room import Room, takes
 from rsc_share.relay.store.protocol import Batch, Body, Head, Stored
 from rsc_share.rulebook.admit import admit
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key, id_key
-from rsc_share.rulebook.view import Case, Decide, Known, Party, RootAt, View
+from rsc_share.rulebook.view import Decide, Known, Party, RootAt, View
 from rsc_share.rulebook.witnesses import fresh
 from rsc_share.session.frames import Weather
 from rsc_share.session.urgency import inherited

@@ -154,9 +154,9 @@ class Session:
         """Logs that are longer than known, better witnessed than this session was told, or to be cosigned."""
         now, found = self._relay.now(), []
         for origin, log in self.access.visible().items():
-            state = (log.size, log.witnessing.quorum)
-            longer = origin in known and log.size > known[origin]
-            if longer or self._told.get(origin) != state or self._cosigning.waiting(log, now):
+            state, told = (log.size, log.witnessing.quorum), self._told.get(origin, (-1, None))
+            longer = log.size > told[0] if origin not in known else log.has_news(known[origin], self.access.node, now)
+            if longer or state[1] != told[1] or self._cosigning.waiting(log, now):
                 self._told[origin] = state
                 found.append(log)
         return found

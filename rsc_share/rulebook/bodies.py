@@ -12,7 +12,8 @@ from rsc_share.crypto.sealing import SEALED_SIZE
 from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
 from rsc_share.errors import Refused
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.view import Party
 
 CODE = "body-limit"
 LIMIT = "body_bytes"

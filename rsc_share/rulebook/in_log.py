@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rsc_share.errors import Refused
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.view import Party
 
 
 def seen_is_prefix(case: Case) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rsc_share.rulebook import bodies, identity, in_log, order, sharing, third_party
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.view import Party
 
 ALL, RELAY = Party.ALL, Party.RELAY
 LAST_IDENTITY_ROW = 4

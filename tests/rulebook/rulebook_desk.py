@@ -15,8 +15,9 @@ from rsc_share.envelope.contents import ReleaseContent
 from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.parts import Opening, Ref, Refs
 from rsc_share.relay.sequencer import Ground
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key
-from rsc_share.rulebook.view import Case, Known, Party, Source, View
+from rsc_share.rulebook.view import Known, Party, Source, View
 from rsc_share.session.frames import Logged
 from rsc_share.testing import Framework
 from rsc_share.testing.adversaries import EVERYBODY, Forged, Pen

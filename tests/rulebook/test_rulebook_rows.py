@@ -24,9 +24,10 @@ from rsc_share.errors import Refused
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.names import uuid7
 from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import GrantFact, IdFact, grant_key, id_key
 from rsc_share.rulebook.rules import RULES, Check
-from rsc_share.rulebook.view import Case, Party, Source
+from rsc_share.rulebook.view import Party, Source
 from rsc_share.value import replace
 
 PARTIES = (Party.RELAY, Party.NODE, Party.AUDITOR)
