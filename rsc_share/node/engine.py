@@ -123,7 +123,12 @@ class Engine:
     @property
     def more(self) -> bool:
         """Whether another turn may find something to do without being told anything."""
-        return self._ask or any(len(line.sending.outbox) for line in self.lines.values())
+        return self._ask or self.behind or any(len(line.sending.outbox) for line in self.lines.values())
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to be read than one turn does."""
+        return any(line.behind and line.stopped is None for line in self.lines.values())
 
     async def turn(self, news: Mapping[str, News] | None = None) -> bool:
         """One round over everything. True if anything moved; errors of one log do not stop the others.
@@ -131,7 +136,7 @@ class Engine:
         `news`: what the relays have said is new, by host; None asks them for everything.
         """
         self.turned_away = None
-        asks = news is None or self._ask
+        asks = news is None or self._ask or self.behind
         self._ask = False
         ports: dict[str, Feed] = dict(self.ports)
         if news is not None and not asks:

@@ -25,6 +25,8 @@ from rsc_share.session.frames import Full, Tail
 from rsc_share.session.port import Feed, RelayPort
 
 READ_LIMIT = 256
+TURN_ENTRIES = 4_096
+"""Entries read in one turn: a long backlog must not keep a node from opening, or from what else there is to do."""
 CONFIRMED, STOPPED = "confirmed", "stopped"
 DIRECTORY_ROW = 5
 """The row of the admission table that compares `directory`; row 13 compares `seen`."""
@@ -55,6 +57,9 @@ class Line:
         self.sending.newest = self.follower.newest
         self.uploads = Uploads(log, identity, self.sending.outbox)
         self._started = False
+        self.behind = False
+        """Whether a turn left something of this log to be read, and none has come to its end since. Until then nothing
+        is sent: what is not read yet may be an entry of this node that an old copy of its store does not know."""
         self.confirmed: bytes = shelf.get(Room.META, CONFIRMED) or b""
         stopped = shelf.get(Room.META, STOPPED)
         self.stopped: RscError | None = None if stopped is None else read_error(stopped)
@@ -64,18 +69,22 @@ class Line:
         self._blocked_since: int | None = None
 
     async def read(self, port: Feed) -> bool:
-        """Take what is new. True if something was."""
-        moved = False
+        """Take what is new, or as much as one turn does (`behind`). True if something was."""
+        moved, most = False, self.follower.size + TURN_ENTRIES
         while self.stopped is None:
             tail = await port.read(self.log, self.follower.size, READ_LIMIT)
             if tail is not None:
                 moved = self._follow(tail) or moved
             if tail is None or not tail.items:
+                self.behind = False
                 if self._take(self.follower.judge_pending(), self._world.now()):
                     self.follower.save()
                     moved = True
                 self._tell_unread(self._world.now())
                 return await self._confirm(port) or moved
+            if self.follower.size >= most:
+                self.behind = True
+                return True
         return moved
 
     def _follow(self, tail: Tail) -> bool:
@@ -184,7 +193,7 @@ class Line:
         """Whether this node may sign here: fresh directory, and once since start a log head fresh by k members."""
         if self.stopped is not None or not self._trust.fresh(now) or self.follower.head is None:
             return False
-        if not self._started and fresh(self._trust.view, self.follower.quorum_time, now):
+        if not self._started and not self.behind and fresh(self._trust.view, self.follower.quorum_time, now):
             # Fresh, and consistent with what was read before; and it holds the newest entry we know to be ours. A
             # store that was put back from a copy has met the entries it does not know by now (`rolled-back`).
             self._started = self.sending.found_itself(self.follower.witnessed_size)
@@ -215,7 +224,7 @@ class Line:
 
     async def send(self, port: RelayPort) -> bool:
         now, view, directory = self._world.now(), self._trust.view, self._trust.head
-        if self._behind(port):
+        if self.behind or self._behind(port):
             return False
         if not self.ready(now) or directory is None or self.follower.head is None:
             self._watch_freshness(now)

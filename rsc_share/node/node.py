@@ -53,12 +53,16 @@ class Node:
 
         `unlock` has no default: no passphrase is looked up silently. Raises on entering: `LocalError` (configuration,
         passphrase), `StorageError` (in use, damaged), `RemoteError` (`wrong-pin`). Without its relay a node opens from
-        what it has on disk, and connects later; one that never read a directory raises `Unavailable`.
+        what it has on disk, and connects later; one that never read a directory raises `Unavailable`. What was logged
+        while it was away is read before that, or where it is much streams in afterwards: an old copy of a node
+        (`rolled-back`) may be found out only then, and signs nothing before.
         """
         return opened(Path(path), unlock, tuple(types))
 
     async def __aenter__(self) -> Self:
-        await self.drain()
+        async with self._turning:
+            while await self.engine.turn() and not self.engine.behind:
+                pass
         if isinstance(self.engine.stopped, StorageError):
             raise self.engine.stopped  # an old copy of state/: it never signs, so it is not opened
         self._task = asyncio.create_task(self._run(), name=f"rsc-share {self.name}")

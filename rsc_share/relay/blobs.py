@@ -8,7 +8,6 @@ nobody's and goes.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,8 @@ from rsc_share.envelope.header import Header
 from rsc_share.errors import Refused, Unavailable
 from rsc_share.relay.access import Access
 from rsc_share.relay.commit import is_directory
-from rsc_share.relay.fanout import Line, blobs_for
+from rsc_share.relay.fanout import blobs_for
+from rsc_share.relay.fates import KEPT, ORDERED, fate_of
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.quota import channel_limits
 from rsc_share.relay.room import LOW
@@ -34,9 +34,6 @@ SWEEP_EVERY = 600_000
 """ms between two sweeps."""
 LEAST_FREE = LOW / 100
 RETRY_SECONDS = 60.0
-ERASE_SECONDS = 5.0
-KEPT, EXPIRED, UNNAMED, ORDERED = "kept", "expired", "unnamed", "ordered"
-"""What becomes of a blob; `ordered`: by a recall or an erasure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,35 +200,12 @@ class Blobs:
         gone = 0
         for (owner, digest), whole in found.items():
             async with self.naming:
-                fate = await self._fate(logs, owner, digest, stale=whole.since < before)
+                fate = await fate_of(logs, owner, digest, self._clock(), stale=whole.since < before)
                 if fate != KEPT:
                     await self.delete(owner, [digest])
                     self.told(fate, whole.size)
                     gone += 1
         return gone
-
-    async def _fate(self, logs: Mapping[str, LiveLog], owner: str, digest: bytes, *, stale: bool) -> str:
-        """`kept`, or why it goes. The row of an expired one says so before the file goes: a crash in between leaves a
-        file that no entry names, which a later sweep deletes."""
-        named = await _named(logs, owner, digest)
-        if not named:
-            return UNNAMED if stale else KEPT
-        if not all(self._over(line.entry.header, log) for log, line in named):
-            return KEPT
-        for log, _ in named:
-            with contextlib.suppress(Full, TimeoutError):  # it may wait for who reads the store; the file goes anyway
-                async with asyncio.timeout(ERASE_SECONDS):
-                    await log.store.erase(log.origin, [digest], EXPIRED)
-        return EXPIRED
-
-    def _over(self, header: Header, log: LiveLog) -> bool:
-        """Expired, and the log's newest witnessed tree is later: an auditor must see that it may be gone."""
-        quorum = log.witnessing.quorum
-        return (
-            header.expires_at is not None
-            and quorum is not None
-            and header.expires_at <= min(quorum.time, self._clock())
-        )
 
     # --- reading
 
@@ -256,16 +230,3 @@ class Blobs:
     def limit(self, limits: BlobLimits) -> None:
         """New limits, for what comes from now on."""
         self.limits = replace(limits)
-
-
-async def _named(logs: Mapping[str, LiveLog], owner: str, digest: bytes) -> list[tuple[LiveLog, Line]]:
-    """The entries of its owner that brought it, one in a log at most, where nothing has erased it since."""
-    found = []
-    for origin, log in logs.items():
-        if is_directory(origin):
-            continue
-        body = (await log.store.bodies(origin, [digest])).get(digest)
-        line = await log.line(body.index) if isinstance(body, Body) else None
-        if line is not None and line.entry.header.member == owner:
-            found.append((log, line))
-    return found

@@ -70,6 +70,8 @@ async def _commit(
             log.remember(first + offset, Line(stored, entry))
             await _obey(log, first + offset, entry.header, blobs)
         await log.show(now)
+        if any(entry.header.kind in ("recall", "erasure") for entry in done.entries):
+            await log.keep()
     outcomes = [
         [await _outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
         for run, found in zip(runs, done.verdicts, strict=True)

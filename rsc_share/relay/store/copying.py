@@ -16,9 +16,9 @@ from pathlib import Path
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import LocalError
-from rsc_share.relay.blobs import EXPIRED
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.directory_log import fold
+from rsc_share.relay.fates import EXPIRED
 from rsc_share.relay.notes import by_member, whole
 from rsc_share.relay.snapshot import Snapshot, snapshot_of
 from rsc_share.relay.store import selects
