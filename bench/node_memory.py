@@ -31,7 +31,17 @@ LABEL = "TLP:GREEN REL TO @members"
 PASSPHRASE = b"of a measurement"
 TEXT = "x" * 1024
 BATCH = 50
-SHARED = (type, types.ModuleType, types.FunctionType, types.CodeType, types.BuiltinFunctionType, types.FrameType)
+_ELSEWHERE = ("_deliveries", "_tickets")
+SHARED = (
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.CodeType,
+    types.BuiltinFunctionType,
+    types.FrameType,
+    asyncio.AbstractEventLoop,
+)
+"""What belongs to no node alone."""
 
 
 def reached(roots: Iterable[Any], seen: set[int]) -> tuple[int, dict[str, int]]:
@@ -39,7 +49,7 @@ def reached(roots: Iterable[Any], seen: set[int]) -> tuple[int, dict[str, int]]:
     total, kinds, todo = 0, {}, list(roots)
     while todo:
         found = todo.pop()
-        if id(found) in seen or isinstance(found, SHARED) or isinstance(found, asyncio.AbstractEventLoop):
+        if id(found) in seen or isinstance(found, SHARED):
             continue
         seen.add(id(found))
         total += sys.getsizeof(found)
@@ -59,7 +69,7 @@ def parts_of(node: Node) -> dict[str, int]:
     store = engine.store
     named: dict[str, Any] = {
         "store": store,
-        **{f"reading.{name}": value for name, value in vars(line.reading).items() if name[-5:] not in ("eries", "lines")},
+        **{f"reading.{name}": value for name, value in vars(line.reading).items() if name not in _ELSEWHERE},
         "follower.tree": line.follower.tree,
         "follower.facts": line.follower.facts,
         **{f"follower.{name}": value for name, value in vars(line.follower).items()},
@@ -128,7 +138,8 @@ async def main() -> None:
             for n, what in enumerate(("sent", "read")):
                 before, after = counted[0][n], counted[1][n]
                 grown = {part: (size - before.get(part, 0)) / half for part, size in after.items()}
-                print(f"{sum(after.values()) / 1024:,.0f} KiB; {sum(grown.values()):,.0f} bytes for each message {what}")
+                size = sum(after.values()) / 1024
+                print(f"{size:,.0f} KiB; {sum(grown.values()):,.0f} bytes for each message {what}")
                 for part, size in sorted(grown.items(), key=lambda row: -row[1]) if given.parts else ():
                     if abs(size) >= 1:
                         print(f"    {part:32} {size:8,.1f}   {after[part] / 1024:10,.0f} KiB")

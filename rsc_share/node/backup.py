@@ -42,7 +42,6 @@ ROOMS: Final = (
     Room.PENDING,
     Room.ITEM,
     Room.PAYLOAD,
-    Room.MARK,
     Room.TICKET,
     Room.PLACE,
     Room.KEY,
@@ -52,6 +51,8 @@ ROOMS: Final = (
     Room.HELD,
     Room.NOTICE,
     Room.CURSOR,
+    Room.ARRIVED,
+    Room.NAMED,
 )
 """Everything else stays behind. A room that is added later is left out until somebody puts it here."""
 _OF_PROCESS: Final = ("grant", "heartbeat")

@@ -241,8 +241,10 @@ class Channel:
 
     def label_of(self, place: Ref) -> Label:
         """The label of an entry this node holds; a recalled one keeps it."""
-        for event in self.line.reading.inbox.events:
-            if isinstance(event, Arrival) and event.place == place and event.labels:
+        events = self.line.reading.events
+        for position in reversed(events.at(place)):
+            event = events[position]
+            if isinstance(event, Arrival) and event.labels:
                 return event.labels.get(0) or next(iter(event.labels.values()))
         raise LocalError("nothing is held at this place")
 

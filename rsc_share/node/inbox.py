@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rsc_share.bell import Bell
@@ -11,8 +12,6 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.labels.label import Label
 from rsc_share.node.attachments import Told
-
-Write = Callable[[int, "Event"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +56,31 @@ class RecallEvent:
 Event = Arrival | RecallEvent
 
 
+class Kept(Sequence[Event]):
+    """All events of a channel, wherever they are kept."""
+
+    @abstractmethod
+    def append(self, event: Event) -> int:
+        """Its position."""
+
+    @abstractmethod
+    def put(self, position: int, event: Event) -> None:
+        """In place of the one that was there: the same entry, with less in it."""
+
+
 class Inbox:
     """The events of one channel. Positions never change; a recalled message's payload is erased in place."""
 
-    def __init__(self, events: Iterable[Event], write: Write) -> None:
-        """`write` is called with the position and value of every event that is new or changed."""
-        self.events: list[Event] = list(events)
-        self._write = write
+    def __init__(self, events: Kept) -> None:
+        self.events = events
         self.stopped: RscError | None = None
         self._bell = Bell()
 
-    def add(self, event: Event) -> None:
-        self._write(len(self.events), event)
-        self.events.append(event)
+    def add(self, event: Event) -> int:
+        """Its position."""
+        position = self.events.append(event)
         self.wake()
+        return position
 
     def stop(self, error: RscError) -> None:
         """A tree or fork error: every waiting consumer hears it, and nothing more arrives."""
@@ -83,15 +93,16 @@ class Inbox:
     async def change(self) -> None:
         await self._bell.next().wait()
 
-    def erase(self, target: Ref) -> bool:
-        """Drop the payloads of a recalled message. True if it was here."""
-        found = False
-        for position, event in enumerate(self.events):
-            if isinstance(event, Arrival) and event.place == target and event.payloads:
-                self.events[position] = replace(event, payloads={}, attached=())
-                self._write(position, self.events[position])
-                found = True
-        return found
+    def erase(self, positions: Iterable[int], portion: int | None = None) -> None:
+        """Drop what messages say, or one portion of it, here and on disk."""
+        for position in positions:
+            event = self.events[position]
+            if not isinstance(event, Arrival) or not event.payloads:
+                continue
+            left = {at: payload for at, payload in event.payloads.items() if portion not in (None, at)}
+            if len(left) < len(event.payloads):
+                attached = event.attached if 0 in left else ()
+                self.events.put(position, replace(event, payloads=left, attached=attached))
 
 
 class Cursor:
