@@ -24,9 +24,9 @@ def _nobody(item_id: bytes) -> None:
     """Nobody keeps anything for a resend."""
 
 
-def _none() -> list[Ticket]:
+def _unheld(seq: int) -> Ticket | None:
     """Nobody holds a ticket."""
-    return []
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,9 @@ class Deliveries:
         self._watched_row = Late(shelf, lambda: shelf.put(Room.META, WATCHED, self._watched))
         self.delivered: Callable[[bytes], None] = _nobody
         """Called with the id of an item once its last recipient has confirmed it."""
-        self.tickets: Callable[[], list[Ticket]] = _none
-        """The tickets that somebody holds: they are told what is stated. All others work it out when they are read."""
+        self.held: Callable[[int], Ticket | None] = _unheld
+        """The ticket of our entry of a number, if it is in memory: it is told what is stated. All others work it out
+        when they are read."""
 
     def logged(self, entry: Addressed) -> None:
         self._logged.add(entry)
@@ -125,9 +126,9 @@ class Deliveries:
         self._tell(said, told)
 
     def _tell(self, said: Stated, told: int) -> None:
-        for ticket in self.tickets():
-            seqs = [place.seq for place in ticket.places.values() if told < place.seq <= said.seq]
-            if any(said.node in self._nodes_of(seq) for seq in seqs):
+        for number in self._between(told, said.seq):
+            ticket = self.held(self._logged.record(number)[0])
+            if ticket is not None and said.node in self._nodes(number):
                 ticket.deliver(Delivered(names.member_of(said.node), said.state, said.since))
 
     def _confirmed(self, node: str) -> int:

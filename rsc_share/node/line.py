@@ -50,7 +50,7 @@ class Line:
         self.follower = Follower(log, identity.node, trust, cache, shelf)
         self.heartbeat = Heartbeat(log, identity.node, world.random, shelf)
         self.deliveries = Deliveries(alarms, log, identity.node, shelf)
-        self.deliveries.tickets, self.tickets.stated = self.tickets.live, self.deliveries.steps
+        self.deliveries.held, self.tickets.stated = self.tickets.held, self.deliveries.steps
         self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries, shelf, self.tickets)
         self.sending = Sending(log, identity, world, alarms, self.deliveries, shelf, self.tickets)
         self.sending.newest = self.follower.newest

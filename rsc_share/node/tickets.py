@@ -35,6 +35,8 @@ class Tickets:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._live: WeakValueDictionary[bytes, Ticket] = WeakValueDictionary()
+        self._logged: WeakValueDictionary[int, Ticket] = WeakValueDictionary()
+        """By the number of an entry."""
         self._recent: OrderedDict[bytes, Ticket] = OrderedDict()
         self._places = Ledger[Placed](shelf, Room.PLACE, 2, lambda row: (row[2].index, row[2].seq), _placed_wire)
         self._named = Ledger[tuple[str, int]](shelf, Room.NAMED, 1, lambda row: (row[1],), lambda row: row[0])
@@ -63,6 +65,7 @@ class Tickets:
 
     def _save_place(self, ticket: Ticket, portion: int, place: Place) -> None:
         ticket.numbers.append(self._places.add((ticket.id, portion, place)))
+        self._logged[place.seq] = ticket
         self._save(ticket)
 
     def get(self, message_id: bytes | None) -> Ticket | None:
@@ -78,16 +81,17 @@ class Tickets:
         ticket = read_ticket(message_id, value)
         for number in ticket.numbers:
             _, portion, place = self._places.value(number)
-            ticket.places[portion] = read_place(place)
+            ticket.places[portion] = found = read_place(place)
+            self._logged[found.seq] = ticket
         for step in sorted(self.stated(ticket), key=_since):
             ticket.remember(step)
         ticket.history.sort(key=_since)
         self._watch(ticket)
         return ticket
 
-    def live(self) -> list[Ticket]:
-        """The tickets that are in memory."""
-        return list(self._live.values())
+    def held(self, seq: int) -> Ticket | None:
+        """The ticket of our entry of a number, if it is in memory."""
+        return self._logged.get(seq)
 
     # --- by where their entries stand
 
