@@ -157,23 +157,25 @@ class Deliveries:
         return None if number is None else self._logged.value(number)[1]
 
     def steps(self, ticket: Ticket) -> Iterator[Delivered]:
-        """What was stated of a message so far, for each member and state when it was first said of any portion."""
+        """What was stated of the portions of a message so far, oldest first."""
+        found: list[tuple[int, Delivered]] = []
         for place in ticket.places.values():
             for node in self._nodes_of(place.seq):
                 for state in (STORED, OPENED):
-                    since = self._since(fingerprint(node, state), place.seq)
-                    if since is not None:
-                        yield Delivered(names.member_of(node), state, since)
+                    number = self._first(fingerprint(node, state), place.seq)
+                    if number is not None:
+                        since = self._stated.record(number)[2]
+                        found.append((number, Delivered(names.member_of(node), state, since)))
+        return (step for _, step in sorted(found, key=lambda row: row[0]))
 
-    def _since(self, key: int, seq: int) -> int | None:
-        """When a statement first covered number `seq`. What is stated only rises, so the search goes back from now."""
-        since = None
+    def _first(self, key: int, seq: int) -> int | None:
+        """The statement that first covered number `seq`. What is stated only rises, so the search goes back from now."""
+        first = None
         for number in self._stated.find(0, key):
-            _, upto, said = self._stated.record(number)
-            if upto < seq:
+            if self._stated.record(number)[1] < seq:
                 break
-            since = said
-        return since
+            first = number
+        return first
 
     def watch(self, now: int, deadline: int, active: tuple[str, ...]) -> None:
         """Raise `undelivered` for what no recipient has confirmed in time, `silent` for a node that says nothing."""

@@ -41,7 +41,7 @@ class Tickets:
         self._places = Ledger[Placed](shelf, Room.PLACE, 2, lambda row: (row[2].index, row[2].seq), _placed_wire)
         self._named = Ledger[tuple[str, int]](shelf, Room.NAMED, 1, lambda row: (row[1],), lambda row: row[0])
         self.stated: Callable[[Ticket], Iterable[Delivered]] = _nothing_stated
-        """What recipients have said of the message of a ticket that is read."""
+        """What recipients have said of the message of a ticket that is read, oldest first."""
 
     def keep(self, ticket: Ticket) -> None:
         """Write it down, now and whenever it changes."""
@@ -83,9 +83,9 @@ class Tickets:
             _, portion, place = self._places.value(number)
             ticket.places[portion] = found = read_place(place)
             self._logged[found.seq] = ticket
-        for step in sorted(self.stated(ticket), key=_since):
+        for step in self.stated(ticket):
             ticket.remember(step)
-        ticket.history.sort(key=_since)
+        ticket.history.sort(key=lambda step: step.since)
         self._watch(ticket)
         return ticket
 
@@ -128,10 +128,6 @@ class Tickets:
             number += 1
         if number > begun:
             self._shelf.put(Room.META, FORGOTTEN, number)
-
-
-def _since(step: Delivered) -> int:
-    return step.since
 
 
 def _placed_wire(row: Placed) -> list[Any]:
