@@ -225,7 +225,7 @@ class Channel:
             shelf = self.line.shelf
 
             def save(cursor: Cursor) -> None:
-                shelf.put(Room.CURSOR, consumer, [cursor.low, sorted(cursor.above), cursor.given])
+                shelf.put(Room.CURSOR, consumer, [cursor.low, cursor.above.wire(), cursor.given])
 
             self._cursors[consumer] = Cursor(save, *(shelf.get(Room.CURSOR, consumer) or ()))
         return self._cursors[consumer]

@@ -169,7 +169,7 @@ class Deliveries:
         return (step for _, step in sorted(found, key=lambda row: row[0]))
 
     def _first(self, key: int, seq: int) -> int | None:
-        """The statement that first covered number `seq`. What is stated only rises, so the search goes back from now."""
+        """The first statement that covers number `seq`. What is stated only rises: the search goes back from now."""
         first = None
         for number in self._stated.find(0, key):
             if self._stated.record(number)[1] < seq:

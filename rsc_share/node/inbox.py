@@ -12,6 +12,7 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.labels.label import Label
 from rsc_share.node.attachments import Told
+from rsc_share.node.spans import Spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,10 @@ class Inbox:
 class Cursor:
     """One consumer: the lowest position not done, those done above it, and how far it has been given anything."""
 
-    def __init__(self, save: Callable[[Cursor], None], low: int = 0, above: Iterable[int] = (), given: int = 0) -> None:
-        self.low, self.above, self.given = low, set(above), given
+    def __init__(
+        self, save: Callable[[Cursor], None], low: int = 0, above: Iterable[Iterable[int]] = (), given: int = 0
+    ) -> None:
+        self.low, self.above, self.given = low, Spans(above), given
         self._save = save
         self.open = False
 
@@ -137,7 +140,5 @@ class Cursor:
         if position < self.low:
             return
         self.above.add(position)
-        while self.low in self.above:
-            self.above.remove(self.low)
-            self.low += 1
+        self.low = self.above.after(self.low)
         self._save(self)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -16,7 +18,8 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import StorageError
 from rsc_share.node import events, stretches
 from rsc_share.node.events import Events
-from rsc_share.node.inbox import Arrival, Event, Inbox, RecallEvent
+from rsc_share.node.inbox import Arrival, Cursor, Event, Inbox, RecallEvent
+from rsc_share.node.spans import Spans
 from rsc_share.node.store import ledger
 from rsc_share.node.store.ledger import Ledger, fingerprint
 from rsc_share.node.store.memory import MemoryStore
@@ -317,3 +320,32 @@ async def test_what_was_judged_and_not_saved_is_judged_again() -> None:
     facts.save()
     await store.commit()
     assert key in Stretches(Shelf(store.crashed(), LOG), "FIN/mod-1")
+
+
+# --- what a consumer has done
+
+
+@given(st.lists(st.integers(0, 40)), st.integers(0, 40))
+def test_spans_are_a_set(numbers: list[int], low: int) -> None:
+    spans, plain = Spans(), set()
+    for number in numbers:
+        spans.add(number)
+        plain.add(number)
+        assert all((n in spans) == (n in plain) for n in range(43))
+        assert all(stop < after for (_, stop), (after, _) in pairwise(spans.wire()))
+    again = Spans(spans.wire())
+    after = again.after(low)
+    assert after == next(n for n in itertools.count(low) if n not in plain)
+    assert all((n in again) == (n in plain) for n in range(after, 43))
+    assert not any(n in again for n in range(after))
+
+
+def test_a_message_that_is_never_done_costs_no_more_for_all_that_are() -> None:
+    saved = []
+    cursor = Cursor(lambda cursor: saved.append(cursor.above.wire()))
+    for position in range(1, 1000):
+        cursor.done(position)
+    assert cursor.low == 0
+    assert saved[-1] == [[1, 1000]]
+    cursor.done(0)
+    assert (cursor.low, saved[-1]) == (1000, [])
