@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rsc_share import names
 from rsc_share.node.alarms import Alarms
@@ -50,6 +51,11 @@ class Stated:
     since: int
 
 
+@lru_cache(maxsize=4096)
+def _key(node: str, state: str) -> int:
+    return fingerprint(node, state)
+
+
 def _mark_entry(entry: Addressed) -> tuple[int, ...]:
     return entry.seq, fingerprint(entry.header_hash), entry.logged_at
 
@@ -59,7 +65,7 @@ def _entry_wire(entry: Addressed) -> list[object]:
 
 
 def _mark_stated(said: Stated) -> tuple[int, ...]:
-    return fingerprint(said.node, said.state), said.seq, said.since
+    return _key(said.node, said.state), said.seq, said.since
 
 
 class Deliveries:
@@ -112,7 +118,7 @@ class Deliveries:
         self._say(Stated(node, _STATES.get(state, STORED), seq, now))
 
     def _say(self, said: Stated) -> None:
-        key = fingerprint(said.node, said.state)
+        key = _key(said.node, said.state)
         told, confirmed = self._upto.get(key, 0), self._confirmed(said.node)
         if said.seq <= told:
             return
@@ -133,7 +139,7 @@ class Deliveries:
 
     def _confirmed(self, node: str) -> int:
         """The number up to which a node holds everything that is for it, in whatever good state."""
-        return max(self._upto.get(fingerprint(node, state), 0) for state in (STORED, OPENED))
+        return max(self._upto.get(_key(node, state), 0) for state in (STORED, OPENED))
 
     def _between(self, after: int, upto: int) -> range:
         """Numbers in the ledger of our entries with sequence numbers from above `after` up to `upto`."""
@@ -162,7 +168,7 @@ class Deliveries:
         for place in ticket.places.values():
             for node in self._nodes_of(place.seq):
                 for state in (STORED, OPENED):
-                    number = self._first(fingerprint(node, state), place.seq)
+                    number = self._first(_key(node, state), place.seq)
                     if number is not None:
                         since = self._stated.record(number)[2]
                         found.append((number, Delivered(names.member_of(node), state, since)))

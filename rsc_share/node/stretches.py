@@ -68,7 +68,7 @@ class Stretches(Mapping[Key, Fact]):
 
     def __init__(self, shelf: Shelf, me: str) -> None:
         self._shelf, self._me = shelf, me
-        self._entries = Ledger[Judged](shelf, Room.ENTRY, 2, _mark, _wire, late=False)
+        self._entries = Ledger[Judged](shelf, Room.ENTRY, 2, _mark, _wire, late=False, often=_ID)
         self._heads: dict[str, HeadFact] = {}
         self._counts: dict[str, int] = {}
         self._newest: dict[str, bytes] = {}

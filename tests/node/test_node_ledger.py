@@ -77,7 +77,7 @@ class Ledgers(Stored):
         super().__init__()
 
     def open(self, shelf: Shelf) -> None:
-        self.found = Ledger[tuple[int, int]](shelf, Room.PLACE, 2, lambda row: row, str)
+        self.found = Ledger[tuple[int, int]](shelf, Room.PLACE, 2, lambda row: row, str, often=1)
 
     def keep(self) -> None:
         self.durable = list(self.model)
@@ -105,7 +105,7 @@ class Ledgers(Stored):
 
 
 def test_a_ledger_is_a_list_whatever_was_written_when(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("RUN", 3), ("SUMMED", 2), ("REMEMBERED", 1)):
+    for name, value in (("RUN", 3), ("SUMMED", 2), ("REMEMBERED", 1), ("BLOCK", 4)):
         monkeypatch.setattr(ledger, name, value)
     run_state_machine_as_test(Ledgers, settings=QUICK)
 
