@@ -5,8 +5,9 @@
     python bench/latency.py --bulk 1GiB
 
 Relay, publisher and reader are processes of their own, on TLS and with everything synced: the relay before it
-acknowledges, the publisher before `publish` returns, the reader before `done` does. Each message is sent when it is
-due, however long the ones before it take, and timed from then; after decryption, decision and all checks.
+acknowledges, the publisher before `publish` returns; a reader marks `done` with its next write, as the others do. Each
+message is sent when it is due, however long the ones before it take, and timed from then; after decryption, decision
+and all checks.
 """
 
 from __future__ import annotations

@@ -19,12 +19,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from sampling import flushing
 from stage import CHANNEL, LABEL, TEXT, warm
 
 from rsc_share import Attachment, Draft, Message, Node, Portion, Unlock
 from rsc_share.demo.network.child import bind_to
 from rsc_share.errors import Unavailable
-from rsc_share.messages import ThreatAssessment
+from rsc_share.messages import Indicator, ThreatAssessment
 
 TIMED = "due "
 
@@ -64,7 +65,9 @@ async def _publish(node: Node, rank: Any, rate: float) -> None:
         for number in itertools.count(1):
             due = began + int(number * 1e9 / rate)
             await asyncio.sleep(max(0.0, (due - time.monotonic_ns()) / 1e9))
-            body = ThreatAssessment(title=f"{TIMED}{due}", text=[Portion(TEXT, LABEL)])
+            body = Indicator(
+                pattern=TEXT, stix_id=f"{TIMED}{due}"
+            )  # one portion: one entry, as the others send one message
             group.create_task(channel.publish(body, label=LABEL, precedence=rank))
 
 
@@ -77,25 +80,25 @@ async def _attach(node: Node, path: str) -> None:
 
 
 async def read(node: Node, folder: Path) -> None:
-    tasks = []
+    tasks = [asyncio.create_task(flushing())]
     while not node.engine.lines:  # noqa: ASYNC110 - a benchmark's start
         await asyncio.sleep(0.05)
-    async with node.channel(CHANNEL).subscribe(ThreatAssessment, consumer="bench") as inbox:
+    async with node.channel(CHANNEL).subscribe(ThreatAssessment, Indicator, consumer="bench") as inbox:
         tell("ready")
         async for found in inbox:
             if found.attachments:
                 tasks.append(asyncio.create_task(_save(found, folder)))
                 continue
-            if found.body.title.startswith(TIMED):
-                due = int(found.body.title.removeprefix(TIMED))
-                tell("got", found.precedence, due, (time.monotonic_ns() - due) / 1e6)
-            await found.done()
+            if isinstance(found.body, Indicator):
+                due = int(found.body.stix_id.removeprefix(TIMED))
+                print("got", found.precedence, due, (time.monotonic_ns() - due) / 1e6)
+            await found.done(wait=False)  # as the others acknowledge: with the next write
             for task in tasks:
                 if task.done():
                     task.result()
 
 
-async def _save(found: Message[ThreatAssessment], folder: Path) -> None:
+async def _save(found: Message[Any], folder: Path) -> None:
     (attachment,) = found.attachments
     tell("saving")
     while True:

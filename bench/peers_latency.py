@@ -19,6 +19,7 @@ from typing import Any
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from nacl.signing import SigningKey, VerifyKey
 from peers import PAYLOAD, eventually, nats_installed, redis_installed, running, stream, unheard
+from sampling import flushing
 from stage import Child
 
 NATS, REDIS = "nats://127.0.0.1:14222", 16399
@@ -105,7 +106,7 @@ async def _redis_sender() -> AsyncIterator[tuple[Send, str]]:
 
 def _tell(data: bytes) -> None:
     due = int.from_bytes(data[:8], "big")
-    print("got", due, (time.monotonic_ns() - due) / 1e6, flush=True)
+    print("got", due, (time.monotonic_ns() - due) / 1e6)
 
 
 async def _read_nats(take: Callable[[bytes], bytes]) -> None:
@@ -132,6 +133,14 @@ async def _read_redis() -> None:
             last = entries[-1][0]
 
 
+async def _read(role: str, secret: str) -> None:
+    """Until it is killed."""
+    take = bytes if role in ("nats", "redis") else _opener(secret)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(flushing())
+        group.create_task(_read_redis() if role == "redis" else _read_nats(take))
+
+
 def _opener(keys: str) -> Callable[[bytes], bytes]:
     box, signer = SealedBox(PrivateKey(bytes.fromhex(keys[:64]))), VerifyKey(bytes.fromhex(keys[64:]))
     return lambda data: signer.verify(box.decrypt(data))
@@ -139,7 +148,4 @@ def _opener(keys: str) -> Callable[[bytes], bytes]:
 
 if __name__ == "__main__":
     role, secret = sys.argv[1:3]
-    if role == "redis":
-        asyncio.run(_read_redis())
-    else:
-        asyncio.run(_read_nats(bytes if role == "nats" else _opener(secret)))
+    asyncio.run(_read(role, secret))

@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 import resource
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MIB = 1 << 20
+FLUSH_SECONDS = 0.25
 _PAGE = resource.getpagesize()
 _TICK = os.sysconf("SC_CLK_TCK")
 Point = tuple[float, float]
@@ -90,3 +92,10 @@ def megabytes(text: str) -> int:
         if text.endswith(unit):
             return int(float(text.removesuffix(unit)) * size)
     return int(text) << 20
+
+
+async def flushing() -> None:
+    """For a child that prints a line for each message: they go together, or each would wake the one that listens."""
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        sys.stdout.flush()

@@ -33,8 +33,9 @@ from rsc_share.log.tree import MemoryTree
 from rsc_share.policy.decide import decide
 from rsc_share.policy.subject import Facets
 from rsc_share.rulebook.admit import admit
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key
-from rsc_share.rulebook.view import Case, Party, View
+from rsc_share.rulebook.view import Party, View
 from rsc_share.testing.clock import Dice
 from rsc_share.testing.founding import HOST, ChannelPlan, Plan, found
 

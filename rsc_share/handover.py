@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from rsc_share import __version__
 from rsc_share.audit.export import vkeys_of
+from rsc_share.audit.orders import Orders, orders_of
 from rsc_share.audit.source import CharterBodies, ExportSource, LogSource, Reason
 from rsc_share.charter.amendment import body_digests, read_reference
 from rsc_share.charter.directory import Directory
@@ -13,6 +14,8 @@ from rsc_share.charter.objects import UnverifiedObject
 from rsc_share.charter.text import parse_charter
 from rsc_share.envelope.contents import HeartbeatContent
 from rsc_share.envelope.entry import DirectoryEntry, UnverifiedEntry
+from rsc_share.log.merkle import leaf_hash
+from rsc_share.log.tree import MemoryTree
 from rsc_share.names import DIRECTORY, channel_of
 from rsc_share.relay.snapshot import Snapshot
 from rsc_share.session.frames import Statement
@@ -71,14 +74,21 @@ def _charters(snapshot: Snapshot) -> list[CharterBodies]:
 
 def _log(snapshot: Snapshot, directory: Directory) -> LogSource:
     channel = channel_of(snapshot.origin) != DIRECTORY
+    entries = [stored.entry for stored in snapshot.entries]
     return LogSource(
         origin=snapshot.origin,
-        entries=[stored.entry for stored in snapshot.entries],
+        entries=entries,
         note=snapshot.note,
         vkeys=vkeys_of(directory, snapshot.origin),
         openings={i: stored.openings for i, stored in enumerate(snapshot.entries) if stored.openings},
         statements=_statements(snapshot) if channel else {},
+        orders=_orders(snapshot, entries) if channel and snapshot.tail else None,
     )
+
+
+def _orders(snapshot: Snapshot, entries: list[bytes]) -> Orders | None:
+    tree = MemoryTree(leaf_hash(raw) for raw in (*entries, *snapshot.tail))
+    return orders_of(tree, len(entries), snapshot.tail, snapshot.tail_note)
 
 
 def _statements(snapshot: Snapshot) -> Mapping[int, Mapping[str, Statement]]:

@@ -10,7 +10,7 @@ from rsc_share.audit.findings import Finding, Grade
 from rsc_share.crypto.bodies import received_commitment
 from rsc_share.envelope.contents import GrantContent, HeartbeatContent
 from rsc_share.envelope.header import Header
-from rsc_share.rulebook.view import Case
+from rsc_share.rulebook.case import Case
 from rsc_share.value import Value
 
 

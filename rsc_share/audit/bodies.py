@@ -53,7 +53,7 @@ class BodyBook:
                 )
 
     def order(self, h: Header) -> None:
-        """A recall or erasure that the rulebook admitted."""
+        """A recall or erasure that the rulebook admitted, in the log or behind its end."""
         if h.kind == "recall" and h.refs.target is not None:
             self.recalled.add((h.refs.target.log, h.refs.target.index))
         elif isinstance(h.content, ErasureContent):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby
+
+from rsc_share.rulebook.unseen import IN_DOUBT, NOT_SHOWN
 
 CHECKED, FINDING = "checked", "finding"
 ONLY_HASH = "only a hash in this view"
@@ -12,7 +15,12 @@ NO_TREE = "the log's tree does not match a checkpoint its log signed"
 AFTER_DAMAGE = "an entry before it in this log cannot be read"
 NO_DIRECTORY = "the directory under it cannot be established"
 NOT_REACHED = "the replay did not come to it"
-REASONS = (ONLY_HASH, UNREADABLE, NO_TREE, AFTER_DAMAGE, NO_DIRECTORY, NOT_REACHED)
+ELSEWHERE = "it refers to an entry of a log that is not in this export"
+BEHIND_END = "it refers to an entry behind the end of another log here"
+IN_DAMAGE = "it refers to an entry that cannot be judged here"
+REFERRING = (ELSEWHERE, BEHIND_END, IN_DAMAGE, NOT_SHOWN.reason, IN_DOUBT)
+"""Why it cannot be said whether an entry that was read, and is not void by itself, may refer to what it refers to."""
+REASONS = (ONLY_HASH, UNREADABLE, NO_TREE, AFTER_DAMAGE, NO_DIRECTORY, *REFERRING, NOT_REACHED)
 """Why an entry could not be checked: a closed list."""
 
 _CODES = {CHECKED: 1, FINDING: 2} | {reason: number for number, reason in enumerate(REASONS, 3)}
@@ -39,6 +47,17 @@ class Classes:
 
     def of(self, index: int) -> str:
         return _NAMES.get(self._codes[index], NOT_REACHED)
+
+    def spans(self) -> dict[str, list[tuple[int, int]]]:
+        """Of every reason for not checking: the entries, as (first, last) of each run."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        start = 0
+        for code, run in groupby(self._codes):
+            end = start + sum(1 for _ in run)
+            if code not in (_CODES[CHECKED], _CODES[FINDING]):
+                found.setdefault(_NAMES.get(code, NOT_REACHED), []).append((start, end - 1))
+            start = end
+        return found
 
     def counts(self) -> dict[str, int]:
         """Class to number of entries; the numbers add up to the size of the log."""

@@ -20,6 +20,19 @@ from rsc_share.log.tiles import bundles_of
 UNKNOWN = "unknown"
 
 
+def check_custody(export: Export, trust: Trust, pin: bytes | None) -> Iterator[Finding]:
+    """The framework of the manifest (`pin`: the charter digest, if one was given), its signature, the charters' files,
+    and files that belong nowhere."""
+    manifest = export.manifest
+    if pin is not None and manifest.framework_id != pin:
+        what = "the export is of another framework than the charter digest says"
+        evidence = {"export": manifest.framework_id, "charter digest": pin}
+        yield Finding(Grade.INTEGRITY, "wrong-framework", what, evidence=evidence)
+    yield from check_manifest(manifest, trust)
+    yield from check_charters(export, trust)
+    yield from strangers(export, trust)
+
+
 def check_manifest(manifest: Manifest, trust: Trust) -> Iterator[Finding]:
     """A manifest proves custody only if somebody known signed it; an unsigned one is shown as such."""
     try:
@@ -66,7 +79,7 @@ def strangers(export: Export, trust: Trust) -> Iterator[Finding]:
     """
     folders = {log.folder: log.checkpoint.size for log in export.logs.values()}
     wanted = {layout.openings_file(name, b.index) for name, size in folders.items() for b in bundles_of(size)}
-    wanted |= {layout.ABSENT, *charter_files(export, trust)}
+    wanted |= {layout.ABSENT, *map(layout.orders_file, folders), *charter_files(export, trust)}
     for path in export.paths:
         known = path in wanted or layout.body_of(path) is not None or layout.folder_of(path) in folders
         charter = layout.charter_version(path) if trust.directory.size < trust.entries.size else None

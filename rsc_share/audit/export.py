@@ -9,6 +9,7 @@ from rsc_share.audit import canonical, layout
 from rsc_share.audit.besides import pack_besides, pack_view
 from rsc_share.audit.heads import knowing
 from rsc_share.audit.manifest import FileLine, Manifest, line_of
+from rsc_share.audit.orders import pack_orders
 from rsc_share.audit.source import CharterBodies, ExportSource, LogSource, belongs_to
 from rsc_share.charter.directory import Directory
 from rsc_share.crypto.signing import Signer
@@ -29,6 +30,8 @@ def export_files(source: ExportSource) -> Iterator[tuple[str, bytes]]:
     for log in source.logs:
         yield from _log_files(log, folders[log.origin], source.view)
         yield from _besides(log, folders[log.origin])
+        if log.orders is not None:
+            yield layout.orders_file(folders[log.origin]), pack_orders(log.orders)
     for digest in sorted(source.bodies):
         yield layout.body_file(digest), source.bodies[digest]
     reasons = {digest.hex(): reason for digest, reason in source.absent.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rsc_share import names
 from rsc_share.audit import layout
 from rsc_share.audit.findings import Finding, Grade, file_finding
-from rsc_share.audit.load import LogFiles
+from rsc_share.audit.log_files import LogFiles
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.codec import INT_MAX

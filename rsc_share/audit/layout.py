@@ -8,6 +8,7 @@
     DIR/export/logs/<channel>/              checkpoint vkeys tile/...          (C2SP tlog-tiles)
     DIR/export/logs/<channel>/entries-view/ the member's own entries, in a view cut to one member
     DIR/export/openings/<channel>/          what travelled beside the entries, 256 entries a file
+    DIR/export/orders/<channel>             recalls and erasures behind the checkpoint, which bodies went on
     DIR/export/bodies/<2 hex>/<62 hex>      ciphertexts by digest
     DIR/export/bodies/absent.json           digests of bodies that are gone, each with its reason
 
@@ -40,6 +41,8 @@ MAX_BUNDLE = 1 << 24
 MAX_NOTE = 1_000_000
 MAX_VIEW = WIDTH * (65_535 + 16)
 MAX_OPENINGS = 1 << 24
+MAX_ORDERS = 1 << 26
+MAX_ORDER_ROWS = 1 << 14
 MAX_BODY = 1 << 26
 MAX_FILE = MAX_MANIFEST
 """Bytes of any file of an export."""
@@ -65,6 +68,10 @@ def view_file(folder: str, bundle: int) -> str:
 
 def openings_file(folder: str, bundle: int) -> str:
     return f"export/openings/{folder}/{_group(bundle)}"
+
+
+def orders_file(folder: str) -> str:
+    return f"export/orders/{folder}"
 
 
 def body_file(digest: bytes) -> str:

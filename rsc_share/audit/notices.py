@@ -9,9 +9,11 @@ from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.second import Disagreement
 from rsc_share.audit.setting import Bound
 from rsc_share.envelope.entry import Stamp
+from rsc_share.envelope.header import Header
 from rsc_share.labels.label import Label
 from rsc_share.rulebook.audience import here
-from rsc_share.rulebook.view import Case
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.unseen import Unchecked
 
 
 def times(place: Place, stamp: Stamp, bounds: Iterable[Bound], skew: int, found: list[Finding]) -> None:
@@ -55,3 +57,10 @@ def kept_back(place: Place, sender: str, node: str, count: int) -> Finding:
     """A recipient's own numbers have a gap: its view was not given everything that was sent to it."""
     what = f"{count} earlier entries of {sender} to {node} are not in this view"
     return place.finding(Grade.INTEGRITY, "kept-back", what, sender, node=node, count=count)
+
+
+def not_checkable(place: Place, h: Header, item: Unchecked) -> Finding:
+    """A row that could not be judged. It says nothing against anybody; somebody should bring what is missing."""
+    what = f"row {item.row} of the rulebook was not checked for entry {place.index}: {item.reason}"
+    refers = [[ref.log, ref.index] for ref in h.refs.all()]
+    return place.finding(Grade.OBSERVATION, "not-checkable", what, h.sender, row=item.row, refers_to=refers)

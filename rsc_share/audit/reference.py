@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rsc_share.audit.reference_labels import Labels
 from rsc_share.errors import RscError
 from rsc_share.labels.label import Label
-from rsc_share.labels.scheme import Combination, Equivalence, Scheme, Tag
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.rows import Row
-from rsc_share.policy.subject import Entitlement, Facets, Subject
+from rsc_share.policy.subject import Facets, Subject
 
 _DAY = 24 * 60 * 60 * 1000
 _KNOWN_ACTIONS = ("receive", "open", "forward", "derive", "publish")
-_FORGET_AFTER = 4096
 
 
 def decide(bundle: Bundle, label: Label, subject: Subject, action: str, facets: Facets) -> Decision:
@@ -33,15 +32,13 @@ def decide(bundle: Bundle, label: Label, subject: Subject, action: str, facets: 
 
 
 class Reference:
-    """One bundle. Remembers which labels were valid and how they read elsewhere, because a log repeats its labels."""
+    """One bundle."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.schemes = bundle.schemes
-        self._order = {name: list(scheme.levels) for name, scheme in bundle.schemes.items()}
+        self.labels = Labels(bundle.schemes)
         self._dated_groups = frozenset(row.group for scheme in bundle.schemes.values() for row in scheme.groups)
-        self._valid: dict[object, bool] = {}
-        self._read: dict[object, list[Label]] = {}
         self._about: dict[frozenset[str], list[Row]] = {}
 
     def decide(self, label: Label, subject: Subject, action: str, facets: Facets) -> Decision:
@@ -59,11 +56,11 @@ class Reference:
         if not self.bundle.valid.first <= day <= self.bundle.valid.last:
             return "epoch", None
         # 2 VALID: the label means something under its scheme.
-        if not self._is_valid(label):
+        if not self.labels.is_valid(label):
             return "valid", None
         # 3 SCHEME to 7 PERMIT: as the subject's entitlements see the label.
         originators = set(label.originators) if label.originators else {facets.originator}
-        readings = self._readings(label, day)
+        readings = self.labels.readings(label, day)
         seen = self._seen(label, subject, readings)
         if not seen:
             return "scheme", None
@@ -96,54 +93,7 @@ class Reference:
             return "handling", None
         return "released", row
 
-    # 2 VALID
-
-    def _is_valid(self, label: Label) -> bool:
-        if label.core not in self._valid:
-            if len(self._valid) > _FORGET_AFTER:
-                self._valid.clear()
-            self._valid[label.core] = self._check(label)
-        return self._valid[label.core]
-
-    def _check(self, label: Label) -> bool:
-        scheme = self.schemes.get(label.scheme)
-        if scheme is None or label.level not in scheme.levels:
-            return False
-        if scheme.levels[label.level].named and any(item[0] == "@" for item in label.audience):
-            return False
-        if not all(_tag_valid(scheme.tags.get(name), values) for name, values in label.tags):
-            return False
-        for rule in scheme.rules:
-            if _has(label, rule.when):
-                if not _has(label, rule.requires):
-                    return False
-                if any(_has(label, {key: rule.excludes[key]}) for key in rule.excludes):
-                    return False
-        after = label.successor
-        if after is None:
-            return True
-        same = after.scheme == label.scheme and after.originators == label.originators
-        return same and label.review is not None and self._check(after)
-
     # 3 SCHEME
-
-    def _readings(self, label: Label, day: int) -> list[Label]:
-        """The label in its own scheme first, then in every other that has an equivalent today, by name."""
-        key = (label.core, day)
-        if key not in self._read:
-            if len(self._read) > _FORGET_AFTER:
-                self._read.clear()
-            others = (self._as(label, scheme, day) for scheme in sorted(self.schemes) if scheme != label.scheme)
-            self._read[key] = [label, *(other for other in others if other is not None)]
-        return self._read[key]
-
-    def _as(self, label: Label, to: str, day: int) -> Label | None:
-        for row in self.schemes[label.scheme].equivalences:
-            if row.to == to and row.valid.first <= day <= row.valid.last:
-                found = _translated(label, row, self.schemes[label.scheme], self.schemes[to])
-                if found is not None:
-                    return found
-        return None
 
     def _seen(self, label: Label, subject: Subject, readings: list[Label]) -> list[Label]:
         if label.scheme in subject.entitlements:
@@ -168,30 +118,24 @@ class Reference:
             return "level"
         scheme = self.schemes[reading.scheme]
         for name, values in reading.tags:
-            if scheme.tags[name].type == "restrictive" and not set(values) <= _holds(held, name):
+            if scheme.tags[name].type == "restrictive" and not set(values) <= held.tags.get(name, frozenset()):
                 return "restrict"
         if not self._in_audience(reading, subject, originators, day):
             return "audience"
         for name, values in reading.tags:
-            if scheme.tags[name].type == "permissive" and not set(values) & _holds(held, name):
+            if scheme.tags[name].type == "permissive" and not set(values) & held.tags.get(name, frozenset()):
                 return "permit"
         return "released"
 
     def _within(self, readings: list[Label], limits: Mapping[str, str]) -> bool:
         """A limit in the label's own scheme decides. Without one, any scheme the label has an equivalent in may."""
         if readings[0].scheme in limits:
-            return self._not_above(readings[0], readings[0].scheme, limits[readings[0].scheme])
+            return self.labels.not_above(readings[0], readings[0].scheme, limits[readings[0].scheme])
         return any(
-            self._not_above(reading, reading.scheme, limits[reading.scheme])
+            self.labels.not_above(reading, reading.scheme, limits[reading.scheme])
             for reading in readings[1:]
             if reading.scheme in limits
         )
-
-    def _not_above(self, reading: Label, scheme: str, limit: str) -> bool:
-        if reading.scheme != scheme:
-            return False
-        levels = self._order[scheme]
-        return limit in levels and levels.index(reading.level) <= levels.index(limit)
 
     def _in_audience(self, label: Label, subject: Subject, originators: set[str], day: int) -> bool:
         if "@members" not in subject.groups:
@@ -230,7 +174,7 @@ class Reference:
             if not any(self._sent_by(row, who, day) for who in originators):
                 continue
             carries = any(self._carries(label, tag, values) for tag, values in row.carrying)
-            below = row.max_level is None or any(self._not_above(r, *row.max_level) for r in readings)
+            below = row.max_level is None or any(self.labels.not_above(r, *row.max_level) for r in readings)
             if row.effect == "permit":
                 if below and not carries:
                     permits.append(row)
@@ -300,55 +244,6 @@ class Reference:
         name, limit = row.min_level
         if name not in self.schemes or limit not in self.schemes[name].levels:
             return True
-        levels = self._order[name]
+        levels = self.labels.order[name]
         places = [levels.index(reading.level) for reading in readings if reading.scheme == name]
         return not places or max(places) >= levels.index(limit)
-
-
-def _holds(held: Entitlement, tag: str) -> frozenset[str]:
-    return held.tags.get(tag, frozenset())
-
-
-def _tag_valid(tag: Tag | None, values: tuple[str, ...]) -> bool:
-    if tag is None or not all(value in tag.values for value in values):
-        return False
-    if not values:
-        return tag.type == "permissive"
-    return len(values) == 1 or not tag.single
-
-
-def _has(label: Label, combination: Combination) -> bool:
-    for key, values in combination.items():
-        carried = {label.level} if key == "level" else set(label.values(key))
-        if not carried & values:
-            return False
-    return True
-
-
-def _translated(label: Label, row: Equivalence, source: Scheme, target: Scheme) -> Label | None:
-    """None unless the level, every restrictive value and at least one of each permissive tag have an equivalent."""
-    level = row.levels.get(label.level)
-    if level is None or level not in target.levels or not _has(label, row.requires):
-        return None
-    if any(len(values) == 0 for _, values in label.tags):
-        return None
-    tags: dict[str, set[str]] = {}
-    for name, values in label.tags:
-        kind = source.tags[name].type
-        if kind not in ("restrictive", "permissive"):
-            continue
-        there = [row.tags.get((name, value)) for value in values]
-        found = {pair for pair in there if pair is not None}
-        if not found or (kind == "restrictive" and None in there):
-            return None
-        for tag, value in found:
-            if tag not in target.tags or value not in target.tags[tag].values or target.tags[tag].type != kind:
-                return None
-            tags.setdefault(tag, set()).add(value)
-    return Label(
-        scheme=row.to,
-        level=level,
-        tags=tuple((tag, tuple(sorted(values))) for tag, values in sorted(tags.items())),
-        originators=label.originators,
-        audience=label.audience,
-    )

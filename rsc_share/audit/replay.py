@@ -11,27 +11,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsc_share import names
 from rsc_share.audit import reference
 from rsc_share.audit.anchors import Anchored, Anchors, hold_against
 from rsc_share.audit.attachments import Held, hold_against_entries
+from rsc_share.audit.behind import orders_behind
 from rsc_share.audit.bodies import BodyBook
-from rsc_share.audit.classes import AFTER_DAMAGE, FINDING, NO_DIRECTORY, NO_TREE, UNREADABLE, Classes
-from rsc_share.audit.custody import check_charters, check_manifest, check_time, strangers
-from rsc_share.audit.ends import ends_early, ends_unconfirmed
+from rsc_share.audit.classes import ELSEWHERE, FINDING, NO_DIRECTORY, NO_TREE, Classes
+from rsc_share.audit.custody import check_custody
 from rsc_share.audit.files import Files
 from rsc_share.audit.findings import Finding, Grade, ordered
 from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, knowing, verify_head
-from rsc_share.audit.load import Export, LogFiles, load
+from rsc_share.audit.load import Export, load
+from rsc_share.audit.log_files import LogFiles
 from rsc_share.audit.second import Ask, SecondOpinion
 from rsc_share.audit.setting import Bound, CountingCache, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree, recompute
 from rsc_share.audit.trust import Trust, establish, unconfirmed
 from rsc_share.audit.walk import Walk
+from rsc_share.audit.whole import all_read, check_ends, elsewhere, newest_time, unexported
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.log.tree import MemoryTree
 from rsc_share.progress import Progress, silent
+from rsc_share.rulebook.unseen import Unseen
 from rsc_share.rulebook.view import Source
 
 
@@ -102,12 +104,13 @@ class _Audit:
         self.opinion, self.signatures = SecondOpinion(second), CountingCache()
         self.book = BodyBook(export.bodies, export.absent)
         self.findings: list[Finding] = list(export.findings)
+        self.elsewhere: frozenset[str] = frozenset()
         self.heads: dict[str, Head] = {}
         self.walks: dict[str, Walk] = {}
 
     def run(self) -> Replay:
         trust = establish(self.export, self.pin, self.progress)
-        self.findings += [*trust.findings, *self._custody(trust)]
+        self.findings += [*trust.findings, *check_custody(self.export, trust, self.anchors.charter_digest)]
         logs = self._logs(trust)
         trees = {log.checkpoint.origin: recompute(self.export, log, entries) for log, entries in logs}
         anchored = hold_against(self.anchors, trust, {trust.origin: trust.tree, **trees})
@@ -115,9 +118,12 @@ class _Audit:
         setting = self._setting(trust)
         for log, entries in logs:
             self._walk(log, entries, trees[log.checkpoint.origin], setting, anchored)
+        self.elsewhere = elsewhere(trust, self.walks)
         for origin in sorted(self.walks):
             self.walks[origin].run_to(self.walks[origin].size)
             self.progress(origin, self.walks[origin].size, self.walks[origin].size)
+        for origin in sorted(self.walks):
+            self.findings += orders_behind(self.walks[origin], setting)
         return self._result(trust, anchored)
 
     def _logs(self, trust: Trust) -> list[tuple[LogFiles, Entries]]:
@@ -138,13 +144,16 @@ class _Audit:
             progress=self.progress,
         )
 
-    def _known(self, ref: Ref, asking: str) -> Source | None:
-        """An entry of another log, judged first where it has not been: who refers to it saw it logged."""
+    def _known(self, ref: Ref, asked: int) -> Source | Unseen | None:
+        """An entry of another log, judged first where it has not been: who refers to it at `asked` saw it logged.
+
+        A log that no charter ever had is nowhere; one that is not here may say anything.
+        """
         walk = self.walks.get(ref.log)
         if walk is None:
-            return None
+            return Unseen(ELSEWHERE) if ref.log in self.elsewhere else None
         walk.run_to(ref.index + 1)
-        return walk.source(ref)
+        return walk.source(ref, asked)
 
     def _walk(self, log: LogFiles, entries: Entries, tree: LogTree, setting: Setting, anchored: Anchored) -> None:
         origin = log.checkpoint.origin
@@ -184,32 +193,17 @@ class _Audit:
             found.add(Bound(head.checkpoint.size, head.quorum_time, max(head.times.values())))
         return tuple(sorted(found, key=lambda bound: (bound.size, bound.quorum, bound.newest)))
 
-    def _custody(self, trust: Trust) -> list[Finding]:
-        """The framework of the manifest, its signature, the charters' files, and files that belong nowhere."""
-        found = []
-        manifest = self.export.manifest
-        if self.anchors.charter_digest is not None and manifest.framework_id != self.pin:
-            what = "the export is of another framework than the charter digest says"
-            evidence = {"export": manifest.framework_id, "charter digest": self.pin}
-            found.append(Finding(Grade.INTEGRITY, "wrong-framework", what, evidence=evidence))
-        return [
-            *found,
-            *check_manifest(manifest, trust),
-            *check_charters(self.export, trust),
-            *strangers(self.export, trust),
-        ]
-
     def _result(self, trust: Trust, anchored: Anchored) -> Replay:
-        newest = self._newest(trust)
         heads = dict(self.heads) if trust.head is None else {trust.origin: trust.head, **self.heads}
+        newest = newest_time(trust, self.walks, heads.values())
         for walk in self.walks.values():
             self.findings += walk.findings
-        self.findings += self.book.findings(newest, whole=self._whole)
+        self.findings += self.book.findings(newest, whole=all_read(self.export, self.walks))
         attachments = hold_against_entries(self.book.apart, self.blobs, self.progress)
         self.findings += attachments.findings
         if trust.usable:
-            self.findings += self._ends(trust, anchored, heads, newest)
-            self.findings += [*self._unexported(trust), *unconfirmed(trust, newest)]
+            self.findings += check_ends(self.export, trust, anchored, heads, newest)
+            self.findings += [*unexported(self.export, trust), *unconfirmed(trust, newest)]
         result = Replay(
             export=self.export,
             anchored=anchored,
@@ -227,41 +221,6 @@ class _Audit:
         )
         _settle(result)
         return result
-
-    @property
-    def _whole(self) -> bool:
-        """Whether every entry could be read: only then is a body that none of them names a stranger."""
-        counts = [walk.classes.counts() for walk in self.walks.values()]
-        return len(counts) + 1 == len(self.export.logs) and not any(
-            reason in count for count in counts for reason in (UNREADABLE, NO_TREE, AFTER_DAMAGE, NO_DIRECTORY)
-        )
-
-    def _ends(self, trust: Trust, anchored: Anchored, heads: Mapping[str, Head], newest: int) -> list[Finding]:
-        parameters = trust.directory.at(trust.usable).parameters
-        sizes = {origin: log.checkpoint.size for origin, log in self.export.logs.items()}
-        return [
-            *ends_early(heads, parameters.lag),
-            *ends_unconfirmed(anchored, sizes),
-            *check_time(self.export.manifest, newest, parameters.lag, parameters.skew),
-        ]
-
-    def _unexported(self, trust: Trust) -> list[Finding]:
-        """Channels of the charter whose log is not here: a committee must know what it was not shown."""
-        found = []
-        for origin in sorted(trust.directory.at(trust.usable).logs):
-            if origin not in self.export.logs:
-                what = f"the log of {names.channel_of(origin)} is not in this export"
-                found.append(Finding(Grade.OBSERVATION, "not-exported", what, log=origin))
-        return found
-
-    def _newest(self, trust: Trust) -> int:
-        """The newest time (ms) that logs and witnesses show: what counts as now for expiry."""
-        times = [walk.last.logged_at for walk in self.walks.values() if walk.last is not None]
-        heads = [*self.heads.values(), *([trust.head] if trust.head else [])]
-        times += [time for head in heads for time in head.times.values()]
-        if trust.directory.size:
-            times.append(trust.directory.logged_at(trust.directory.size - 1))
-        return max(times, default=0)
 
 
 def _settle(result: Replay) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -112,8 +112,17 @@ def _content(result: Replay, mandate: Mandate) -> dict[str, Any]:
             "drawn by lot, `audit disclose` matches them with the commitments, and people judge."
         ),
         "rules": _rules(result),
-        "not_checked": list(NOT_CHECKED),
+        "not_checked": [*_dark(result), *NOT_CHECKED],
     }
+
+
+def _dark(result: Replay) -> Iterator[str]:
+    """Every entry that was not checked, by log and reason: what a committee asks for first."""
+    for origin, classes in result.classes.items():
+        for reason, spans in sorted(classes.spans().items()):
+            count = sum(last - first + 1 for first, last in spans)
+            named = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
+            yield f"In {origin}: {count} {'entry' if count == 1 else 'entries'} ({named}), because {reason}."
 
 
 def _mandate(result: Replay, mandate: Mandate) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from rsc_share.audit.trust import Trust
 from rsc_share.crypto.signing import PublicKey, VerifyCache
 from rsc_share.envelope.parts import Ref
 from rsc_share.log.tree import MemoryTree
+from rsc_share.rulebook.unseen import Unseen
 from rsc_share.rulebook.view import RootAt, Source
 
 
@@ -54,7 +55,7 @@ class Bound:
 
 @dataclass(slots=True)
 class SenderState:
-    """What was admitted of one sender in one log."""
+    """What was admitted of one sender in one log; `entries` are those whose every row was checked."""
 
     entries: int = 0
     heartbeat: int | None = None
@@ -73,5 +74,6 @@ class Setting:
     signatures: CountingCache
     book: BodyBook
     member: str | None
-    known: Callable[[Ref, str], Source | None]
+    known: Callable[[Ref, int], Source | Unseen | None]
+    """What an entry of another log said that one logged at a time (ms) refers to."""
     progress: Callable[[str, int, int], None]

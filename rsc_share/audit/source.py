@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rsc_share import names
+from rsc_share.audit.orders import Orders
 from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.envelope.header import Header
@@ -40,7 +41,7 @@ class LogSource:
 
     `note` is the newest signed checkpoint with its cosignatures, over exactly `entries`. `vkeys` are the verifier keys
     of the log and then of its witnesses. `openings` and `statements` are by index: openings by recipient node,
-    statements (of a heartbeat) by the sending node they are about.
+    statements (of a heartbeat) by the sending node they are about. `orders`: what was ordered behind the end.
     """
 
     origin: str
@@ -49,6 +50,7 @@ class LogSource:
     vkeys: Sequence[str]
     openings: Mapping[int, Mapping[str, Opening]] = field(default_factory=dict)
     statements: Mapping[int, Mapping[str, Statement]] = field(default_factory=dict)
+    orders: Orders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ def _cut_log(log: LogSource, seen: Sequence[int], member: str) -> LogSource:
             openings[index] = kept
         if said:
             statements[index] = said
-    return replace(log, openings=openings, statements=statements)
+    behind = None if log.orders is None else log.orders.only(lambda raw: belongs_to(member, raw))
+    return replace(log, openings=openings, statements=statements, orders=behind)
 
 
 def _bodies_of(log: LogSource, seen: Sequence[int], member: str) -> set[bytes]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from rsc_share.audit import layout
 from rsc_share.audit.besides import read_view
 from rsc_share.audit.findings import Finding, Grade, file_finding
-from rsc_share.audit.load import Export, LogFiles
+from rsc_share.audit.load import Export
+from rsc_share.audit.log_files import LogFiles
 from rsc_share.errors import RemoteError
 from rsc_share.log.merkle import HASH_SIZE, leaf_hash
 from rsc_share.log.tiles import MAX_BUNDLE, WIDTH, Tile, bundles_of, expected_paths, read_bundle, tile_data, tiles_of

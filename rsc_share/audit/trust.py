@@ -9,7 +9,8 @@ from rsc_share.audit import layout
 from rsc_share.audit.classes import AFTER_DAMAGE, CHECKED, FINDING, NO_TREE, UNREADABLE, Classes
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.heads import Head, check_head, check_vkeys, verify_head
-from rsc_share.audit.load import Export, LogFiles
+from rsc_share.audit.load import Export
+from rsc_share.audit.log_files import LogFiles
 from rsc_share.audit.tree import Entries, LogTree, recompute
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.facts import Restricted, Revoked

@@ -31,6 +31,7 @@ GRADES: Mapping[str, Grade] = {
     "third-party": Grade.BREACH,
     "source-unknown": Grade.IRREGULARITY,
     "equivocation": Grade.INTEGRITY,
+    "body-limit": Grade.IRREGULARITY,
     "body-missing": Grade.IRREGULARITY,
     "stamp": Grade.INTEGRITY,
 }
@@ -50,7 +51,7 @@ _RULES: Mapping[int, str] = {
     11: "keys go to exactly the audience, and the audience is complete",
     12: "what came from others stays under their control; what needs an officer's signature has one",
     13: "a log shows everybody the same tree",
-    14: "what is sent is there",
+    14: "what is sent is there, and no larger than agreed",
     15: "the relay's times and directory sizes never go back and never lag",
 }
 

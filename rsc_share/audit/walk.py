@@ -18,6 +18,7 @@ from rsc_share.audit.classes import (
     Sums,
 )
 from rsc_share.audit.findings import Finding, Grade, file_finding
+from rsc_share.audit.judged import ADMITTED, DOUBTED, OPEN, VOID, Judged
 from rsc_share.audit.setting import Bound, SenderState, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree
 from rsc_share.audit.verdicts import rule_of, void_finding
@@ -28,8 +29,10 @@ from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import MutableFacts
-from rsc_share.rulebook.view import Case, Party, RootAt, Source, View
+from rsc_share.rulebook.unseen import Unseen
+from rsc_share.rulebook.view import Party, RootAt, Source, View
 
 
 @dataclass(slots=True)
@@ -50,13 +53,15 @@ class Walk:
     position: int = 0
     last: Stamp | None = None
     busy: bool = False
-    _passed: bytearray = field(default_factory=bytearray)
+    judged: Judged = field(init=False)
+    _now: int = 0
     _besides: tuple[int, dict[int, Beside]] = (-1, {})
     _roots: RootAt | None = None
     _channel: str = field(init=False)
 
     def __post_init__(self) -> None:
         self._channel = names.channel_of(self.origin)
+        self.judged = Judged(self.entries, self.setting, self.bounds)
 
     @property
     def size(self) -> int:
@@ -76,19 +81,11 @@ class Walk:
         finally:
             self.busy = False
 
-    def source(self, ref: Ref) -> Source | None:
-        """What an admitted entry said, if `ref` names it by its header hash."""
-        if ref.index >= self.position or ref.index >= len(self._passed) or not self._passed[ref.index]:
-            return None
-        raw = self.entries.get(ref.index)
-        signed = UnverifiedEntry.parse(raw).signed if raw is not None else None
-        return Source.of(ref.index, signed) if signed and signed.header_hash == ref.header_hash else None
-
     def _step(self) -> None:
         index = self.position
         raw = self.entries.get(index)
         self.position += 1
-        self._passed.append(0)
+        self.judged.verdicts.append(VOID)
         if raw is None and self.entries.view:
             self.classes.put(index, ONLY_HASH)
         elif raw is None or index in self.tree.altered:
@@ -100,7 +97,7 @@ class Walk:
         """What follows cannot be judged: numbers, counters and grants would all be wrong."""
         self.classes.put(index, here)
         self.classes.fill(index + 1, after)
-        self._passed.extend(bytes(self.size - self.position))
+        self.judged.verdicts.pop()
         self.position = self.size
 
     def _read(self, index: int, raw: bytes) -> None:
@@ -132,17 +129,19 @@ class Walk:
         h, beside = entry.header, self.beside_of(index)
         place = Place(self.origin, index, entry.stamp.logged_at, self.setting.member)
         case = self._case(index, entry, beside)
+        self.asks(entry.stamp)
         try:
             verdict = judge(case)
         except RscError as error:
             what = f"entry {index} could not be judged: {error.what}"
             self._add(place.finding(Grade.INTEGRITY, error.code, what, h.sender))
+            self.judged.verdicts[index] = OPEN
             return
         self.facts.update(verdict.effects)
         if isinstance(verdict, Void):
             self._add(void_finding(verdict, self.origin, case.at if entry.stamp.directory > 0 else None))
         else:
-            self._passed[index] = 1
+            self.judged.verdicts[index] = DOUBTED if verdict.unchecked else ADMITTED
             self._admitted(case, verdict, place)
         self._besides_of(h, beside, case, place)
         if case.stamp.directory > 0:
@@ -162,9 +161,9 @@ class Walk:
             facts=self.facts,
             size=index,
             last=self.last,
-            root_at=self._own_roots(),
+            root_at=self.roots(),
             signatures=setting.signatures,
-            known=self._known,
+            known=self.known,
             me=me,
             confirmed_at=entry.stamp.logged_at,
             decide=setting.opinion,
@@ -178,19 +177,31 @@ class Walk:
             return "" if member is None else h.sender
         return next((node for node in h.nodes if names.member_of(node) == member), h.sender)
 
-    def _own_roots(self) -> RootAt:
+    def roots(self) -> RootAt:
+        """The roots of this log's tree."""
         if self._roots is None:
             self._roots = roots_of(self.tree.tree or MemoryTree())
         return self._roots
 
-    def _known(self, ref: Ref) -> Source | None:
-        return self.source(ref) if ref.log == self.origin else self.setting.known(ref, self.origin)
+    def asks(self, stamp: Stamp) -> None:
+        """Whose references `known` looks up from now on."""
+        self._now = stamp.logged_at
+
+    def known(self, ref: Ref) -> Source | Unseen | None:
+        """What an entry of this or another log said that the one under judgement refers to."""
+        return self.source(ref, self._now) if ref.log == self.origin else self.setting.known(ref, self._now)
+
+    def source(self, ref: Ref, asked: int) -> Source | Unseen | None:
+        """What an entry of this log said that one logged at `asked` (ms) refers to."""
+        return self.judged.source(ref, asked, stopped=self.position >= self.size)
 
     def _admitted(self, case: Case, verdict: Admitted, place: Place) -> None:
         h = case.header
-        self.classes.put(verdict.index, CHECKED)
+        self.classes.put(verdict.index, CHECKED if not verdict.unchecked else verdict.unchecked[0].reason)
+        for item in verdict.unchecked:
+            self._add(notices.not_checkable(place, h, item))
         state = self.senders.setdefault(h.sender, SenderState())
-        state.entries += 1
+        state.entries += not verdict.unchecked
         if h.kind == "heartbeat":
             state.heartbeat = case.now
         if verdict.kept_back and self.setting.member is not None:

@@ -143,6 +143,14 @@ def expand(gk: bytes, info: bytes) -> bytes:
     return hmac.digest(gk, info + b"\x01", "sha256")
 
 
+def sealed_size(payload: int) -> int:
+    """Bytes of the body of so many bytes of payload."""
+    packed = (
+        len(codec.pack([bytes(SALT_SIZE), b""])) + payload + (0 if payload < 1 << 8 else 1 if payload < 1 << 16 else 3)
+    )
+    return padded_size(_LENGTH + packed) + _TAG
+
+
 def padded_size(size: int) -> int:
     """Bytes of plaintext that `size` bytes (length field included) are padded to: max(1 KiB, Padme).
 

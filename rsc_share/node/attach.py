@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from rsc_share import names
 from rsc_share.crypto.blobs import Place
 from rsc_share.crypto.bodies import SALT_SIZE
-from rsc_share.node.attachments import KEY_SIZE, Attachment, Prepared, check_inline, prepare, wrap
+from rsc_share.node.attachments import KEY_SIZE, Attachment, Prepared, check_allowed, check_inline, prepare, wrap
 from rsc_share.node.compose import Composition
 from rsc_share.node.desk import Host
 from rsc_share.node.line import Line
 from rsc_share.node.outbox import Item
 from rsc_share.progress import Progress
+from rsc_share.rulebook.bodies import largest_body
 
 
 class Attaching:
@@ -39,10 +40,16 @@ class Attaching:
             found = []
             for part, attachment in enumerate(draft.attachments, 1):
                 found.append(await self._one(attachment, message_id, part, tell))
-            check_inline(len(wrap(0, composition.pieces[0].payload, (item.told for item in found))), found)
+            wrapped = len(wrap(0, composition.pieces[0].payload, (item.told for item in found)))
+            check_inline(wrapped, found, self._largest)
             composition.attached.append((message_id, tuple(found)))
 
+    @property
+    def _largest(self) -> int | None:
+        return largest_body(self._node.engine.trust.view, self._line.log)
+
     async def _one(self, attachment: Attachment, message_id: bytes, part: int, tell: Progress) -> Prepared:
+        check_allowed(attachment.name, attachment.size, self._largest)  # before it is read, and sealed it is larger
         engine = self._node.engine
         realm = engine.trust.view.channel_facts(self._line.log, self._node.now()).realm
         place = Place(engine.identity.charter_digest, self._line.log, realm, engine.identity.node, message_id, part)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rsc_share import codec, shape
 from rsc_share.crypto.blobs import CHUNK, MAX_BLOB, BlobSealer, Commitment, Place
-from rsc_share.crypto.bodies import MAX_INLINE_ENTRY, MAX_INLINE_PAYLOAD, seal_part
+from rsc_share.crypto.bodies import MAX_INLINE_ENTRY, MAX_INLINE_PAYLOAD, seal_part, sealed_size
 from rsc_share.envelope.parts import MAX_PARTS, Part
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.log.merkle import CompactRange, leaf_hash
@@ -215,8 +215,9 @@ def changed(path: Path, why: str) -> LocalError:
     return LocalError(f"{path} is not the file that was published: {why}", code=CHANGED, advice=advice)
 
 
-def check_inline(wrapped: int, prepared: Iterable[Prepared]) -> None:
-    """What lies beside one entry must fit. `wrapped`: bytes of part 0 before it is sealed. Raises `LocalError`."""
+def check_inline(wrapped: int, prepared: Sequence[Prepared], largest: int | None = None) -> None:
+    """What lies beside one entry must fit. `wrapped`: bytes of part 0 before it is sealed; `largest`: of one body, by
+    the charter. Raises `LocalError`."""
     if wrapped > MAX_INLINE_PAYLOAD:
         what = f"the message has {wrapped} bytes with the names of its attachments"
         raise LocalError(what, code="too-large", advice=f"at most {MAX_INLINE_PAYLOAD}")
@@ -224,3 +225,12 @@ def check_inline(wrapped: int, prepared: Iterable[Prepared]) -> None:
     if together > MAX_INLINE_ENTRY - (1 << 13):
         what = f"small attachments and message have {together} bytes together"
         raise LocalError(what, code="too-large", advice=f"below {MAX_INLINE_ENTRY}; put small files into one archive")
+    for name, size in (("the message", sealed_size(wrapped)), *((item.told.name, item.part.size) for item in prepared)):
+        check_allowed(name, size, largest)
+
+
+def check_allowed(name: str, size: int, largest: int | None) -> None:
+    """Raises `LocalError` (`too-large`) for what the charter does not allow in this channel."""
+    if largest is not None and size > largest:
+        what = f"{name} has {size} bytes when it is sealed"
+        raise LocalError(what, code="too-large", advice=f"the charter allows {largest} in this channel")

@@ -8,14 +8,14 @@ from hashlib import sha256
 
 from rsc_share import codec, names
 from rsc_share.charter.view import DirectoryView
-from rsc_share.crypto.bodies import MAX_INLINE_PAYLOAD
+from rsc_share.crypto.bodies import MAX_INLINE_PAYLOAD, sealed_size
 from rsc_share.envelope.parts import NO_REFS, Ref, Refs
 from rsc_share.errors import LocalError, PolicyDenied
 from rsc_share.labels.label import Label
 from rsc_share.labels.text import parse_label
 from rsc_share.labels.validity import validate
 from rsc_share.messages import split
-from rsc_share.node.attachments import Prepared, wrap
+from rsc_share.node.attachments import Prepared, check_allowed, wrap
 from rsc_share.node.draft import Draft
 from rsc_share.node.identity import Identity, Random
 from rsc_share.node.outbox import Item
@@ -24,6 +24,7 @@ from rsc_share.node.ticket import Ticket
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decide import required_releases
 from rsc_share.policy.subject import Facets
+from rsc_share.rulebook.bodies import largest_body
 
 MAX_TEXTS = 4096
 
@@ -80,8 +81,9 @@ def compose(draft: Draft, log: str, view: DirectoryView, identity: Identity, now
         Piece(i, _label(part.label, draft, view, identity, now), part.payload)
         for i, part in enumerate(split(draft.body, draft.label))
     )
+    largest = largest_body(view, log)
     for piece in pieces:
-        _fits(piece)
+        _fits(piece, largest)
     reaches = [reach(view, log, piece.label, facets, identity.node, piece.portion) for piece in pieces]
     plan = ReleasePlan(tuple(outcome for found in reaches for outcome in found.outcomes))
     _sendable(reaches, plan)
@@ -90,7 +92,7 @@ def compose(draft: Draft, log: str, view: DirectoryView, identity: Identity, now
     return Composition(log, draft, pieces, plan, _digest(draft, type_id, pieces))
 
 
-def _fits(piece: Piece) -> None:
+def _fits(piece: Piece, largest: int | None) -> None:
     """Said here, to the author: at the moment of leaving it would be too late."""
     size = len(wrap(piece.portion, piece.payload))
     if size > MAX_INLINE_PAYLOAD:
@@ -99,6 +101,7 @@ def _fits(piece: Piece) -> None:
             code="too-large",
             advice=f"at most {MAX_INLINE_PAYLOAD} bytes",
         )
+    check_allowed(f"portion {piece.portion}", sealed_size(size), largest)
 
 
 def _label(given: str | Label, draft: Draft, view: DirectoryView, identity: Identity, now: int) -> Label:

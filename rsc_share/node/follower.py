@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
@@ -15,9 +16,10 @@ from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.stretches import Stretches
 from rsc_share.node.trust import Trust, same_tree
 from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Facts
 from rsc_share.rulebook.order import opens
-from rsc_share.rulebook.view import Case, Party, Source, View
+from rsc_share.rulebook.view import Party, Source, View
 from rsc_share.rulebook.witnesses import Witnessed, open_witnessed
 from rsc_share.session.frames import Bare, Full, Item, Tail
 
@@ -201,7 +203,8 @@ class Follower:
             confirmed_at=self.trust.confirmed_at,
         )
         openings = {} if item.opening is None else {self.me: item.opening}
-        return Case(view, entry.signed, entry.stamp, openings)
+        bodies = {sha256(body).digest(): len(body) for body in item.bodies}
+        return Case(view, entry.signed, entry.stamp, openings, bodies)
 
     def _opening_true(self, case: Case) -> bool:
         mine = dict(case.header.to).get(self.me)

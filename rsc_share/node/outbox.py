@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Protocol
 
 from rsc_share.envelope.contents import Content
@@ -14,6 +15,10 @@ from rsc_share.labels.label import Label
 from rsc_share.node.attachments import Prepared
 from rsc_share.node.ticket import Ticket
 from rsc_share.session.frames import Statement, Submission
+from rsc_share.session.urgency import REST, urgency
+
+BATCH_BYTES = 3 << 20
+"""Bytes of what is signed together, about: one call takes three batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +126,12 @@ class Outbox:
         for item in reversed(back):
             self._book.first(item)
 
-    def next(self, limit: int) -> list[Item]:
+    def next(self, limit: int, least: int = REST) -> list[Item]:
         """The next items to send, FLASH first, oldest first; they stay queued until they are signed or dropped. What
-        waits for its attachments lets the others pass."""
-        return _urgent(item for item in self._queued if item.uploaded)[:limit]
+        waits for its attachments lets the others pass, and nothing is less urgent than `least`."""
+        found = _urgent(i for i in self._queued if i.uploaded and urgency(i.kind, i.precedence) <= least)[:limit]
+        ends = accumulate(map(_weight, found))
+        return [item for n, (item, end) in enumerate(zip(found, ends, strict=True)) if n == 0 or end <= BATCH_BYTES]
 
     def uploads(self) -> list[Item]:
         """Items whose blobs the relay does not have yet, FLASH first, oldest first."""
@@ -155,9 +162,12 @@ class Outbox:
         return next((item for item in self._queued if item.id == message_id), None)
 
     def signed(self, batch: Sequence[Sent], now: int) -> None:
-        """These bytes may leave once the store has committed them: they are the only ones under their numbers."""
+        """These bytes may leave once the store has committed them: they are the only ones under their numbers. What is
+        in flight already stays in front of them."""
         self._unqueue(sent.item for sent in batch)
-        self.in_flight, self.submitted_at = list(batch), now
+        if not self.in_flight:
+            self.submitted_at = now
+        self.in_flight = [*self.in_flight, *batch]
         for sent in batch:
             self._book.signed(sent)
         self._book.flying(self.in_flight)
@@ -203,6 +213,10 @@ class Outbox:
 
     def __len__(self) -> int:
         return len(self._queued) + len(self.in_flight)
+
+
+def _weight(item: Item) -> int:
+    return len(item.payload) + sum(len(found.body) for found in item.attachments)
 
 
 def _urgent(items: Iterable[Item]) -> list[Item]:

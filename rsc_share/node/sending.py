@@ -16,6 +16,7 @@ from rsc_share.node.book import OutboxBook
 from rsc_share.node.delivery import Addressed, Deliveries
 from rsc_share.node.dispatch import MAX_ENTRIES, Dispatch, Standing
 from rsc_share.node.elsewhere import CLONED, ROLLED_BACK, elsewhere, not_ours
+from rsc_share.node.hold import Hold
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.newest import Newest
 from rsc_share.node.outbox import Item, Outbox, Sent
@@ -25,6 +26,7 @@ from rsc_share.node.ticket import Place
 from rsc_share.node.tickets import Tickets
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact
 from rsc_share.rulebook.witnesses import open_witnessed
+from rsc_share.session.calls import MAX_RUN
 from rsc_share.session.frames import Logged, Outcome, Turned, Weather
 from rsc_share.session.port import RelayPort
 
@@ -68,6 +70,7 @@ class Sending:
         self._dispatch = Dispatch(log, identity, world)
         self.outbox = Outbox(OutboxBook(shelf, tickets))
         deliveries.delivered = self.outbox.forget
+        self._hold = Hold()
         self.head: HeadFact = NO_HEAD
         self.begun = False
         """Whether this instance has signed here: from then on it knows every number that its key has signed."""
@@ -81,7 +84,7 @@ class Sending:
         self._signed_row, self._promised_row = Late(shelf, self._save_ours), Late(shelf, self._save_promised)
         self._sender_row = Late(shelf, self._save_sender)
         self._placed: set[bytes] = set()
-        """What of the batch in flight was placed already."""
+        """What was placed already of what is, or lately was, in flight."""
         self.newest = Newest(shelf)
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
@@ -117,30 +120,49 @@ class Sending:
         Nothing leaves before the bytes and their numbers are durable: after a crash the same bytes go out again.
         """
         now = self._world.now()
-        if not self.outbox.in_flight:
-            self._sign(view, seen, directory, now)
-        if not self.outbox.in_flight:
+        self._sign(self._ready_to_sign(view, now), view, seen, directory, now)
+        if not self.outbox.in_flight or self._hold.rests(self.outbox.in_flight, now):
             return False
         await self._shelf.store.commit()
         sent = self.outbox.in_flight
         outcomes = await port.submit(self._log, [row.submission for row in sent])
         if len(outcomes) != len(sent):
             raise RemoteError("the relay answered another number of entries than were sent")
-        return self._settle(sent, outcomes, view)
+        moved = self._settle(sent, outcomes, view)
+        self._hold.answered(sent, outcomes, self._world.now())
+        return moved or bool(self._ready_to_sign(view, now))
 
-    def _sign(self, view: DirectoryView, seen: Head, directory: Head, now: int) -> None:
-        items = [item for item in self.outbox.next(MAX_ENTRIES) if not self._held(item, view, now)]
+    def _ready_to_sign(self, view: DirectoryView, now: int) -> list[Item]:
+        """The next batch; behind one that the relay did not take, only what is more urgent than that."""
+        flying = self.outbox.in_flight
+        if flying and not self._hold.refusing:
+            return []
+        room = min(MAX_ENTRIES, (MAX_RUN - len(flying)) // 2)  # each may need a grant of its own
+        found = self.outbox.next(room, self._hold.least(behind=bool(flying)))
+        if not found and not flying and self._hold.probe(now):
+            found = self.outbox.next(1)
+        return [item for item in found if not self._held(item, view, now)]
+
+    def _sign(self, items: list[Item], view: DirectoryView, seen: Head, directory: Head, now: int) -> None:
         ready, failed = self._dispatch.prepare(items, view, now)
         self.outbox.drop(failed)
         if not ready:
             return
-        standing = Standing(self.head, self._counters, seen, directory)
-        batch = self._dispatch.sign(ready, standing, view, now)
+        batch = self._dispatch.sign(ready, self._standing(seen, directory), view, now)
+        if not self.outbox.in_flight:
+            self._placed.clear()
         self.outbox.signed(batch, now)
-        self._placed.clear()
         for row in batch:
             self._ours.add(row.header_hash)
         self._signed_row.touch()
+
+    def _standing(self, seen: Head, directory: Head) -> Standing:
+        """After what is in flight: a signed refusal of one of those unwrites all that follow it."""
+        head, counters = self.head, dict(self._counters)
+        for row in self.outbox.in_flight:
+            head = HeadFact(row.seq, row.header_hash, -1)
+            counters.update(row.counters)
+        return Standing(head, counters, seen, directory)
 
     def _held(self, item: Item, view: DirectoryView, now: int) -> bool:
         """Whether it would reach a node whose revocation we obey already: it waits until the log shows that too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rsc_share import names
+from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import Refused, Unavailable
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.house import House
@@ -54,8 +55,16 @@ class Access:
         return {origin: log for origin, log in self.relay.logs.items() if active or is_directory(origin)}
 
     def witnesses(self, log: LiveLog) -> bool:
-        """Whether this node's cosignature of `log` counts."""
+        """Whether this node may cosign `log`, by all that is logged: what is restrictive is obeyed at once."""
         view = self.relay.view
         if view.log(log.origin) is None:
             return False  # closed by the charter: read for ever, cosigned no more
+        return self._among(view, log)
+
+    def counts(self, log: LiveLog, size: int) -> bool:
+        """Whether this node's cosignature of the tree of `size` counts: who was just admitted has to wait until k
+        members have cosigned the directory that says so, and is offered nothing before."""
+        return self._among(self.relay.counting_view(log.origin, size), log)
+
+    def _among(self, view: DirectoryView, log: LiveLog) -> bool:
         return any(key.node == self.node for key in view.witnesses(self.relay.now(), log.origin).get(self.member, ()))

@@ -24,6 +24,7 @@ from rsc_share.relay.quota import channel_limits
 from rsc_share.relay.room import LOW
 from rsc_share.relay.store.blobs import BlobStore, Upload, WrongBlob
 from rsc_share.relay.store.protocol import Body, Full
+from rsc_share.rulebook.bodies import largest_body
 
 NAMED_WITHIN = 24 * 3600.0
 """Seconds an upload may stand still, or a whole blob be named by no entry."""
@@ -123,7 +124,9 @@ class Blobs:
             what = f"{MAX_COMING} uploads of {upload.owner} are not finished"
             raise Unavailable(what, code="blob-quota", retry_after=RETRY_SECONDS)
         most = self._most(view, log, now)
-        if upload.size > most:
+        largest = largest_body(view, origin)
+        if upload.size > most or (largest is not None and upload.size > largest):
+            most = most if largest is None else min(most, largest)
             what = f"a blob of {upload.size} bytes; {most} are allowed"
             raise Refused("too-large", what, row=14, most=most)
         if upload.size + sum(claim.size for claim in others.values()) > most:

@@ -69,10 +69,12 @@ class Cosigning:
         return True
 
     def _target(self, log: LiveLog, now: int) -> Note | None:
-        """The checkpoint this node should cosign now, if there is one."""
+        """The checkpoint this node should cosign now, if there is one that its cosignature counts for."""
         note = log.offered(self._relay.quorum_of(log.origin, log.witnessing.target), now)
         interval = self._relay.view.parameters.lag // 4
-        return note if note is not None and log.witnessing.due(self._access.node, now, interval) else None
+        if note is None or not log.witnessing.due(self._access.node, now, interval):
+            return None
+        return note if self._access.counts(log, note.size) else None
 
     def waiting(self, log: LiveLog, now: int) -> bool:
         """Whether an offer is there that this node has not been handed, or did not answer for a while."""

@@ -33,6 +33,10 @@ class Line:
         header = self.entry.header
         return node == header.sender or node in self.stored.openings
 
+    def waits(self, node: str) -> bool:
+        """Whether `node` has something to do about this entry: it is for it, and somebody else's."""
+        return node != self.entry.header.sender and node in self.stored.openings
+
 
 def item(line: Line, node: str, bodies: Mapping[bytes, bytes]) -> Item:
     """The entry as `node` may see it. `bodies` are those at hand; what is erased is left out."""

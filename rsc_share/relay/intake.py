@@ -1,7 +1,8 @@
 """What travels beside an entry, checked against its header before the rulebook sees it.
 
 These are rules of the submission, not of the entry: an auditor never sees a submission, so nothing here decides what
-may stand in the log. What fails is `malformed` (row 1); a body that did not come is the rulebook's to refuse (row 14).
+may stand in the log. What fails is `malformed` (row 1); bodies that are too large or did not come are the rulebook's to
+refuse (row 14), the former before they are looked at.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rsc_share.crypto.bodies import MAX_INLINE_ENTRY, MAX_INLINE_PART, received_commitment
-from rsc_share.crypto.sealing import SEALED_SIZE
-from rsc_share.envelope.contents import GrantContent, HeartbeatContent
+from rsc_share.crypto.bodies import received_commitment
+from rsc_share.envelope.contents import HeartbeatContent
 from rsc_share.envelope.entry import Signed
 from rsc_share.envelope.header import Header, header_hash
 from rsc_share.envelope.parts import Opening
 from rsc_share.errors import Refused, RemoteError
+from rsc_share.rulebook.bodies import as_named, beside, within_limits
 from rsc_share.session.frames import Statement, Submission
 
 
@@ -69,6 +70,8 @@ def take(submission: Submission, node: str) -> Candidate | Malformed:
         )
     except RemoteError as error:
         return Candidate(signed, {}, (), {}, Refused("malformed", error.what, row=1))
+    except Refused as refused:
+        return Candidate(signed, {}, (), {}, refused)
 
 
 def _openings(header: Header, openings: tuple[Opening, ...]) -> dict[str, Opening]:
@@ -97,14 +100,12 @@ def _statements(header: Header, statements: tuple[Statement, ...]) -> tuple[Stat
 
 
 def _bodies(header: Header, bodies: tuple[bytes, ...]) -> dict[bytes, bytes]:
-    """By digest, named by the header, and within the inline limits (sealed keys have their own)."""
-    if isinstance(header.content, GrantContent):
-        named, most, limit = {row[2] for row in header.content.nodes}, SEALED_SIZE, SEALED_SIZE * len(header.to)
-    else:
-        named, most, limit = {part.digest for part in header.parts}, MAX_INLINE_PART, MAX_INLINE_ENTRY
-    found = {hashlib.sha256(body).digest(): body for body in bodies}
-    if len(found) != len(bodies) or not found.keys() <= named:
-        raise RemoteError("a body that the header does not name, or names once and is sent twice")
-    if any(len(body) > most for body in bodies) or sum(map(len, bodies)) > limit:
-        raise RemoteError(f"bodies above the inline limits ({most} bytes each, {limit} together)")
-    return found
+    """By digest, named by the header. Nothing is hashed that cannot be all of what the header names."""
+    within_limits(header)
+    named = beside(header).keys()
+    if len(bodies) <= len(named):
+        as_named(header, sum(map(len, bodies)))
+        found = {hashlib.sha256(body).digest(): body for body in bodies}
+        if len(found) == len(bodies) and found.keys() <= named:
+            return found
+    raise RemoteError("a body that the header does not name, or names once and is sent twice")

@@ -24,6 +24,10 @@ from rsc_share.rulebook.view import Source
 
 RECENT = 4_096
 """Parsed entries kept for readers near the end of the log."""
+NO_HURRY = 250
+"""ms for which a node need not be told of entries that it does nothing about."""
+LOOKED_AT = 64
+"""Entries looked at for others among them; more are news whatever they are."""
 CHUNK = 1 << 20
 """Bytes of entries read from the store at a time."""
 
@@ -91,9 +95,11 @@ class LiveLog:
         """Sign the synced head, keep the note, and only then let anybody see it."""
         head = self.writer.head
         lines = own_lines(self.keys, Checkpoint(self.origin, head.size, head.root), now, self.last_pq)
-        await self._keep(head.size, lines)
         if len(lines) > 1:
+            await self._keep(head.size, lines)
             self.last_pq, self.pq_size = now, head.size
+        else:  # the store would keep it in memory, too: a start signs the same bytes again
+            self._note(Note(head.size, head.root, lines))
         if self.proved:
             self.prove(head.size, head.root)
         self.size = max(self.size, head.size)  # a slower call for an earlier head must not take anything back
@@ -114,9 +120,12 @@ class LiveLog:
         root = await self.tree.root(size)
         # With the lines there are: the store may have forgotten a note that nobody had cosigned.
         mine = self.notes[size].lines if size in self.notes else ()
-        note = await self.store.keep_note(self.origin, Note(size, root, (*mine, *lines)))
-        before = self.notes.get(size, note)
-        self.notes[size] = note = before.merged(note.lines)
+        return self._note(await self.store.keep_note(self.origin, Note(size, root, (*mine, *lines))))
+
+    def _note(self, note: Note) -> Note:
+        """Merge a note into those that are shown; the whole one. Forgets those that nobody asks for any more."""
+        size = note.size
+        self.notes[size] = note = self.notes.get(size, note).merged(note.lines)
         wanted = {size, self.size, self.writer.head.size, self.witnessing.target}
         if self.witnessing.quorum is not None:
             wanted.add(self.witnessing.quorum.size)
@@ -169,6 +178,16 @@ class LiveLog:
             if len(self._lines) > RECENT:
                 del self._lines[next(iter(self._lines))]
         return line
+
+    def has_news(self, size: int, node: str, now: int) -> bool:
+        """Whether a reader that knows `size` entries must be told of more at once. Its own, for which it has receipts,
+        and those that are not for it are told with whatever else is, or a moment later: none costs it a turn."""
+        if self.size <= size:
+            return False
+        newer = [self._lines.get(index) for index in range(size, min(self.size, size + LOOKED_AT))]
+        if self.size > size + LOOKED_AT or any(line is None or line.waits(node) for line in newer):
+            return True
+        return any(line is not None and now - line.entry.stamp.logged_at >= NO_HURRY for line in newer[:1])
 
     async def line(self, index: int) -> Line | None:
         """One parsed channel entry."""

@@ -3,6 +3,9 @@
 The operator bounds a member over all channels together, the charter (`limits` of a channel) in one channel. Both hold:
 the operator can only lower what the charter grants. A run that is begun is taken whole, however long it is, and paid
 for afterwards: a rate below the length of a run must not starve its sender. What is over is weather (`rate-limited`).
+
+A run with a FLASH message, a recall or an erasure has the same rates once more, for when the others are used up: a
+member's bulk must not hold back its own FLASH. Who calls everything FLASH has twice its rate and no more.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ BURST_SECONDS = 1.0
 BUSY = Weather(CODE, 100)
 """Too much waits for its commit: that takes milliseconds."""
 _EVERYWHERE = ""
+_USUAL, _RESERVE = "usual", "reserve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +56,39 @@ class Quotas:
     def __init__(self, rates: Rates | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.rates, self._clock = rates or Rates(), clock
         self.told: Callable[[str], None] = lambda _: None
-        self._due: dict[tuple[str, str, str], float] = {}
-        """When all that was taken has been paid for: by limit, member, and log or all logs."""
+        self._due: dict[tuple[str, str, str, str], float] = {}
+        """When all that was taken has been paid for: by limit, member, log or all logs, and which of its rates."""
         self._waiting: Counter[tuple[str, str]] = Counter()
         """Bytes without an outcome: by member, and log or all logs."""
 
-    def take(self, member: str, log: str, limits: Mapping[str, int], run: Sequence[Submission]) -> Taken | Weather:
-        """Let a run in, and charge it; or say why not, and charge nothing. `limits`: what the charter says of `log`."""
+    def take(
+        self, member: str, log: str, limits: Mapping[str, int], run: Sequence[Submission], *, urgent: bool = False
+    ) -> Taken | Weather:
+        """Let a run in, and charge it; or say why not, and charge nothing. `limits`: what the charter says of `log`.
+        `urgent`: one of it must not wait for what this member sent before."""
         size, bounds = sum(map(bytes_of, run)), {_EVERYWHERE: asdict(self.rates), log: limits}
         places = [(member, where) for where in bounds]
         for place, bound in zip(places, bounds.values(), strict=True):
             waiting = self._waiting.get(place, 0)
             if waiting and waiting + size > bound.get("in_flight_bytes", waiting + size):
                 return self._no("in_flight_bytes", BUSY)
-        late = self._charge(member, bounds, {"entries_per_second": len(run), "bytes_per_second": size})
+        counts = {"entries_per_second": len(run), "bytes_per_second": size}
+        late = self._charge(member, _USUAL, bounds, counts)
+        if late is not None and urgent:
+            late = self._charge(member, _RESERVE, bounds, counts)
         if late is not None:
-            return late
+            return self._no(*late)
         for place in places:
             self._waiting[place] += size
         return Taken(self._waiting, places, size)
 
     def _charge(
-        self, member: str, bounds: Mapping[str, Mapping[str, int]], counts: Mapping[str, int]
-    ) -> Weather | None:
+        self, member: str, purse: str, bounds: Mapping[str, Mapping[str, int]], counts: Mapping[str, int]
+    ) -> tuple[str, Weather] | None:
+        """None: charged. Else the limit that is reached, and what to answer."""
         now = self._clock()
         charges = [
-            ((name, member, where), count / bound[name])
+            ((name, member, where, purse), count / bound[name])
             for where, bound in bounds.items()
             for name, count in counts.items()
             if name in bound
@@ -85,7 +96,7 @@ class Quotas:
         for key, _ in charges:
             over = self._due.get(key, 0.0) - now
             if over > 0:
-                return self._no(key[0], Weather(CODE, 1 + int(over * 1_000)))
+                return key[0], Weather(CODE, 1 + int(over * 1_000))
         for key, seconds in charges:
             self._due[key] = max(self._due.get(key, 0.0), now - BURST_SECONDS) + seconds
         return None

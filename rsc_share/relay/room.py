@@ -8,20 +8,17 @@
 | `critical` | less than 3 % | and all but FLASH messages, grants, recalls, erasures and the directory |
 
 It is weather (`no-space`), no verdict: the same bytes are taken once there is room. What is in the log already is
-answered as ever.
+answered as ever. An entry counts by the most urgent one behind it in its run: their numbers follow each other.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from rsc_share.envelope.header import Header
+from rsc_share.session.urgency import FLASH, REST, URGENT
 
 LOW, SHORT, CRITICAL = 15, 7, 3
 """Percent of the file system that are free."""
-_URGENT = ("FLASH", "IMMEDIATE")
-_LAST = ("grant", "recall", "erasure")
-"""A grant is a key: were it refused, no FLASH could be sealed within the hour."""
 
 
 class Room(StrEnum):
@@ -51,8 +48,6 @@ def enough() -> Room:
     return Room.ENOUGH
 
 
-def takes(room: Room, header: Header) -> bool:
-    """Whether an entry with this header is taken where there is so much room."""
-    if room is Room.CRITICAL:
-        return header.kind in _LAST or (header.kind == "message" and header.precedence == "FLASH")
-    return room is not Room.SHORT or header.kind != "message" or header.precedence in _URGENT
+def takes(room: Room, urgency: int) -> bool:
+    """Whether an entry as urgent as that is taken where there is so much room."""
+    return urgency <= {Room.SHORT: URGENT, Room.CRITICAL: FLASH}.get(room, REST)

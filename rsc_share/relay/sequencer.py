@@ -18,15 +18,18 @@ from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.room import Room, takes
 from rsc_share.relay.store.protocol import Batch, Body, Head, Stored
 from rsc_share.rulebook.admit import admit
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key, id_key
-from rsc_share.rulebook.view import Case, Decide, Known, Party, RootAt, View
+from rsc_share.rulebook.view import Decide, Known, Party, RootAt, View
 from rsc_share.rulebook.witnesses import fresh
 from rsc_share.session.frames import Weather
+from rsc_share.session.urgency import inherited
 
 NOT_TRIED = Weather("not-tried", None)
 NO_SPACE = Weather("no-space", 60_000)
 NOT_READY = Weather("not-ready", 1_000)
 """The directory is not fresh: nothing is wrong with the entry, and witnesses answer within seconds."""
+NOBODY = ("message", "ROUTINE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +136,22 @@ def sequence(ground: Ground, runs: Sequence[Run], past: Past, now: int) -> Seque
 def _run(draft: _Draft, run: Run, ready: bool) -> list[Verdict]:
     """After the first that is not placed nothing of the run is tried: its numbers cannot follow any more."""
     verdicts: list[Verdict] = []
-    for candidate in run:
-        verdict = _one(draft, candidate, ready)
+    for candidate, urgency in zip(run, inherited(map(kind_of, run)), strict=True):
+        verdict = _one(draft, candidate, urgency, ready)
         verdicts.append(verdict)
         if not isinstance(verdict, Placed):
             break
     return verdicts + [NOT_TRIED] * (len(run) - len(verdicts))
 
 
-def _one(draft: _Draft, candidate: Candidate | Malformed, ready: bool) -> Verdict:
+def kind_of(item: Candidate | Malformed) -> tuple[str, str]:
+    """What its urgency goes by. What is refused anyway is behind nobody."""
+    if isinstance(item, Malformed) or item.fault is not None:
+        return NOBODY
+    return item.signed.header.kind, item.signed.header.precedence
+
+
+def _one(draft: _Draft, candidate: Candidate | Malformed, urgency: int, ready: bool) -> Verdict:
     if isinstance(candidate, Malformed):
         return candidate.refused
     again = _again(draft, candidate)
@@ -151,7 +161,7 @@ def _one(draft: _Draft, candidate: Candidate | Malformed, ready: bool) -> Verdic
         return candidate.fault
     if not ready:
         return NOT_READY
-    if not takes(draft.ground.room, candidate.signed.header):
+    if not takes(draft.ground.room, urgency):
         return NO_SPACE
     try:
         return _admit(draft, candidate)

@@ -17,12 +17,13 @@ from rsc_share.relay.live import LiveLog
 from rsc_share.relay.queue import Submitted
 from rsc_share.relay.quota import BUSY, Quotas, Taken, channel_limits
 from rsc_share.relay.reading import Reading
-from rsc_share.relay.sequencer import NOT_TRIED
+from rsc_share.relay.sequencer import NOT_TRIED, kind_of
 from rsc_share.relay.store.blobs import Upload, WrongBlob, WrongChunk
 from rsc_share.relay.witnessing import Quorum
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact, head_key
 from rsc_share.session.frames import News, Offer, Outcome, Submission, Tail, Weather
 from rsc_share.session.port import NOTHING, NOWHERE, Shown
+from rsc_share.session.urgency import FLASH, most_urgent
 
 MAX_RUN = 256
 """Entries in one call."""
@@ -83,7 +84,9 @@ class Session:
         if self._in_flight + len(entries) > IN_FLIGHT:
             return [BUSY] + [NOT_TRIED] * (len(entries) - 1)
         run = [take(submission, self.access.node) for submission in entries]
-        taken = self._relay.quotas.take(self.access.member, origin, channel_limits(self._relay.view, origin), entries)
+        limits = channel_limits(self._relay.view, origin)
+        urgent = most_urgent(map(kind_of, run)) == FLASH
+        taken = self._relay.quotas.take(self.access.member, origin, limits, entries, urgent=urgent)
         if isinstance(taken, Weather):
             return [taken] + [NOT_TRIED] * (len(run) - 1)
         submitted = Submitted(self.access, run)
@@ -151,9 +154,9 @@ class Session:
         """Logs that are longer than known, better witnessed than this session was told, or to be cosigned."""
         now, found = self._relay.now(), []
         for origin, log in self.access.visible().items():
-            state = (log.size, log.witnessing.quorum)
-            longer = origin in known and log.size > known[origin]
-            if longer or self._told.get(origin) != state or self._cosigning.waiting(log, now):
+            state, told = (log.size, log.witnessing.quorum), self._told.get(origin, (-1, None))
+            longer = log.size > told[0] if origin not in known else log.has_news(known[origin], self.access.node, now)
+            if longer or state[1] != told[1] or self._cosigning.waiting(log, now):
                 self._told[origin] = state
                 found.append(log)
         return found

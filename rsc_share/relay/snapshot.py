@@ -20,7 +20,7 @@ class Snapshot:
 
     `note` is that checkpoint with every line kept for it; `witnessed` the newest one that k members cosigned (the same
     bytes once they have). `erased` names bodies that were here, and why they are not; `apart` the blobs, whose bytes
-    are files of their own.
+    are files of their own. `tail`: the entries behind `note`, up to the newest checkpoint, `tail_note`.
     """
 
     origin: str
@@ -30,6 +30,8 @@ class Snapshot:
     note: bytes
     witnessed: bytes | None
     apart: frozenset[bytes] = frozenset()
+    tail: tuple[bytes, ...] = ()
+    tail_note: bytes = b""
 
 
 async def take_snapshot(log: LiveLog) -> Snapshot:

@@ -14,7 +14,8 @@ from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.contents import ReleaseContent
 from rsc_share.labels.label import Label
 from rsc_share.policy.decision import Decision
-from rsc_share.rulebook.view import Case, Source
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.view import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +111,7 @@ def _circle(case: Case, view: DirectoryView, time: int) -> frozenset[str]:
 
 
 def target_of(case: Case) -> Source | None:
+    """What the entry is about, where that is at hand."""
     ref = case.header.refs.target
-    return None if ref is None else case.view.known(ref)
+    found = None if ref is None else case.look_up(ref)
+    return found if isinstance(found, Source) else None

@@ -7,7 +7,7 @@ from rsc_share.envelope.parts import Head
 from rsc_share.envelope.signature import verify_block
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.log.checkpoint import checkpoint_text
-from rsc_share.rulebook.view import Case
+from rsc_share.rulebook.case import Case
 
 
 def right_log(case: Case) -> None:

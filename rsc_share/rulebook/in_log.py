@@ -1,10 +1,10 @@
-"""Rows 13 to 15: the log is the one the sender saw, the bodies are here, the relay's stamp is honest."""
+"""Rows 13 and 15: the log is the one the sender saw, and the relay's stamp is honest."""
 
 from __future__ import annotations
 
-from rsc_share.envelope.contents import GrantContent
 from rsc_share.errors import Refused
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.view import Party
 
 
 def seen_is_prefix(case: Case) -> None:
@@ -17,19 +17,6 @@ def seen_is_prefix(case: Case) -> None:
         return  # before this node's first checkpoint
     if root != seen.root:
         raise Refused("equivocation", "the log signed two different trees", row=13, size=seen.size, log=case.header.log)
-
-
-def bodies_here(case: Case) -> None:
-    """Row 14: every body is at hand with the size the header names."""
-    if case.bodies is None:
-        return
-    for part in case.header.parts:
-        if case.bodies.get(part.digest) != part.size:
-            raise Refused("body-missing", "a body is missing or of another size", row=14, digest=part.digest)
-    content = case.header.content
-    for node, _, digest in content.nodes if isinstance(content, GrantContent) else ():
-        if digest not in case.bodies:
-            raise Refused("body-missing", f"the sealed key for {node} is missing", row=14, digest=digest)
 
 
 def stamp_never_decreases(case: Case) -> None:

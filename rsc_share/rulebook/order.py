@@ -5,8 +5,9 @@ from __future__ import annotations
 from rsc_share import names
 from rsc_share.envelope.parts import Opening
 from rsc_share.errors import Refused
+from rsc_share.rulebook.case import Case, opening_true
 from rsc_share.rulebook.facts import IdFact, count_of, head_of, id_key
-from rsc_share.rulebook.view import Case, Party, opening_true
+from rsc_share.rulebook.view import Party
 
 
 def id_is_new(case: Case) -> None:

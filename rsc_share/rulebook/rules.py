@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rsc_share.rulebook import identity, in_log, order, sharing, third_party
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook import bodies, identity, in_log, order, sharing, third_party
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.view import Party
 
-ALL, AUDITOR, RELAY = Party.ALL, Party.AUDITOR, Party.RELAY
+ALL, RELAY = Party.ALL, Party.RELAY
 LAST_IDENTITY_ROW = 4
 """What passes up to here and continues its sender advances, even when it is void (I5)."""
 
@@ -96,7 +97,8 @@ VERSION_1 = Rules(
         _check(12, third_party.approvals_present),
         _check(12, third_party.erasure_ordered),
         _check(13, in_log.seen_is_prefix),
-        _check(14, in_log.bodies_here, RELAY | AUDITOR),
+        _check(14, bodies.bodies_fit),
+        _check(14, bodies.bodies_here),
         _check(15, in_log.stamp_never_decreases),
         _check(15, in_log.revocations_bite),
     ),

@@ -10,8 +10,10 @@ from rsc_share.envelope.header import Header
 from rsc_share.errors import LocalError, Refused
 from rsc_share.labels.validity import validate
 from rsc_share.rulebook.audience import here, may_receive, must_receive, target_of, withheld
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import GrantFact, grant_key
-from rsc_share.rulebook.view import Case, Party, Source
+from rsc_share.rulebook.unseen import IN_DOUBT, NotCheckable, Unseen
+from rsc_share.rulebook.view import Party, Source
 
 MAX_WRITTEN = 16_384
 NO_CLAIM_TO_SEND = frozenset({"epoch", "valid", "scheme", "level", "restrict", "need", "realm"})
@@ -91,11 +93,11 @@ def circle_kept(case: Case) -> None:
     h = case.header
     if h.kind == "message":
         return
-    if h.refs.target is not None and case.view.known(h.refs.target) is None:
-        if case.view.party is Party.NODE:
-            return  # not shown to this node, so not this node's to check
+    target = None if h.refs.target is None else case.look_up(h.refs.target)
+    if isinstance(target, Unseen):
+        raise NotCheckable(target)
+    if target is None and h.refs.target is not None:
         raise Refused("source-unknown", "the entry it refers to is not in this log", row=10)
-    target = target_of(case)
     if target is not None and not _standing(h, target):
         raise Refused("policy-denied", f"a {h.kind} of this is not {h.member}'s to send", row=10, kind=h.kind)
     outside = set(h.nodes) - may_receive(case)
@@ -106,6 +108,8 @@ def circle_kept(case: Case) -> None:
             row=10,
             pairs=[(node, "audience", None) for node in sorted(outside)],
         )
+    if target is not None and target.in_doubt:
+        raise NotCheckable(Unseen(IN_DOUBT))
 
 
 def _standing(h: Header, target: Source) -> bool:
@@ -149,8 +153,8 @@ def grant_fits(case: Case) -> None:
 
 def nobody_left_out(case: Case) -> None:
     """Row 11: every node that was due the entry is in `to`."""
-    if case.view.party is Party.NODE and case.header.refs.target is not None and target_of(case) is None:
-        return
+    if case.header.refs.target is not None and target_of(case) is None:
+        return  # whose circle nobody here can draw: row 10 has said so
     missing = sorted(must_receive(case) - set(case.nodes))
     if missing:
         raise Refused("under-granted", f"entitled and left out: {', '.join(missing)}", row=11, nodes=missing)

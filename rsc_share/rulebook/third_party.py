@@ -11,7 +11,9 @@ from rsc_share.errors import LocalError, Refused, RemoteError
 from rsc_share.labels.order import dominates, join
 from rsc_share.policy.decide import required_releases
 from rsc_share.rulebook.audience import decision
-from rsc_share.rulebook.view import Case, Party, Source
+from rsc_share.rulebook.case import Case
+from rsc_share.rulebook.unseen import IN_DOUBT, NotCheckable, Unseen
+from rsc_share.rulebook.view import Source
 
 MACHINE_STATEMENTS = frozenset({"node-erased"})
 POWER: dict[str, Power] = {
@@ -29,17 +31,44 @@ POWER: dict[str, Power] = {
 def sources_kept(case: Case) -> None:
     """Derived from others: not below the join of the sources, not to a wider audience, or released by each originator.
 
-    A source that is not at hand: the relay refuses (`source-unknown`), a node says "not mine to check".
+    A source that is not at hand leaves this open, unless one that is here is enough to fail: somebody reads it who may
+    not, and its originators have not released it.
     """
     h = case.header
     if not h.refs.derived_from or h.label is None:
         return
-    sources = _resolve(case, h.refs.derived_from)
-    if sources is None or (_label_holds(case, sources) and not _new_readers(case, sources)):
-        return
+    sources, unseen = _resolve(case, h.refs.derived_from)
+    holds = unseen is not None or _label_holds(case, sources)
+    if not holds or _new_readers(case, sources):
+        unseen = _not_sure_released(case, sources) or unseen
+    if any(source.in_doubt for source in sources):
+        unseen = unseen or Unseen(IN_DOUBT)
+    if unseen is not None:
+        raise NotCheckable(unseen)
+
+
+def _resolve(case: Case, refs: tuple[Ref, ...]) -> tuple[list[Source], Unseen | None]:
+    """The sources that are at hand, and why one of them is not."""
+    found, unseen = [], None
+    for ref in refs:
+        source = case.look_up(ref)
+        if source is None:
+            raise Refused("source-unknown", "a source is not held here", row=12, source=[ref.log, ref.index])
+        if isinstance(source, Source):
+            found.append(source)
+        else:
+            unseen = unseen or source
+    return found, unseen
+
+
+def _not_sure_released(case: Case, sources: list[Source]) -> Unseen | None:
+    """Why it cannot be said that every originator released its source; None where all have. Raises `Refused` where one
+    has not."""
+    unseen = None
     for source in sources:
-        for originator in _originators(source) - {h.member}:
-            if not _released(case, source, originator):
+        for originator in _originators(source) - {case.header.member}:
+            released = _released(case, source, originator)
+            if released is False:
                 raise Refused(
                     "third-party",
                     f"derived from {originator}'s material, wider than its label and without its release",
@@ -47,16 +76,9 @@ def sources_kept(case: Case) -> None:
                     originator=originator,
                     source=[source.ref.log, source.ref.index],
                 )
-
-
-def _resolve(case: Case, refs: tuple[Ref, ...]) -> list[Source] | None:
-    found = [case.view.known(ref) for ref in refs]
-    missing = [ref for ref, source in zip(refs, found, strict=True) if source is None]
-    if missing and case.view.party is Party.NODE:
-        return None
-    if missing:
-        raise Refused("source-unknown", "a source is not held here", row=12, source=[missing[0].log, missing[0].index])
-    return [source for source in found if source is not None]
+            if isinstance(released, Unseen):
+                unseen = unseen or released
+    return unseen
 
 
 def _label_holds(case: Case, sources: list[Source]) -> bool:
@@ -88,11 +110,18 @@ def _originators(source: Source) -> set[str]:
     return {names.member_of(source.sender), *(label.originators if label is not None else ())}
 
 
-def _released(case: Case, source: Source, originator: str) -> bool:
-    """A release entry of `originator` for this source that covers every recipient and has not run out."""
+def _released(case: Case, source: Source, originator: str) -> bool | Unseen:
+    """A release entry of `originator` for this source that covers every recipient and has not run out.
+
+    Not `look_up`: whom something was released to was shown the release, so a node that holds none has been given none.
+    """
     readers = {names.member_of(node) for node in case.header.nodes}
+    unseen: bool | Unseen = False
     for ref in case.header.refs.releases:
         release = case.view.known(ref)
+        if isinstance(release, Unseen):
+            unseen = unseen or release
+            continue
         if release is None or not isinstance(release.content, ReleaseContent) or release.target != source.ref:
             continue
         content = release.content
@@ -101,8 +130,10 @@ def _released(case: Case, source: Source, originator: str) -> bool:
         in_time = content.until is None or case.now < content.until
         same = content.digest == release_digest(source.label, source.nodes, source.commits)
         if in_time and same and readers <= {originator, *content.members}:
-            return True
-    return False
+            if not release.in_doubt:
+                return True
+            unseen = unseen or Unseen(IN_DOUBT)
+    return unseen
 
 
 def approvals_verify(case: Case) -> None:

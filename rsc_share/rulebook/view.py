@@ -1,91 +1,25 @@
-"""What a party knows when it judges an entry, and the entry with everything around it that the rows look at."""
+"""What a party knows when it judges an entry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from rsc_share import names
-from rsc_share.charter.certificate import NodeCertificate
 from rsc_share.charter.directory import Directory
-from rsc_share.charter.parameters import Parameters
-from rsc_share.charter.view import DirectoryView
-from rsc_share.crypto.bodies import to_commitment
 from rsc_share.crypto.signing import VerifyCache
-from rsc_share.envelope.contents import Content
-from rsc_share.envelope.entry import Signed, Stamp
-from rsc_share.envelope.header import Header
-from rsc_share.envelope.parts import Opening, Openings, Ref
+from rsc_share.envelope.entry import Stamp
 from rsc_share.labels.label import Label
-from rsc_share.labels.scheme import DAY
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decide import decide_each
 from rsc_share.policy.decision import Decision
-from rsc_share.policy.subject import ChannelFacts, Facets, Subject
+from rsc_share.policy.subject import Facets, Subject
 from rsc_share.rulebook.facts import Facts
 from rsc_share.rulebook.party import Party
-from rsc_share.value import Value
-
-
-class Source(Value, frozen=True):
-    """What an admitted entry that another one refers to said."""
-
-    ref: Ref
-    kind: str
-    sender: str
-    type: str | None
-    label: Label | None
-    nodes: tuple[str, ...]
-    commits: tuple[bytes, ...]
-    content: Content | None
-    target: Ref | None
-
-    @classmethod
-    def of(cls, index: int, signed: Signed) -> Source:
-        h = signed.header
-        return cls(
-            ref=Ref(h.log, index, signed.header_hash),
-            kind=h.kind,
-            sender=h.sender,
-            type=h.type,
-            label=h.label,
-            nodes=h.nodes,
-            commits=tuple(part.commit for part in h.parts),
-            content=h.content,
-            target=h.refs.target,
-        )
-
-
-@lru_cache(maxsize=4096)
-def _facets(channel: ChannelFacts, originator: str, message_type: str, purpose: str | None, time: int) -> Facets:
-    """One value for all alike entries of a day: no policy knows anything finer (`Facets.key`)."""
-    return Facets(
-        time=time,
-        channel=channel,
-        originator=originator,
-        family=names.family_of(message_type),
-        type=message_type,
-        purpose=purpose,
-        releases=frozenset(),
-    )
-
+from rsc_share.rulebook.source import Known, Source, nothing_known
 
 Decide = Callable[[Bundle, Label, tuple[Subject, ...], str, Facets], Sequence[Decision]]
 """One decision for each subject, in their order."""
-Known = Callable[[Ref], Source | None]
 RootAt = Callable[[int], bytes | None]
-
-
-def nothing_known(ref: Ref) -> Source | None:
-    return None
-
-
-def opening_true(log: str, sender: str, node: str, commitment: bytes, opening: Opening) -> bool:
-    """Whether `opening` is what the sender committed to for `node`."""
-    return to_commitment(log=log, sender=sender, node=node, n=opening.n, salt=opening.salt) == commitment
-
 
 _KNOWLEDGE = (
     "party",
@@ -141,171 +75,4 @@ class View:
         return View(**{**{name: getattr(self, name) for name in _KNOWLEDGE}, **changes})
 
 
-NO_OPENINGS: Openings = MappingProxyType({})
-
-
-class Case:
-    """An entry about to be judged, with what came beside it.
-
-    What many rows ask for is worked out once, at its first use or here. An ordinary class, because it is the one value
-    that every row reads from: compiled, its attributes are fields of a C structure.
-    """
-
-    __slots__ = (
-        "_active",
-        "_bundle",
-        "_certificate",
-        "_channel",
-        "_decided",
-        "_facets",
-        "_opened",
-        "at",
-        "bodies",
-        "header",
-        "index",
-        "nodes",
-        "now",
-        "openings",
-        "parameters",
-        "settled",
-        "signed",
-        "stamp",
-        "then",
-        "view",
-    )
-
-    at: DirectoryView
-    """Trust as stamped: what is forbidden here is forbidden. Unset if the stamp names a directory not held here."""
-    then: DirectoryView
-    """Trust as the sender saw it: what was due there must have been done. Unset as `at`."""
-    parameters: Parameters
-    settled: int
-    """The instant by which every sender must have known of a change: `logged_at` - 2 LAG."""
-
-    def __init__(
-        self,
-        view: View,
-        signed: Signed,
-        stamp: Stamp,
-        openings: Openings = NO_OPENINGS,
-        bodies: Mapping[bytes, int] | None = None,
-    ) -> None:
-        """`bodies`: sizes of the bodies at hand by digest; None where bodies are not this party's to check."""
-        self.view, self.signed, self.stamp, self.openings, self.bodies = view, signed, stamp, openings, bodies
-        self.index: int = view.size
-        self.header: Header = signed.header
-        self.nodes: tuple[str, ...] = self.header.nodes
-        self.now: int = stamp.logged_at
-        """`now` in every rule is the relay's `logged_at`; local clocks decide nothing here."""
-        self._certificate: NodeCertificate | None = None
-        self._bundle: Bundle | None = None
-        self._active: frozenset[str] | None = None
-        self._decided: dict[str, Decision] | None = None
-        self._opened: dict[str, int] | None = None
-        self._channel: ChannelFacts | None = None
-        self._facets: Facets | None = None
-        directory = view.directory
-        if 0 < stamp.directory <= directory.size:
-            self.at = directory.at(stamp.directory)
-            self.parameters = self.at.parameters
-            self.settled = max(0, self.now - 2 * self.parameters.lag)
-        if 0 < self.header.directory.size <= directory.size:
-            self.then = directory.at(self.header.directory.size)
-
-    def __replace__(self, **changes: Any) -> Case:
-        kept = {name: getattr(self, name) for name in ("view", "signed", "stamp", "openings", "bodies")}
-        return Case(**{**kept, **changes})
-
-    @property
-    def certificate(self) -> NodeCertificate:
-        """The sender's, as stamped. Raises `Refused`, row 3."""
-        found = self._certificate
-        if found is None:
-            found = self._certificate = self.at.sender(self.header.sender, self.now)
-        return found
-
-    @property
-    def bundle(self) -> Bundle:
-        """The policy in force as stamped."""
-        found = self._bundle
-        if found is None:
-            found = self._bundle = self.at.bundle(self.now)
-        return found
-
-    @property
-    def active(self) -> frozenset[str]:
-        """Nodes that may be addressed in this log, as stamped: active, of its members, and certified for its realm."""
-        found = self._active
-        if found is None:
-            found = self._active = self.at.active_set(self.header.log, self.now)
-        return found
-
-    @property
-    def decided(self) -> dict[str, Decision]:
-        """What policy says about this entry's label and each node that may be addressed here, as stamped.
-
-        All at once: every row asks about some of them, and together they ask about all.
-        """
-        found = self._decided
-        if found is None:
-            found = self._decided = self._decide()
-        return found
-
-    def _decide(self) -> dict[str, Decision]:
-        label, at, log = self.header.label, self.at, self.header.log
-        if label is None:
-            return {}
-        nodes, subjects = at.active_nodes(log, self.now), at.readers(log, self.now)
-        return dict(zip(nodes, self.view.decide(self.bundle, label, subjects, "receive", self.facets), strict=True))
-
-    @property
-    def opened(self) -> dict[str, int]:
-        """The number in every *true* opening that is at hand, by node. What does not hash to `c` is no opening (I6)."""
-        found = self._opened
-        if found is None:
-            found = self._opened = self._open()
-        return found
-
-    def _open(self) -> dict[str, int]:
-        h, found = self.header, {}
-        for node, commitment in h.to:
-            opening = self.openings.get(node)
-            if opening is not None and opening_true(h.log, h.sender, node, commitment, opening):
-                found[node] = opening.n
-        return found
-
-    @property
-    def channel(self) -> ChannelFacts:
-        found = self._channel
-        if found is None:
-            found = self._channel = self.at.channel_facts(self.header.log, self.now)
-        return found
-
-    @property
-    def facets(self) -> Facets:
-        found = self._facets
-        if found is None:
-            found = self._facets = self.facets_under(self.channel, self.now)
-        return found
-
-    def facets_under(self, channel: ChannelFacts, time: int) -> Facets:
-        h = self.header
-        return _facets(channel, h.member, h.type or "", h.purpose, time - time % DAY)
-
-    @property
-    def is_own(self) -> bool:
-        return self.header.sender == self.view.me
-
-
-__all__ = [
-    "NO_OPENINGS",
-    "Case",
-    "Decide",
-    "Known",
-    "Party",
-    "RootAt",
-    "Source",
-    "View",
-    "nothing_known",
-    "opening_true",
-]
+__all__ = ["Decide", "Known", "Party", "RootAt", "Source", "View", "nothing_known"]

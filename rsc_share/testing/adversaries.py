@@ -9,13 +9,15 @@
 
 Entries that lie (`prepare`, then `submit` to the honest relay or `force` with its help): `Tamper SwapAudience
 CrossRealm CrossLog CrossFramework ForgedPrev ReusedId RevokedKey OverGrant UnderGrant TwoPlaintexts
-OldDirectoryStamp`, and the directory object `StrippedHybrid`. What a relay tells one member: `Drop Reorder Withhold
-WithholdOpening Truncate Fork DirectoryFork Freeze`. What it logs by itself: `Replay BackDate`. For attacks of your
-own: `Pen` writes any entry with a node's key, `CheatingRelay` logs it, `Lie` stands between the relay and a member.
+OldDirectoryStamp OverlongBodies BodyAboveCharter BodyOfAnotherSize`, and the directory object `StrippedHybrid`. What a
+relay tells one member: `Drop Reorder Withhold WithholdOpening Truncate Fork DirectoryFork Freeze`. What it logs by
+itself: `Replay BackDate`. For attacks of your own: `Pen` writes any entry with a node's key, `CheatingRelay` logs it,
+`Lie` stands between the relay and a member.
 """
 
 from __future__ import annotations
 
+from rsc_share.testing.adversaries_bodies import BodyAboveCharter, BodyOfAnotherSize, OverlongBodies
 from rsc_share.testing.adversaries_entries import (
     CrossFramework,
     CrossLog,
@@ -51,6 +53,8 @@ from rsc_share.testing.adversaries_relay import CheatingRelay, Lie
 __all__ = [
     "EVERYBODY",
     "BackDate",
+    "BodyAboveCharter",
+    "BodyOfAnotherSize",
     "Branch",
     "CheatingRelay",
     "CrossFramework",
@@ -66,6 +70,7 @@ __all__ = [
     "Lie",
     "OldDirectoryStamp",
     "OverGrant",
+    "OverlongBodies",
     "Pen",
     "Reorder",
     "Replay",

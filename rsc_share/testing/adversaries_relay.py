@@ -11,8 +11,9 @@ from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
 from rsc_share.log.note import Note
 from rsc_share.relay.store.protocol import Batch, Body, Head, Stored
 from rsc_share.rulebook.admit import judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import needs
-from rsc_share.rulebook.view import Case, Party, View
+from rsc_share.rulebook.view import Party, View
 from rsc_share.testing.adversaries_pen import Forged
 from rsc_share.testing.founding import HOST
 from rsc_share.testing.framework import Framework

@@ -37,6 +37,7 @@ class ChannelPlan:
     members: tuple[str, ...] = ()
     realm: Realm = "operational"
     ceiling: Mapping[str, str] | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ def found(plan: Plan, now: int) -> Founded:
                 realm=item.realm,
                 ceiling=item.ceiling or {name: _top(schemes, name) for name in schemes},
                 families=item.families,
+                limits=item.limits,
             )
             for item in plan.channels
         ],

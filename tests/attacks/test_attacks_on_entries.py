@@ -46,6 +46,9 @@ def rows(attack: type[adv.EntryAttack], *checks: tuple[Check, str], observer: st
     return [Row(attack, party, tuple(other.get(party, checks)), observer) for party in ("relay", "node", "auditor")]
 
 
+WITHIN = Patch("rsc_share.relay.intake:within_limits")
+AS_NAMED = Patch("rsc_share.relay.intake:as_named")
+FIT, HERE = ("bodies-fit", "body-limit"), ("bodies-here", "body-missing")
 SIGNED = ("signed-by-sender", "bad-signature")
 SWAPPED = (
     SIGNED,
@@ -75,6 +78,9 @@ TABLE = [
         relay=((READY, "not-ready"), ("revocations-bite", "stamp")),
         observer="FIN",
     ),
+    *rows(adv.OverlongBodies, FIT, relay=((WITHIN, "body-limit"), FIT)),
+    *rows(adv.BodyAboveCharter, FIT),
+    *rows(adv.BodyOfAnotherSize, HERE, relay=((AS_NAMED, "body-limit"), HERE)),
 ]
 
 
@@ -160,7 +166,8 @@ class Run:
 @cache
 def run(attack: type[adv.EntryAttack]) -> Run:
     async def go() -> Run:
-        channels = (ChannelPlan("main"), ChannelPlan("second"))
+        small = ChannelPlan("small", limits={"body_bytes": 2_048})
+        channels = (ChannelPlan("main"), ChannelPlan("second"), small)
         async with Framework.of(Plan(channels=channels, seed=5)) as framework:
             framework.clock.advance(seconds=30 * 60)  # every node has been there for longer than 2 LAG
             await framework.settle()

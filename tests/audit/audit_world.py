@@ -38,8 +38,9 @@ from rsc_share.log.note import Note
 from rsc_share.log.tree import MemoryTree
 from rsc_share.policy.bundle import pack_bundle
 from rsc_share.rulebook.admit import Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import head_of
-from rsc_share.rulebook.view import Case, Party, Source, View
+from rsc_share.rulebook.view import Party, Source, View
 from rsc_share.session.frames import Statement
 from rsc_share.value import replace
 

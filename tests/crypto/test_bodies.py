@@ -23,6 +23,7 @@ from rsc_share.crypto.bodies import (
     part_key,
     received_commitment,
     seal_part,
+    sealed_size,
     to_commitment,
 )
 from rsc_share.errors import LocalError, RemoteError
@@ -209,6 +210,11 @@ def test_largest_payload_fits_and_one_more_byte_does_not() -> None:
     with pytest.raises(LocalError) as caught:
         seal_part(GK, **PLACE, salt=SALT, payload=bytes(MAX_INLINE_PAYLOAD + 1))
     assert caught.value.code == "too-large"
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 5_000, 60_000, 63_446])
+def test_the_size_of_a_body_is_known_before_it_is_sealed(size: int) -> None:
+    assert sealed_size(size) == seal_part(GK, **PLACE, salt=SALT, payload=bytes(size)).size
 
 
 def padme(size: int) -> int:

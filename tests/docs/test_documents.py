@@ -160,6 +160,6 @@ def test_the_frames_calls_and_codes_of_a_session_are_the_programs() -> None:
         assert re.findall(r"[a-z]+", states[state][0].partition("(")[0].replace("nothing", "")) == [*RELAY_TAKES[state]]
         assert re.findall(r"[a-z]+", states[state][1].partition("(")[0].replace("nothing", "")) == [*NODE_TAKES[state]]
     calls = [(row[0].strip("`"), row[3]) for row in rows(section("14.6 Calls")) if len(row) == 4]
-    assert calls[1:] == [(n, "its first entry's" if n == "submit" else form.rank) for n, form in CALLS.items()]
+    assert calls[1:] == [(n, "its most urgent entry's" if n == "submit" else form.rank) for n, form in CALLS.items()]
     said = {code: int(row[1]) for row in rows(section("14.5 Why")) for code in re.findall(r"`([a-z-]+)`", row[0])}
     assert {code: said.get(code) for code in CLOSE_CODES} == CLOSE_CODES

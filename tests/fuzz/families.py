@@ -26,7 +26,7 @@ FAMILIES: Families = {
     "frames": ("session frame", "session token", "call", "answer", "welcome"),
     "secrets": ("body", "node's body", "keystore", "keystore secrets"),
     "messages": ("payload", "message", "scale", "json", "stix", "cap"),
-    "export": ("manifest", "openings", "view", "absent bodies", "export paths", "tile path", "entry bundle"),
+    "export": ("manifest", "openings", "view", "orders", "absent bodies", "export paths", "tile path", "entry bundle"),
     "home": ("node settings", "member's key file", "signature file", "relay address", "relay settings"),
 }
 _END = b"\0"

@@ -41,6 +41,12 @@ def _headers() -> tuple[bytes, ...]:
     return (*whole, whole[0].replace(b"ROUTINE", b"ROUTIN\xff"), whole[0][:place] + deep)
 
 
+def _manifests() -> tuple[bytes, ...]:
+    """A path that is not the export's, and what is one value in another spelling."""
+    text = bytes.fromhex(vectors("export")["files"]["manifest.json"])
+    return (text.replace(b'"export/', b'"import/'), b"{}", b'"\\u0041"\n')
+
+
 def _charters() -> tuple[bytes, ...]:
     """One thing in a charter that is wrong, or that is rare and right."""
     text = charter_text()
@@ -227,6 +233,7 @@ INPUTS: dict[str, tuple[bytes, ...]] = {
     "stix": late_messages.bundles(),
     "cap": late_messages.alerts(),
     "openings": _packed([[0, [], []]], [[0, [], []], [0, [], []]]),
+    "manifest": _manifests(),
     "absent bodies": (b'{\n "' + b"0" * 64 + b'": "erased"\n}\n', b'{\n "x": "erased"\n}\n', b"{}\n", b"[]\n"),
     "export paths": _lines(
         f"export/bodies/00/{'0' * 62}", "export/logs/ct/checkpoint", "export/charter/0001/charter.toml"

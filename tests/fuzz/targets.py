@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pool import vectors
 
 from rsc_share import codec, names, wire
-from rsc_share.audit import besides, canonical, layout, load, manifest
+from rsc_share.audit import besides, canonical, layout, load, manifest, orders
 from rsc_share.bridges import cap, stix, strict_json
 from rsc_share.charter import (
     certificate,
@@ -313,6 +313,10 @@ def _view(data: bytes) -> None:
     same(besides.pack_view(besides.read_view(data, 0).items()), data)
 
 
+def _orders(data: bytes) -> None:
+    same(orders.pack_orders(orders.read_orders(data)), data)
+
+
 def _absent(data: bytes) -> None:
     found = load._reasons(data)
     same(canonical.encode({digest.hex(): reason for digest, reason in found.items()}), data)
@@ -446,6 +450,7 @@ TARGETS: tuple[Target, ...] = (
     Target("openings", _besides, RemoteError,
            (besides.read_besides, besides._index, besides._beside)),
     Target("view", _view, RemoteError, (besides.read_view,)),
+    Target("orders", _orders, RemoteError, (orders.read_orders, orders._order)),
     Target("absent bodies", _absent, RemoteError, (load._reasons, load._digest), "text"),
     Target("export paths", _paths, RemoteError,
            (layout.body_of, layout.digest_of, layout.folder_of, layout.charter_version, layout.safe), "text"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -12,17 +13,23 @@ import pytest
 from relay_world import CT, DIRECTORY, EST, FIN, HOST, OPS, World, founding, log_keys
 
 from rsc_share.audit.anchors import Anchors
-from rsc_share.audit.files import Folder
+from rsc_share.audit.export import whole_export
+from rsc_share.audit.files import Folder, MemoryFiles
 from rsc_share.audit.findings import Grade
 from rsc_share.audit.replay import Replay, replay
 from rsc_share.cli.main import main
 from rsc_share.crypto.blobs import SEALED_CHUNK
 from rsc_share.crypto.keystore import UNSAFE_FAST, Keystore
-from rsc_share.envelope.parts import Part
+from rsc_share.envelope.contents import RecallContent
+from rsc_share.envelope.parts import Part, Ref
+from rsc_share.handover import source_of
 from rsc_share.log.merkle import CompactRange, leaf_hash
 from rsc_share.relay.blobs import Blobs
+from rsc_share.relay.live import LiveLog
+from rsc_share.relay.store import copying
 from rsc_share.relay.store.file_blobs import FOLDER, FileBlobs, path_of
 from rsc_share.relay.store.sqlite import SqliteStore
+from rsc_share.session.frames import Logged
 
 SECRET = b"not a secret"
 SETTINGS = """host = "{host}"
@@ -148,6 +155,78 @@ async def test_an_export_beside_the_relay_ends_with_what_is_witnessed(
     (tmp_path / "out").rename(tmp_path / "earlier")
     assert export()["left_out"][CT] == 0
     assert served.world.relay.failure is None
+
+
+async def recalled(served: Served, index: int) -> None:
+    """EST takes back an entry, and nobody has cosigned that yet."""
+    line = await served.world.relay.logs[CT].line(index)
+    target = Ref(CT, index, line.entry.signed.header_hash)
+    (outcome,) = await served.world.submit(EST, served.pen.refer("recall", (FIN,), target, RecallContent(None)))
+    assert isinstance(outcome, Logged)
+
+
+async def test_a_body_that_went_on_a_recall_nobody_has_witnessed_accuses_no_relay(
+    served: Served, export: Export, tmp_path: Path
+) -> None:
+    await recalled(served, 1)
+    assert (await asyncio.to_thread(export))["left_out"][CT] == 1, "while the relay goes on"
+    result = audited(served, tmp_path / "out")
+    assert grave(result) == []
+    (told,) = [finding for finding in result.findings if finding.code == "order-behind"]
+    assert (told.who, told.evidence["index"]) == (EST, served.world.relay.logs[CT].size - 1)
+    assert result.bodies.counts(CT, result.newest)["erased"] == 1
+    await served.witnessed()
+    (tmp_path / "out").rename(tmp_path / "earlier")
+    assert export()["left_out"][CT] == 0
+    result = audited(served, tmp_path / "out")
+    assert grave(result) == []
+    assert "order-behind" not in {finding.code for finding in result.findings}, "it is in the log now"
+    assert not (tmp_path / "out/export/orders").exists()
+
+
+async def test_a_recall_that_comes_while_the_copy_is_made_is_read_after_the_bodies(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sizes are read first; by the time the bodies are, this one is gone."""
+    sure, done = copying._snapshot, []
+
+    async def slowly(copy: Any, origin: str, note: Any) -> Any:
+        if not done:
+            done.append(await recalled(served, 1))
+        return await sure(copy, origin, note)
+
+    monkeypatch.setattr(copying, "_snapshot", slowly)
+    copied = await copying.copy_of(served.folder / "store", founding()[0])
+    source = source_of(copied.snapshots, copied.directory, framework_id=founding()[0], by="HUB", now=0)
+    files = whole_export(source)
+    notes = {log: served.checkpoint(log) for log in (CT, DIRECTORY)}
+    assert grave(replay(MemoryFiles(files), Anchors(founding()[0], notes))) == []
+    without = {path: data for path, data in files.items() if "orders" not in path}
+    assert "body-missing" in grave(replay(MemoryFiles(without), Anchors(founding()[0], notes))), "or it had been lost"
+
+
+async def test_an_order_is_waited_for_until_the_log_has_signed_it(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The relay erases before it signs: a copy may see the one and not yet the other."""
+    sign, erased, go = LiveLog.show, asyncio.Event(), asyncio.Event()
+
+    async def late(log: LiveLog, now: int) -> None:
+        erased.set()
+        await go.wait()
+        await sign(log, now)
+
+    monkeypatch.setattr(LiveLog, "show", late)
+    sending = asyncio.create_task(recalled(served, 1))
+    await erased.wait()
+
+    async def pause(_: float) -> None:
+        go.set()
+        await sending
+
+    copied = await copying.copy_of(served.folder / "store", founding()[0], pause)
+    (found,) = [snapshot for snapshot in copied.snapshots if snapshot.origin == CT]
+    assert (go.is_set(), len(found.tail)) == (True, 1)
 
 
 async def test_attachments_that_stay_with_the_relay_are_said_not_to_be_checked(

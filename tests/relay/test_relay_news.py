@@ -1,41 +1,58 @@
-"""What `changed` says is new."""
+"""Who is woken by which entry: whoever has something to do about it, at once; everybody else a moment later."""
 
 from __future__ import annotations
 
-from relay_world import CT, DIRECTORY, EST, FIN, head_of
-from test_relay_admission import started
-from test_relay_witnessing import settled
+import pytest
+from relay_world import CT, EST, FIN, LVA
 
-from rsc_share.relay import session as sessions
-
-
-async def test_news_is_what_reading_would_have_shown(world):
-    pen = await started(world)
-    await world.witness()
-    known = await settled(world, FIN)
-    await world.submit(EST, pen.message(FIN), pen.message(FIN))
-    news = await world.ports[FIN].changed(known, {CT: 1, DIRECTORY: 1})
-    (tail,) = news.tails
-    assert (tail.log, tail.start, len(tail.items)) == (CT, 1, 2)
-    assert tail.items == (await world.relay.connect(FIN).read(CT, 1, 10)).items
-    assert {log: head_of(note).size for log, note in news.notes} == {CT: 1}
-    assert news.more == ()
-    assert {offer.log for offer in news.offers} >= {CT}
-    assert all(offer.old == 1 for offer in news.offers)
+from rsc_share.relay.live import LOOKED_AT, NO_HURRY
+from rsc_share.session.frames import Logged
 
 
-async def test_news_has_no_offers_before_the_node_has_said_what_it_was_shown(world):
-    await started(world)
-    port = world.relay.connect(FIN)
-    assert (await port.changed({}, {})).offers == ()
-    assert await port.offers({}) != []
+async def woken(world, *, known: int) -> set[str]:
+    """The nodes that are told, where each knows so many entries of the channel."""
+    return {node for node in (EST, FIN, LVA) if world.relay.logs[CT].has_news(known, node, world.clock.now)}
 
 
-async def test_more_than_fits_is_named(world, monkeypatch):
-    pen = await started(world)
-    await world.witness()
-    known = await settled(world, FIN)
-    await world.submit(EST, pen.message(FIN))
-    monkeypatch.setattr(sessions, "NEWS_BYTES", 0)
-    news = await world.ports[FIN].changed(known, {})
-    assert (news.tails, news.more) == ((), (CT,))
+@pytest.fixture
+async def pen(world):
+    made = world.pen(EST)
+    assert isinstance((await world.submit(EST, made.grant(FIN)))[0], Logged)
+    return made
+
+
+async def test_an_entry_wakes_whom_it_is_for(world, pen):
+    await world.submit(EST, pen.message(FIN, text=b"a convoy"))
+    assert await woken(world, known=1) == {FIN}
+
+
+async def test_everybody_is_told_a_moment_later(world, pen):
+    await world.submit(EST, pen.message(FIN, text=b"a convoy"))
+    world.clock.now += NO_HURRY - 1
+    assert await woken(world, known=1) == {FIN}
+    world.clock.now += 1
+    assert await woken(world, known=1) == {EST, FIN, LVA}
+
+
+async def test_one_entry_for_a_node_among_many_wakes_it(world, pen):
+    for _ in range(3):
+        await world.submit(EST, pen.message(FIN, text=b"a convoy"))
+    other = world.pen(LVA)
+    await world.submit(LVA, other.grant(EST))
+    assert await woken(world, known=1) == {EST, FIN}
+
+
+async def test_who_knows_everything_is_not_woken(world, pen):
+    assert await woken(world, known=1) == set()
+
+
+async def test_many_entries_are_news_for_everybody(world, pen):
+    for _ in range(LOOKED_AT + 1):
+        await world.submit(EST, pen.message(FIN, text=b"a convoy"))
+    assert await woken(world, known=1) == {EST, FIN, LVA}
+
+
+async def test_entries_that_are_not_in_memory_are_news(world, pen):
+    """A reader far behind is not made to wait for what the relay would have to read first."""
+    world.relay.logs[CT]._lines.clear()
+    assert await woken(world, known=0) == {EST, FIN, LVA}

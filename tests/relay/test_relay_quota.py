@@ -9,10 +9,8 @@ import pytest
 from relay_world import CT, EST, FIN, LVA, OPS, World
 
 from rsc_share.relay.net.limits import Limits
-from rsc_share.relay.net.news import News
 from rsc_share.relay.net.sessions import Sessions
 from rsc_share.relay.quota import BUSY, Quotas, Rates, Taken
-from rsc_share.relay.room import enough
 from rsc_share.session.frames import Logged, Submission, Weather
 
 
@@ -116,6 +114,29 @@ def test_new_rates_hold_at_once() -> None:
     assert made.take("FIN", CT, {}, run(1)) == Weather("rate-limited", 1_001)
 
 
+def test_a_flash_has_the_rates_once_more_and_no_more_than_that() -> None:
+    made, clock, told = quotas(entries_per_second=10)
+    made.take("EST", CT, {}, run(20))
+    assert isinstance(made.take("EST", CT, {}, run(1)), Weather)
+    assert isinstance(made.take("EST", CT, {}, run(20), urgent=True), Taken), "its own bulk does not hold it back"
+    assert made.take("EST", CT, {}, run(1), urgent=True) == Weather("rate-limited", 1_001)
+    assert told == ["entries_per_second"] * 2, "what the reserve let in was not turned away"
+    clock.now += 1.001
+    assert [isinstance(made.take("EST", CT, {}, run(10), urgent=True), Taken) for _ in range(3)] == [True, True, False]
+
+
+async def test_only_what_ends_urgently_may_overdraw(world: World) -> None:
+    pen = world.pen(EST)
+    await world.submit(EST, pen.grant(FIN))
+    world.relay.quotas = Quotas(Rates(entries_per_second=1), Seconds())
+    assert isinstance((await world.submit(EST, *(pen.message(FIN) for _ in range(4))))[0], Logged)
+    routine = pen.message(FIN)
+    assert (await world.submit(EST, routine))[0].code == "rate-limited"
+    urgent = [routine, pen.grant(FIN), pen.message(FIN, precedence="FLASH")]
+    assert all(isinstance(outcome, Logged) for outcome in await world.submit(EST, *urgent))
+    assert (await world.submit(EST, pen.message(FIN, precedence="IMMEDIATE")))[0].code == "rate-limited"
+
+
 async def test_a_flood_is_weather_for_its_member_and_nothing_for_others(world: World) -> None:
     pens = {node: world.pen(node) for node in (EST, LVA)}
     for pen, to in ((pens[EST], FIN), (pens[LVA], FIN)):
@@ -150,9 +171,7 @@ async def test_what_is_under_way_is_free_again_though_nobody_waits_for_it(world:
 def charter(**limits: int | None) -> SimpleNamespace:
     """A relay whose charter has a channel for each limit of sessions; None: a channel without one. Members: EST."""
     specs = {
-        name: SimpleNamespace(
-            spec=SimpleNamespace(limits={} if most is None else {"sessions": most, "body_bytes": 9}), members={"EST"}
-        )
+        name: SimpleNamespace(spec=SimpleNamespace(limits={} if most is None else {"sessions": most}), members={"EST"})
         for name, most in limits.items()
     }
     directory = SimpleNamespace(spec=None, members={"EST", "FIN"})
@@ -173,14 +192,3 @@ def test_sessions_are_as_many_as_the_most_generous_channel_and_the_operator_gran
     channels: dict[str, int | None], member: str, most: int
 ) -> None:
     assert Sessions(charter(**channels), Limits())._most(member) == most
-
-
-def test_a_limit_that_is_not_kept_is_said() -> None:
-    said: list[tuple[str, list[str]]] = []
-    journal = SimpleNamespace(warning=lambda event, logs: said.append((event, logs)))
-    relay, guard = charter(a=3, b=None), SimpleNamespace(off=False, step=0.0)
-    relay.room, relay.blob_failure, relay.missed = enough, None, dict
-    news = News(relay, guard, journal)
-    news.look()
-    news.look()
-    assert said == [("this release does not keep the charter's body_bytes", ["a"])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from relay_world import CT, DIRECTORY, EST, FIN, HUB, LVA, World, key, prekey
@@ -14,6 +15,7 @@ from rsc_share.envelope.header import PRECEDENCES, header_hash
 from rsc_share.envelope.parts import Ref
 from rsc_share.relay.room import Room, room_of, takes
 from rsc_share.session.frames import Logged, Weather
+from rsc_share.session.urgency import inherited, most_urgent, urgency
 
 
 class Meter:
@@ -59,11 +61,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("room", Room)
 def test_the_table_of_what_is_refused(room: Room) -> None:
-    class Said:
-        def __init__(self, kind: str, precedence: str) -> None:
-            self.kind, self.precedence = kind, precedence
-
-    refused = {pair for pair in itertools.product(KINDS, PRECEDENCES) if not takes(room, Said(*pair))}
+    refused = {pair for pair in itertools.product(KINDS, PRECEDENCES) if not takes(room, urgency(*pair))}
     assert refused == REFUSED[room]
 
 
@@ -95,8 +93,40 @@ async def test_a_critical_disk_takes_flash_its_grant_and_what_takes_away(world: 
 async def test_what_follows_a_refused_one_is_not_tried(world: World) -> None:
     meter, pen = await started(world)
     meter.percent = 5
-    run = [pen.message(FIN, precedence="IMMEDIATE"), pen.message(FIN), pen.message(FIN, precedence="FLASH")]
+    run = [pen.message(FIN, precedence="IMMEDIATE"), pen.message(FIN), pen.message(FIN, precedence="PRIORITY")]
     assert await codes(world, *run) == ["logged", "no-space", "not-tried"]
+
+
+@pytest.mark.parametrize(
+    ("percent", "last", "taken"),
+    [(5, "IMMEDIATE", True), (5, "PRIORITY", False), (1, "FLASH", True), (1, "IMMEDIATE", False)],
+)
+async def test_what_stands_in_front_of_something_urgent_is_taken_with_it(
+    world: World, percent: float, last: str, taken: bool
+) -> None:
+    """Its number is in front: refused alone, it would hold back what a full disk is kept free for."""
+    meter, pen = await started(world)
+    meter.percent = percent
+    routine = pen.message(FIN)
+    assert await codes(world, routine) == ["no-space"]
+    behind = [pen.grant(FIN), pen.message(FIN, precedence=last)]
+    found = await codes(world, routine, *behind)
+    assert found == (["logged"] * 3 if taken else ["no-space", "not-tried", "not-tried"])
+
+
+async def test_a_faulty_flash_takes_nothing_with_it(world: World) -> None:
+    meter, pen = await started(world)
+    meter.percent = 1
+    routine, flash = pen.message(FIN), replace(pen.message(FIN, precedence="FLASH"), openings=())
+    assert await codes(world, routine, flash) == ["no-space", "not-tried"]
+
+
+def test_a_grant_is_kept_and_says_nothing_about_what_is_in_front() -> None:
+    routine, grant, flash = ("message", "ROUTINE"), ("grant", "ROUTINE"), ("message", "FLASH")
+    assert inherited([routine, grant]) == [2, 0]
+    assert inherited([routine, grant, routine, ("heartbeat", "ROUTINE"), routine]) == [1, 0, 1, 1, 2]
+    assert inherited([routine, grant, flash, routine]) == [0, 0, 0, 2]
+    assert [most_urgent(run) for run in ([], [grant], [grant, routine], [routine, flash])] == [2, 2, 2, 0]
 
 
 async def test_what_is_in_the_log_is_answered_on_a_full_disk(world: World) -> None:

@@ -7,10 +7,29 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relay_world import CT, DIRECTORY, EST, FIN, HUB, LVA, MINUTE, head_of, key, log_keys, witness_keys
+from relay_world import (
+    BEGIN,
+    CT,
+    DAY,
+    DIRECTORY,
+    EST,
+    FIN,
+    HUB,
+    LVA,
+    MINUTE,
+    Witness,
+    head_of,
+    key,
+    log_keys,
+    witness_keys,
+)
 from test_relay_admission import codes, started
+from test_relay_directory import prekey_of
 
-from rsc_share.errors import RemoteError, Unavailable
+from rsc_share.charter.certificate import NodeCertificate, certify
+from rsc_share.charter.revocation import Revocation, revoke
+from rsc_share.crypto.signing import Suite
+from rsc_share.errors import Refused, RemoteError, Unavailable
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.cosignature import cosign_ed25519, cosign_mldsa44
 from rsc_share.log.note import KeyType, NoteSignature, VerifierKey
@@ -111,6 +130,65 @@ async def test_only_verified_lines_of_this_very_node_are_kept(world):
     await world.ports[EST].cosign(CT, 9, [lines["another size"].line()])
     await world.ports[EST].cosign(CT, 1, [cosign_mldsa44(good, name, two, now).line()])
     assert {line.name for line in live.notes[1].lines} == {CT, name}
+
+
+async def admitted(world, name="EST/mod-2"):
+    """A second node of EST, countersigned by the first: active as soon as it is logged. Its session and its witness."""
+    ed25519, mldsa44 = witness_keys(name)
+    made = NodeCertificate(
+        name=name,
+        signing=key(f"{name} signing").public,
+        witness=(ed25519.public, mldsa44.public),
+        realms=frozenset({"operational"}),
+        accreditation={},
+        role="full",
+        valid=(BEGIN, BEGIN + 365 * DAY),
+        issued=world.clock.now,
+    )
+    found = certify(made, world.id, key("EST authority", Suite.HYBRID), key(f"{EST} signing"))
+    await world.ports[EST].submit_object(found, {})
+    return world.relay.connect(name), Witness(name)
+
+
+async def test_who_was_just_admitted_is_offered_what_its_cosignature_counts_for(world):
+    await started(world)
+    port, newcomer = await admitted(world)
+    size = world.relay.directory.size
+    assert {offer.log for offer in await newcomer.answer(port, world.clock)} <= {DIRECTORY}, "no unknown-witness"
+    assert not world.relay._sessions["EST/mod-2"]._cosigning.waiting(world.relay.logs[CT], world.clock.now)
+    world.clock.now += ROUND
+    await world.witness()
+    await world.witness()
+    assert world.relay.witnessed.size == size
+    assert {offer.log for offer in await newcomer.answer(port, world.clock)} >= {CT}
+    assert any("EST/mod-2" in name for name in lines_of(await world.ports[FIN].witnessed(CT)))
+
+
+async def test_the_tree_of_a_directory_that_does_not_name_a_node_yet_is_not_offered_to_it(world):
+    world.clock.now += 20 * MINUTE
+    await world.ports[HUB].submit_object(prekey_of(world), {})
+    await world.witness(EST)  # a round has begun: all are offered this tree
+    size = world.relay.logs[DIRECTORY].witnessing.target
+    port, newcomer = await admitted(world)
+    assert world.relay.logs[DIRECTORY].witnessing.target == size < world.relay.directory.size
+    assert await newcomer.answer(port, world.clock) == []
+    world.clock.now += ROUND
+    assert {offer.log for offer in await newcomer.answer(port, world.clock)} == {DIRECTORY}
+
+
+async def test_a_revoked_node_is_offered_nothing_though_its_lines_would_count(world):
+    await started(world)
+    port, second = await admitted(world)
+    world.clock.now += ROUND
+    await world.witness()
+    await world.witness()
+    act = Revocation("EST/mod-2", subject="node", reason="stolen", issued=world.clock.now)
+    await world.ports[EST].submit_object(revoke(act, world.id, key("EST authority", Suite.HYBRID)), {})
+    access = world.relay._sessions["EST/mod-2"].access
+    assert access.counts(world.relay.logs[CT], 1), "until k members have cosigned the revocation"
+    assert not access.witnesses(world.relay.logs[CT])
+    with pytest.raises(Refused, match="revoked"):
+        await second.answer(port, world.clock)
 
 
 async def test_the_operators_own_node_is_no_witness(world):

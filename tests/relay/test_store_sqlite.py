@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import shutil
 import sqlite3
@@ -449,3 +450,26 @@ async def test_a_cosigners_line_that_found_no_space_is_not_taken_for_kept(folder
     with sqlite3.connect(folder / FILE) as db:
         assert db.execute("SELECT count(*) FROM note_1").fetchone() == (1,)
     db.close()
+
+
+async def test_the_first_note_after_an_erasure_is_seen_beside_the_store_at_once(store, folder):
+    """Others of the log alone wait for the next write. Whoever copies the store must see on which order a body went."""
+
+    def beside() -> list[int]:
+        with sqlite3.connect(folder / FILE) as db:
+            return [size for (size,) in db.execute("SELECT size FROM note_1 UNION ALL SELECT size FROM note_2")]
+
+    bodies, line = body(b"taken back", 0), dataclasses.replace(log_line(), name=OTHER)
+    writer = await store.acquire(LOG)
+    other = await store.acquire(OTHER)
+    writer = await store.append(writer, batch(writer.head, [stored(0)], bodies=bodies))
+    await store.keep_note(LOG, Note(1, writer.head.root, (log_line(),)))
+    assert beside() == []
+    other = await store.append(other, batch(other.head, [stored(0)]))  # the recall may stand in another log
+    assert beside() == [1]
+    assert await store.erase(LOG, bodies, "recall") == 1
+    await store.keep_note(OTHER, Note(1, other.head.root, (line,)))
+    assert beside() == [1, 1]
+    other = await store.append(other, batch(other.head, [stored(1)]))
+    await store.keep_note(OTHER, Note(2, other.head.root, (line,)))
+    assert beside() == [1, 1], "and those after it wait again"

@@ -15,14 +15,16 @@ from rsc_share.envelope.contents import ReleaseContent
 from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.parts import Opening, Ref, Refs
 from rsc_share.relay.sequencer import Ground
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key
-from rsc_share.rulebook.view import Case, Known, Party, Source, View
+from rsc_share.rulebook.view import Known, Party, Source, View
 from rsc_share.session.frames import Logged
 from rsc_share.testing import Framework
 from rsc_share.testing.adversaries import EVERYBODY, Forged, Pen
 from rsc_share.testing.founding import FAMILIES, ChannelPlan, Plan
 from rsc_share.value import replace
 
+BODY_BYTES = 1 << 20
 MINUTE = 60_000
 EST, FIN, LVA = "EST/mod-1", "FIN/mod-1", "LVA/mod-1"
 SECRET = "REGIONAL SECRET REL TO EST, LVA"
@@ -137,7 +139,8 @@ def bench() -> Bench:
 
 
 async def _run() -> Bench:
-    channels = (ChannelPlan("main", families=("control", *FAMILIES)[1:]), ChannelPlan("second", members=("EST", "LVA")))
+    main = ChannelPlan("main", families=("control", *FAMILIES)[1:], limits={"body_bytes": BODY_BYTES})
+    channels = (main, ChannelPlan("second", members=("EST", "LVA")))
     async with Framework.of(Plan(channels=channels, seed=13)) as fw:
         await _name_erasers(fw)
         fw.clock.advance(seconds=40 * 60)

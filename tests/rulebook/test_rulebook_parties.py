@@ -8,10 +8,12 @@ import pytest
 from rulebook_desk import EST, FIN, LVA, MINUTE, Bench, bench
 
 from rsc_share.envelope.entry import Stamp
-from rsc_share.envelope.parts import Opening
+from rsc_share.envelope.parts import Opening, Refs
 from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, HeadFact, Key, count_key, effects_of, head_key, needs
-from rsc_share.rulebook.view import Case, Party
+from rsc_share.rulebook.unseen import NOT_SHOWN, Unchecked, Unseen
+from rsc_share.rulebook.view import Party
 from rsc_share.testing.adversaries import Forged
 from rsc_share.value import replace
 
@@ -200,3 +202,16 @@ def test_stamp_beyond_what_is_held_is_no_crash() -> None:
         verdict = judge(b.case(b.message(), Party.AUDITOR, stamp=Stamp(b.now + MINUTE, size)))
         assert isinstance(verdict, Void)
         assert (verdict.refused.code, verdict.effects) == ("directory-ahead", {})
+
+
+@pytest.mark.parametrize("unseen", [None, Unseen("the log is not here")])
+def test_what_a_node_cannot_look_up_is_left_open_and_read_all_the_same(unseen: Unseen | None) -> None:
+    """The relay that took the entry holds what is missing; the node says which row it did not judge."""
+    b = bench()
+    entry = b.message(refs=Refs(derived_from=(replace(b.ref("secret"), index=0),)))
+    case = b.case(entry, Party.NODE)
+    case = replace(case, view=replace(case.view, known=lambda ref: unseen))
+    verdict = judge(case)
+    assert isinstance(verdict, Admitted)
+    assert verdict.unchecked == (Unchecked(12, (unseen or NOT_SHOWN).reason),)
+    assert verdict.effects, "it counts like any other"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import pytest
-from rulebook_desk import EST, FIN, LVA, MINUTE, SECRET, Bench, bench
+from rulebook_desk import BODY_BYTES, EST, FIN, LVA, MINUTE, SECRET, Bench, bench
 
+from rsc_share.crypto.sealing import SEALED_SIZE
 from rsc_share.crypto.signing import PrivateKey, Suite
 from rsc_share.envelope.contents import (
     AcknowledgementContent,
@@ -18,14 +19,15 @@ from rsc_share.envelope.contents import (
     RecallContent,
 )
 from rsc_share.envelope.entry import Stamp
-from rsc_share.envelope.parts import Opening, Refs
+from rsc_share.envelope.parts import Opening, Part, Refs
 from rsc_share.errors import Refused
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.names import uuid7
 from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import GrantFact, IdFact, grant_key, id_key
 from rsc_share.rulebook.rules import RULES, Check
-from rsc_share.rulebook.view import Case, Party, Source
+from rsc_share.rulebook.view import Party, Source
 from rsc_share.value import replace
 
 PARTIES = (Party.RELAY, Party.NODE, Party.AUDITOR)
@@ -279,9 +281,21 @@ def approved_by(key: PrivateKey | None, *, sign: bool = True) -> Make:
 
 def bodies(kind: str) -> Make:
     def make(b: Bench, party: Party) -> Case:
-        entry = b.message() if kind != "sealed" else b.pen("EST").grant()
+        entry = b.message() if kind in ("none", "size") else b.pen("EST").grant()
         held = {part.digest: part.size + 1 for part in entry.header.parts} if kind == "size" else {}
+        if kind == "long key":
+            held = {row[2]: SEALED_SIZE + 1 for row in entry.header.content.nodes}
         return b.case(entry, party, bodies=held)
+
+    return make
+
+
+def sized(*sizes: int) -> Make:
+    """A message with parts of these sizes, all of them at hand."""
+
+    def make(b: Bench, party: Party) -> Case:
+        parts = tuple(Part(digest=bytes([n]) * 32, size=s, commit=bytes(32), media="x") for n, s in enumerate(sizes))
+        return b.case(b.message(parts=parts), party)
 
     return make
 
@@ -383,9 +397,12 @@ SAMPLES = [
     Sample("erasure-ordered", "third-party", erasure("FIN"), erasure("EST")),
     Sample("seen-is-prefix", "equivocation", other_tree, plain),
     Sample("seen-is-prefix", "equivocation", longer_tree, plain),
-    Sample("bodies-here", "body-missing", bodies("none"), plain),
+    Sample("bodies-fit", "body-limit", sized(*[65_536] * 8, 1_040), sized(*[65_536] * 8)),
+    Sample("bodies-fit", "body-limit", sized(1_040, BODY_BYTES + 1), sized(1_040, *[BODY_BYTES] * 15)),
+    Sample("bodies-here", "body-missing", bodies("none"), plain, who=Party.RELAY | Party.AUDITOR),
     Sample("bodies-here", "body-missing", bodies("size"), plain),
-    Sample("bodies-here", "body-missing", bodies("sealed"), plain),
+    Sample("bodies-here", "body-missing", bodies("sealed"), plain, who=Party.RELAY | Party.AUDITOR),
+    Sample("bodies-here", "body-missing", bodies("long key"), plain),
     Sample("stamp-never-decreases", "stamp", stamped(-1, 0), stamped(0, 0)),
     Sample("revocations-bite", "stamp", lag_stamp(10 * MINUTE), lag_stamp(10 * MINUTE - 1)),
 ]

@@ -14,9 +14,12 @@ from rsc_share.node.net.link import Link
 from rsc_share.session.calls import CALLS, Own, pairs, read_answer
 from rsc_share.session.frames import Logged, News, Offer, Outcome, Submission, Tail, Weather
 from rsc_share.session.port import NOTHING, NOWHERE, Shown
+from rsc_share.session.urgency import urgency
 
 RUN_BYTES = 2 << 20
 """Bytes of a run in one call; a longer run goes in several, one after the other."""
+WHOLE_BYTES = 15 << 20
+"""Of one that a relay takes for the sake of its last entry: cut in two, its first half would be refused."""
 NOT_TRIED = Weather("not-tried", None)
 
 
@@ -63,9 +66,7 @@ class NetPort:
         for run in _runs(entries):
             if outcomes and not isinstance(outcomes[-1], Logged):
                 return outcomes + [NOT_TRIED] * (len(entries) - len(outcomes))
-            answered: list[Outcome] = await self._call(
-                "submit", log, [item.wire() for item in run], rank=precedence(run[0])
-            )
+            answered: list[Outcome] = await self._call("submit", log, [item.wire() for item in run], rank=rank(run))
             if len(answered) != len(run):
                 raise RemoteError("the relay answered another number of entries than were sent")
             outcomes += answered
@@ -138,23 +139,36 @@ class NetPort:
 
 
 def _runs(entries: Sequence[Submission]) -> list[list[Submission]]:
+    first, last = _ends(entries)
+    most = WHOLE_BYTES if urgency(*last) < urgency(*first) else RUN_BYTES
     runs: list[list[Submission]] = []
     room = 0
     for entry in entries:
         size = len(entry.header) + len(entry.block) + sum(map(len, entry.bodies)) + 128 * len(entry.openings)
         if not runs or size > room:
             runs.append([])
-            room = RUN_BYTES
+            room = most
         runs[-1].append(entry)
         room -= size
     return runs
 
 
-def precedence(entry: Submission) -> str:
-    """The queue a run waits in: the outbox puts the most urgent entry first. ROUTINE for a header that does not parse:
-    the relay says what is wrong with it."""
+def rank(run: Sequence[Submission]) -> str:
+    """The queue a run waits in."""
+    return min((precedence for _, precedence in _ends(run)), key=PRECEDENCES.index)
+
+
+def _ends(run: Sequence[Submission]) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Kind and precedence of the first entry that is no grant, and of the last: within a batch the most urgent comes
+    first, and a batch that follows another one is more urgent than that."""
+    first = next((found for found in map(_kind, run) if found[0] != "grant"), _kind(run[-1]))
+    return first, _kind(run[-1])
+
+
+def _kind(entry: Submission) -> tuple[str, str]:
+    """ROUTINE for a header that does not parse: the relay says what is wrong with it."""
     try:
-        found = Header.parse(entry.header).precedence
+        found = Header.parse(entry.header)
     except RemoteError:
-        return PRECEDENCES[-1]
-    return found
+        return "message", PRECEDENCES[-1]
+    return found.kind, found.precedence

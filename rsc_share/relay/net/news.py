@@ -16,14 +16,12 @@ class News:
         self._relay, self._guard, self._journal = relay, guard, journal
         self._off, self._room = False, Room.ENOUGH
         self._failed: StorageError | None = None
-        self._unkept: tuple[str, ...] = ()
         self._missed: dict[str, list[str]] = {}
 
     def look(self) -> None:
         self._blobs()
         self._disk()
         self._clock()
-        self._limits()
         self._restored()
 
     def _blobs(self) -> None:
@@ -53,14 +51,3 @@ class News:
             self._missed = missed
             if missed:
                 self._journal.warning("a restored store waits for nodes that may have seen more", logs=missed)
-
-    def _limits(self) -> None:
-        """A limit of the charter that nothing here keeps must not look kept."""
-        found = tuple(
-            log
-            for log, spec in self._relay.view.logs.items()
-            if spec.spec is not None and "body_bytes" in spec.spec.limits
-        )
-        if found != self._unkept:
-            self._unkept = found
-            self._journal.warning("this release does not keep the charter's body_bytes", logs=list(found))

@@ -17,7 +17,8 @@ from rsc_share.log.tiles import WIDTH
 from rsc_share.relay.store.calls import Call, answer
 from rsc_share.relay.store.failures import Damaged, meaning, told
 from rsc_share.relay.store.protocol import Full
-from rsc_share.relay.store.state import LogState
+from rsc_share.relay.store.recent import RecentBodies, RecentFacts
+from rsc_share.relay.store.state import LogState, newest_ids
 from rsc_share.relay.store.work import Pending, Transaction
 
 GROUP = 64
@@ -43,6 +44,7 @@ class Committer:
         self._db, self._wal, self._failed = db, path.with_name(path.name + "-wal"), failed
         self.states = states
         """What is decided. Never changed but replaced, so that other threads may look."""
+        self.bodies, self.facts = RecentBodies(), RecentFacts(newest_ids(db, states.values()))
         self.failure: StorageError | None = None
         self._queue: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._gate, self._failing = threading.Lock(), threading.Lock()
@@ -171,6 +173,8 @@ class Committer:
                 if tile.size == WIDTH:
                     txn.staged[log].cache.keep(place, tile)
         self.states = {**self.states, **txn.staged}
+        self.bodies.follow(txn.bodies)
+        self.facts.follow(txn.facts)
         if wrote:
             self._unsynced.clear()
         self._written += txn.written

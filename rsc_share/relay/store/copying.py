@@ -1,19 +1,22 @@
 """Everything in a store for an export, read beside the relay that writes it, or without one.
 
 Each read is short: an open one would keep the relay from cutting its write-ahead file, and with that from erasing.
-Entries never change, so what is read later still belongs to the size that was read first.
+Entries never change, so what is read later still belongs to the size that was read first. Bodies go: what stands
+behind that size is read after them, for the orders they went on, and last the directory, which every stamp is within.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import LocalError
+from rsc_share.relay.blobs import EXPIRED
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.directory_log import fold
 from rsc_share.relay.notes import by_member, whole
@@ -23,7 +26,7 @@ from rsc_share.relay.store.check import opened_beside
 from rsc_share.relay.store.failures import told
 from rsc_share.relay.store.protocol import Body, Erased, Note, Stored
 from rsc_share.relay.store.schema import FILE
-from rsc_share.relay.store.state import kept_notes
+from rsc_share.relay.store.state import kept_notes, newest_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,15 @@ class Copy:
             return selects.bodies(self.db, log, self.numbers[log], digests=digests)
 
 
-async def copy_of(folder: Path, framework_id: bytes) -> Copied:
+SIGNED_WITHIN = 40
+"""How often a copy looks for the checkpoint of entries that it has seen: a relay signs after it has written and erased.
+One that is not running signs nothing."""
+PAUSE = 0.05
+"""Seconds between two looks."""
+Pause = Callable[[float], Awaitable[None]]
+
+
+async def copy_of(folder: Path, framework_id: bytes, pause: Pause = asyncio.sleep) -> Copied:
     """Every log up to its newest checkpoint that k members cosigned; up to the newest one where none did.
 
     Raises `LocalError` where there is no store or no directory in it, `StorageError` where it cannot be read.
@@ -80,8 +91,15 @@ async def copy_of(folder: Path, framework_id: bytes) -> Copied:
         notes = {origin: note for origin, note in found.items() if note is not None}
         if home not in notes:
             raise LocalError(f"{home} has no checkpoint yet", code="no-checkpoint", advice="start the relay once")
+        channels = [(origin, note) for origin, note in sorted(notes.items()) if origin != home]
+        snapshots = [await _snapshot(copy, origin, note) for origin, note in channels]
+        if any(reason != EXPIRED for found in snapshots for reason in found.erased.values()):
+            snapshots = [await _with_tail(copy, found, pause) for found in snapshots]
+        sizes[home] = _size(copy, home)
+        notes[home] = _note(copy, home, sizes[home], view, now) or notes[home]
         directory, _ = await fold(copy, home, notes[home].size, framework_id)
-        snapshots = [await _snapshot(copy, origin, note) for origin, note in sorted(notes.items())]
+        snapshots.append(await _snapshot(copy, home, notes[home]))
+        snapshots.sort(key=lambda snapshot: snapshot.origin)
     return Copied(directory, tuple(snapshots), {origin: sizes[origin] - note.size for origin, note in notes.items()})
 
 
@@ -98,3 +116,36 @@ def _note(copy: Copy, origin: str, size: int, view: DirectoryView, now: int) -> 
 async def _snapshot(copy: Copy, origin: str, note: Note) -> Snapshot:
     data = whole(origin, note)
     return await snapshot_of(copy, origin, note.size, data, data)
+
+
+async def _with_tail(copy: Copy, found: Snapshot, pause: Pause) -> Snapshot:
+    """With the entries behind its end, up to the newest checkpoint. Read after the bodies of every log: a recall may
+    stand in another one than what it recalls."""
+    size = len(found.entries)
+    note = await _signed(copy, found.origin, pause)
+    if note is None or note.size <= size:
+        return found
+    tail = [stored.entry async for stored in copy.read(found.origin, size, note.size, max_bytes=1 << 62)]
+    return replace(found, tail=tuple(tail), tail_note=whole(found.origin, note))
+
+
+async def _signed(copy: Copy, origin: str, pause: Pause) -> Note | None:
+    """The newest checkpoint, once it covers what is written now; what there is, where the relay signs no more."""
+    size, note = _size(copy, origin), _newest(copy, origin)
+    for _ in range(SIGNED_WITHIN):
+        if note is not None and note.size >= size:
+            break
+        await pause(PAUSE)
+        note = _newest(copy, origin)
+    return note
+
+
+def _size(copy: Copy, origin: str) -> int:
+    with told("copying"):
+        (size,) = copy.db.execute("SELECT size FROM log WHERE origin = ?", (origin,)).fetchone()
+    return int(size)
+
+
+def _newest(copy: Copy, origin: str) -> Note | None:
+    with told("copying checkpoints"):
+        return newest_note(copy.db, origin, copy.numbers[origin])

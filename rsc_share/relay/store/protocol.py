@@ -14,9 +14,9 @@
    store's own files.
 7. `keep_note` keeps the first note of a size, merges cosignature lines into it (the newest of each key), and raises
    `Broken` for a root that is not the tree's at that size, or a size never appended. The caller verifies every line
-   before. A note is signed only after `append` returned, and shown only after `keep_note` returned. Cosigners' lines
-   are durable then. A note that only the log itself signed may be lost in a crash, and forgotten once a larger one is
-   kept: whoever asks again gets the log's word again, over the same bytes.
+   before. A note is signed only after `append` returned. One that bears more than the log's own Ed25519 line is shown
+   only after `keep_note` returned; cosigners' lines are durable then. What only the log itself signed may be lost in a
+   crash, and forgotten once a larger one is kept: whoever asks again gets the log's word again, over the same bytes.
 8. No method holds the loop for more than 5 ms; all may be cancelled. Cancelling `append` leaves `Unknown`.
 9. The store never repairs: where entries, edge and root do not fit together it raises `Broken`, and answers nothing
    more for that log.

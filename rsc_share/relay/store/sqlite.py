@@ -123,7 +123,9 @@ class SqliteStore:
         return await self._write(writer.log, lambda txn: append(txn, writer, batch))
 
     async def lookup(self, log: str, keys: Collection[Key]) -> Mapping[Key, Fact]:
-        return await self._read(log, partial(selects.facts, keys=keys), {})
+        self._refuse_failed()
+        recent = self._committer.facts.find(log, keys)
+        return recent if recent is not None else await self._read(log, partial(selects.facts, keys=keys), {})
 
     async def read(self, log: str, start: int, stop: int, *, max_bytes: int) -> AsyncIterator[Stored]:
         """As many short transactions as it takes: none is open while the caller has an entry in hand."""
@@ -150,7 +152,9 @@ class SqliteStore:
         return await self._read(log, partial(selects.tile, level=level, index=index), b"")
 
     async def bodies(self, log: str, digests: Collection[bytes]) -> Mapping[bytes, Body | Erased]:
-        return await self._read(log, partial(selects.bodies, digests=digests), {})
+        self._refuse_failed()
+        recent = self._committer.bodies.find(log, digests)
+        return recent if recent is not None else await self._read(log, partial(selects.bodies, digests=digests), {})
 
     async def erase(self, log: str, digests: Collection[bytes], reason: str) -> int:
         return await self._write(log, lambda txn: erase(txn, log, digests, reason), sweeps=True)

@@ -7,7 +7,7 @@ fits too is for `check` to find.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rsc_share.errors import RemoteError
@@ -28,7 +28,8 @@ CACHED_TILES = 16
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """`number` names the log's tables; `noted` is the size of its newest note, `plain` whether only the log signed it.
+    """`number` names the log's tables; `noted` is the size of its newest note, `plain` whether only the log signed it,
+    `owes_note` whether bodies of any log were erased since.
 
     Frozen: a transaction makes new states, and they count once it is committed.
     """
@@ -41,6 +42,7 @@ class LogState:
     cache: TileCache
     noted: int = 0
     plain: bool = False
+    owes_note: bool = False
 
 
 def is_plain(origin: str, note: Note) -> bool:
@@ -129,3 +131,9 @@ def kept_notes(db: sqlite3.Connection, origin: str, number: int) -> Iterator[Not
 
 def _note(origin: str, size: int, root: bytes, lines: bytes) -> Note:
     return Note(size, root, read(read_lines, lines, origin))
+
+
+def newest_ids(db: sqlite3.Connection, states: Iterable[LogState]) -> dict[str, bytes]:
+    """By log: the latest id that any sender has used, of those that are remembered."""
+    found = {state.origin: db.execute(f"SELECT max(id) FROM id_{state.number}").fetchone()[0] for state in states}
+    return {log: id_ for log, id_ in found.items() if id_ is not None}

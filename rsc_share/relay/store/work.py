@@ -7,14 +7,14 @@ the same transaction go on.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tiletree import Place, TileTree
 from rsc_share.log.tree import MemoryTree
-from rsc_share.relay.store.protocol import Batch, Broken, Conflict, Fenced, Head, Note, Writer
+from rsc_share.relay.store.protocol import Batch, Body, Broken, Conflict, Fenced, Head, Note, Writer
 from rsc_share.relay.store.rows import fact_key, head_row, pack_beside, pack_fact, pack_lines
 from rsc_share.relay.store.schema import create_log, place_key
 from rsc_share.relay.store.state import LogState, is_plain, new_state, note_row
@@ -39,8 +39,11 @@ class Transaction:
     unsynced: Pending
     staged: dict[str, LogState] = field(default_factory=dict)
     tiles: dict[str, dict[Place, MemoryTree]] = field(default_factory=dict)
+    bodies: list[tuple[str, bytes, Body | None]] = field(default_factory=list)
+    """What was brought, and what was erased (None), by log and digest, in this order."""
+    facts: list[tuple[str, Mapping[Key, Fact]]] = field(default_factory=list)
     urgent: bool = False
-    """Whether `unsynced` holds something that must not be lost: a cosigner's line."""
+    """Whether `unsynced` holds something that must not wait: a cosigner's line, or the first note after an erasure."""
     written: int = 0
     """Roughly how many bytes the log before the database has grown by."""
 
@@ -95,12 +98,9 @@ def _write(txn: Transaction, state: LogState, batch: Batch, touched: dict[Place,
     db, number = txn.db, state.number
     entries = [(n, s.entry, pack_beside(s)) for n, s in enumerate(batch.entries, state.head.size)]
     db.executemany(f"INSERT INTO entry_{number} VALUES (?, ?, ?)", entries)
-    db.executemany(
-        f"INSERT INTO body_{number} (digest, brought, data) VALUES (?, ?, ?) ON CONFLICT (digest) DO UPDATE"
-        " SET brought = excluded.brought, data = excluded.data, reason = NULL WHERE data IS NULL",
-        [(digest, body.index, body.data) for digest, body in batch.bodies.items()],
-    )
+    _write_bodies(txn, state, batch.bodies)
     _write_facts(db, number, batch.facts.items())
+    txn.facts.append((state.origin, batch.facts))
     _trim(db, number, batch.ids_since)
     rows = [(place_key(*p), t.row(0, 0, t.size)) for p, t in touched.items() if p[0] or t.size == WIDTH]
     db.executemany(f"INSERT OR REPLACE INTO tile_{number} VALUES (?, ?)", rows)
@@ -110,6 +110,17 @@ def _write(txn: Transaction, state: LogState, batch: Batch, touched: dict[Place,
     )
     txn.written += sum(len(entry) + len(beside) + 200 for _, entry, beside in entries)
     txn.written += sum(len(body.data) + 100 for body in batch.bodies.values()) + sum(len(t) for _, t in rows) + 16_384
+
+
+def _write_bodies(txn: Transaction, state: LogState, bodies: Mapping[bytes, Body]) -> None:
+    """A body that is here stays the one that brought it first: only what is new is said to be brought."""
+    insert = (
+        f"INSERT INTO body_{state.number} (digest, brought, data) VALUES (?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+        " SET brought = excluded.brought, data = excluded.data, reason = NULL WHERE data IS NULL RETURNING 1"
+    )
+    for digest, body in bodies.items():
+        if txn.db.execute(insert, (digest, body.index, body.data)).fetchone() is not None:
+            txn.bodies.append((state.origin, digest, body))
 
 
 def _write_facts(db: sqlite3.Connection, number: int, facts: Iterable[tuple[Key, Fact]]) -> None:
@@ -140,7 +151,10 @@ def erase(txn: Transaction, log: str, digests: Collection[bytes], reason: str) -
         return 0
     query = f"UPDATE body_{state.number} SET data = NULL, reason = ? WHERE digest = ? AND data IS NOT NULL"
     erased = sum(txn.db.execute(query, (reason, digest)).rowcount for digest in set(digests))
+    txn.bodies += ((log, digest, None) for digest in digests)
     txn.written += 8_192 * erased
+    if erased:  # in any log: a recall need not stand in that of what it recalls
+        txn.staged |= {name: replace(other, owes_note=True) for name, other in {**txn.states, **txn.staged}.items()}
     return erased
 
 
@@ -163,7 +177,8 @@ def keep_note(txn: Transaction, log: str, note: Note) -> Note:
             return before
         kept = before
     txn.unsynced[log, note.size] = kept
-    txn.urgent |= any(line.name != log for line in kept.lines)  # the log's own words can be said again
+    # The log's own words can be said again; but whoever reads beside it must see on which signed order a body went.
+    txn.urgent |= state.owes_note or any(line.name != log for line in kept.lines)
     return kept
 
 
@@ -182,4 +197,6 @@ def write_note(txn: Transaction, state: LogState, note: Note) -> None:
     if state.plain and note.size > state.noted:
         txn.db.execute(f"DELETE FROM note_{number} WHERE size = ?", (state.noted,))
     now = txn.state(state.origin) or state
-    txn.staged[state.origin] = replace(now, noted=note.size, plain=is_plain(state.origin, note))
+    txn.staged[state.origin] = replace(
+        now, noted=note.size, plain=is_plain(state.origin, note), owes_note=now.owes_note and note.size < now.head.size
+    )

@@ -277,6 +277,11 @@ def _others(t: Court) -> Iterator[Trial]:
     behind = t.good(directory=c.head(DIRECTORY, stale))
     yield t.trial("a sender one directory entry behind, which is younger than 2 LAG", behind)
     yield t.trial("row 15: a stamp behind by an entry older than LAG", behind, directory=stale)
+    (part,) = missing.header.parts
+    large = [replace(part, digest=seeded(f"large {n}", 32), size=65_536) for n in range(8)]
+    yield t.trial("row 14: more than 524,288 bytes beside one entry", _with(t.good(), parts=(part, *large)))
+    blob = replace(part, digest=seeded("blob", 32), size=65_537)
+    yield t.trial("row 14: within the limits, and not here: a blob lies apart", _with(t.good(), parts=(part, blob)))
 
 
 def admission(material: Material) -> Vectors:

@@ -10,11 +10,12 @@ from rsc_share.audit.anchors import Anchors
 from rsc_share.audit.export import vkeys_of, whole_export
 from rsc_share.audit.files import MemoryFiles
 from rsc_share.audit.findings import Grade
+from rsc_share.audit.orders import Order, Orders, orders_of
 from rsc_share.audit.replay import replay
 from rsc_share.audit.source import ExportSource, LogSource, Reason
 from rsc_share.charter.model import Closed
 from rsc_share.envelope.contents import ErasureContent, RecallContent
-from rsc_share.envelope.parts import Refs
+from rsc_share.envelope.parts import Ref, Refs
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
 from rsc_share.testing.vectors.admission import EST, FIN, LTU, LVA, PUBLIC
@@ -61,6 +62,10 @@ def _tell(c: Turning) -> dict[bytes, Reason]:
     c.log(recall)
     order = ErasureContent(tuple(sorted(erased.bodies)), "Court order 8/2026")
     c.log(officers(c, c.draft(EST, "erasure", (FIN, LTU, LVA, LVA3), content=order), "EST/duty-1"))
+    elsewhere = Refs(derived_from=(Ref(PLAY, 0, bytes(32)),))
+    (leaning,) = c.log(c.message(EST, three, label, grant, "From the channel play", refs=elsewhere))
+    c.known[leaning] = replace(c.known[story.plain], ref=leaning)  # as a relay that admitted it
+    c.log(c.message(EST, three, label, grant, "From that", refs=Refs(derived_from=(leaning,))))
     f = c.framework
     rest = {name: channel for name, channel in f.charter.channels.items() if name != "play"}
     ended = f.next(channels=rest, closed=(Closed(PLAY, 0, MemoryTree().root()),))
@@ -105,11 +110,45 @@ def _spoilt(c: Turning, source: ExportSource) -> Iterator[tuple[str, ExportSourc
     yield "a line by somebody who is no witness", _with_log(source, LOG, note=hub)
     longer = [_play(c, b"no entry") if log.origin == PLAY else log for log in source.logs]
     yield "the closed log goes on", replace(source, logs=longer)
+    yield from _ended_early(c, source)
+    without = replace(source, logs=[log for log in source.logs if log.origin != PLAY])
+    yield "a log to which entries refer is not here", without
+    soon = note_of(c, PLAY, MemoryTree(), time=(MIDNIGHT + 6 * MINUTE) // 1000)
+    yield "it ends before what they refer to can have been logged", _with_log(source, PLAY, note=soon)
     yield "a charter is missing", replace(source, charters=source.charters[:-1])
     yield (
         "a charter that the directory does not name",
         replace(source, charters=[*source.charters, replace(source.charters[0], version=7)]),
     )
+
+
+def _ended_early(c: Turning, source: ExportSource) -> Iterator[tuple[str, ExportSource]]:
+    """The log ends before the recall and the erasure, on which the relay has erased bodies."""
+    size = next(i for i, draft in enumerate(c.beside) if draft.header.kind == "recall")
+    raw = [entry.raw for entry in c.entries]
+    log = next(log for log in source.logs if log.origin == LOG)
+    beside = {i: openings for i, openings in log.openings.items() if i < size}
+    note = note_of(c, LOG, MemoryTree(map(leaf_hash, raw[:size])))
+    ended = _with_log(source, LOG, entries=raw[:size], note=note, openings=beside)
+    yield "the log ends before a recall and an erasure that were obeyed", ended
+    orders = orders_of(c.tree, size, raw[size:], note_of(c, LOG, c.tree, by=()))
+    yield "and they are shown in a tree that the log signed", _with_log(ended, LOG, orders=orders)
+    if orders is not None:
+        first = replace(orders, rows=orders.rows[:1])
+        yield "one of them is shown", _with_log(ended, LOG, orders=first)
+        other = replace(orders, consistency=())
+        yield "their tree is not proved to be the same log's", _with_log(ended, LOG, orders=other)
+        moved = replace(orders, rows=(replace(orders.rows[0], proof=orders.rows[1].proof), orders.rows[1]))
+        yield "one of them is not proved to stand there", _with_log(ended, LOG, orders=moved)
+    void = next(i for i, draft in enumerate(c.beside) if i > 2 and draft.header.kind == "message")
+    yield from _no_order(ended, c, size, raw[void])
+
+
+def _no_order(ended: ExportSource, c: Turning, size: int, raw: bytes) -> Iterator[tuple[str, ExportSource]]:
+    tree = MemoryTree(map(leaf_hash, [*(entry.raw for entry in c.entries[:size]), raw]))
+    message = Order(size, raw, tuple(tree.inclusion(size)))
+    orders = Orders(note_of(c, LOG, tree, by=()), tuple(tree.consistency(size)), (message,))
+    yield "what is shown orders nothing", _with_log(ended, LOG, orders=orders)
 
 
 def _with_log(source: ExportSource, origin: str, **changes: Any) -> ExportSource:

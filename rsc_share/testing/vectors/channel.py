@@ -24,8 +24,9 @@ from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
 from rsc_share.messages.portions import write_payload
 from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key
-from rsc_share.rulebook.view import Case, Party, Source, View
+from rsc_share.rulebook.view import Party, Source, View
 from rsc_share.session.frames import Statement
 from rsc_share.testing.vectors import rules
 from rsc_share.testing.vectors.framework import DIRECTORY, LOG, Framework

@@ -1,7 +1,7 @@
 // A whole export, replayed (docs/protocol.md, section 15): files, trees, checkpoints, directory, every entry, what lies
 // beside them. `audit` returns the classes of every log and the findings; nothing here decrypts.
 import { pack, plain, unpack, Refused } from './msgpack.mjs';
-import { leafHash, nodeHash, root, sha, signedBytes, verifies } from './keys.mjs';
+import { consistent, leafHash, nodeHash, root, rootOfPath, sha, signedBytes, verifies } from './keys.mjs';
 import { openCheckpoint, parseCheckpoint, parseNote, parseVkey, pathsOf, readBundle } from './notes.mjs';
 import { parseEntry, splitEntry } from './entries.mjs';
 import { Directory } from './directory.mjs';
@@ -48,6 +48,7 @@ class Audit {
     for (const log of this.logs.values()) this.head(log, home);
     for (const log of this.logs.values()) if (log !== home) this.prepare(log, home);
     for (const log of this.logs.values()) if (log !== home) this.walk(log, log.entries.length);
+    for (const log of this.logs.values()) if (log !== home) this.orders(log);
     this.times();
     this.absent();
     this.settle();
@@ -110,6 +111,7 @@ class Audit {
     const own = [key(relay.log_keys[0], log.origin, 1), key(relay.log_keys[1], log.origin, 6)].map(withId);
     const nodes = [...view.state.parties.values()].flatMap((p) => [...p.nodes].flatMap(([name, facts]) => facts.map((f) => [`${view.charter.framework}/${name}`, f])));
     const witnesses = nodes.flatMap(([name, f]) => [{ name, type: 4, raw: f.witness[0][1] }, { name, type: 6, raw: f.witness[1][1] }]).map(withId);
+    Object.assign(log, { own, witnesses });
     try {
       const found = openCheckpoint(this.noble, log.note, own, witnesses), members = new Map();
       for (const [mark, time] of found.times) {
@@ -139,9 +141,11 @@ class Audit {
   }
   prepare(log, home) {
     log.auditor = new Auditor(this.directory, home.leaves, log.origin);
-    log.auditor.found = (ref) => {
+    log.auditor.found = (ref, asked) => {
       const other = this.logs.get(ref[0]);
-      if (!other?.auditor) return undefined;
+      if (!other) return this.viewKnowing(ref[0]) ? { unseen: 'it refers to an entry of a log that is not in this export' } : undefined;
+      if (!other.auditor) return undefined;
+      if (ref[1] >= other.entries.length) return asked >= this.ended(other) ? { unseen: 'it refers to an entry behind the end of another log here' } : undefined;
       if (other !== log) this.walk(other, Number(ref[1]) + 1);
       return other.auditor.known.get(`${ref[0]} ${ref[1]} ${hex(ref[2])}`);
     };
@@ -150,6 +154,12 @@ class Audit {
       if (!path.startsWith(`export/openings/${log.folder.split('/')[2]}/`)) continue;
       for (const [index, openings, statements] of unpack(data)) log.besides.set(index, [new Map(openings.map(([node, ...o]) => [node, o])), new Map(statements.map(([node, ...s]) => [node, s]))]);
     }
+  }
+  // Section 12.4: the earliest time at which an entry can have been logged that is not in this export
+  ended(log) {
+    let last = 0;
+    try { last = parseEntry(log.entries.at(-1) ?? Buffer.alloc(0)).stamp[0]; } catch (error) { if (!(error instanceof Refused)) throw error; }
+    return Math.max(last, (log.quorum ?? 0) - this.directory.at(this.directory.size).charter.parameters.skew);
   }
   walk(log, end) {
     if (log.busy) return;
@@ -162,10 +172,30 @@ class Audit {
     let h = null;
     try { h = plain(parseEntry(raw).header); } catch (error) { if (!(error instanceof Refused)) throw error; }
     const verdict = log.auditor.judge(raw, openings, h ? this.sizes(h) : new Map());
-    const name = verdict.admitted ? 'checked' : 'finding';
+    const name = !verdict.admitted ? 'finding' : log.auditor.open[0] ?? 'checked';
     log.classes[name] = (log.classes[name] ?? 0) + 1;
     if (!verdict.admitted) this.find(verdict.code, log.origin, index);
     if (h) this.beside(log, index, h, openings, statements, verdict.admitted, splitEntry(raw).stamp);
+  }
+  // Section 15.4: recalls and erasures behind the end, in a tree that the log signed and that extends the exported one
+  orders(log) {
+    const path = `export/orders/${log.folder.split('/')[2]}`;
+    if (!this.files.has(path)) return;
+    try {
+      const [note, proof, rows] = unpack(this.files.get(path)), { head } = openCheckpoint(this.noble, note.toString(), log.own, log.witnesses);
+      if (!consistent(log.head.size, head.size, log.head.root, head.root, proof)) throw new Refused('consistency');
+      for (const [index, raw, way] of rows) if (index < log.head.size || !rootOfPath(leafHash(raw), index, head.size, way)?.equals(head.root)) throw new Refused('inclusion');
+      for (const [index, raw] of rows) this.order(log, head, index, raw, path);
+    } catch (error) { if (!(error instanceof Refused)) throw error; this.find('file', path); }
+  }
+  order(log, head, index, raw, path) {
+    const h = plain(parseEntry(raw).header), judge = Object.assign(log.auditor.fork(), { behind: { index, size: head.size, root: head.root }, found: log.auditor.found });
+    if (!['recall', 'erasure'].includes(h.kind) || !judge.judge(raw, new Map(), new Map()).admitted) { this.find('file', path); return; }
+    this.ordered(h);
+  }
+  ordered(h) {
+    if (h.kind === 'recall') (this.recalled ??= new Set()).add(`${h.refs.target[0]} ${h.refs.target[1]}`);
+    if (h.kind === 'erasure') for (const d of h.content.digests) (this.erased ??= new Set()).add(hex(d));
   }
   digests(h) { return [...h.parts.map((p) => p.digest), ...(h.kind === 'grant' ? h.content.nodes.map(([, , d]) => d) : [])].map(hex); }
   path(digest) { return `export/bodies/${digest.slice(0, 2)}/${digest.slice(2)}`; }
@@ -179,8 +209,7 @@ class Audit {
     if (!h.to.every(([node, c]) => opens(node, c))) this.find('opening-missing', log.origin, index);
     const said = (sender, c) => { const s = statements.get(sender); return s && sha('rsc-share/v1 received\0', s[0], pack([h.log, h.sender, sender, s[1], s[2]])).equals(c); };
     if (h.kind === 'heartbeat' && !h.content.received.every(([sender, c]) => said(sender, c))) this.find('statement-missing', log.origin, index);
-    if (admitted && h.kind === 'recall') (this.recalled ??= new Set()).add(`${h.refs.target[0]} ${h.refs.target[1]}`);
-    if (admitted && h.kind === 'erasure') for (const d of h.content.digests) (this.erased ??= new Set()).add(hex(d));
+    if (admitted) this.ordered(h);
     const view = this.directory.at(stamp[1]), keep = view.channel(log.origin)?.retention_days ?? null;
     const ends = h.kind === 'grant' ? stamp[0] + view.charter.parameters.grant_life : Math.min(h.expires_at ?? Infinity, keep === null ? Infinity : stamp[0] + keep * DAY);
     for (const digest of this.digests(h)) (this.named.get(digest) ?? this.named.set(digest, []).get(digest)).push({ log: log.origin, index, ends, size: h.parts.find((part) => hex(part.digest) === digest)?.size ?? 0 });
@@ -198,8 +227,8 @@ class Audit {
   settle() {
     for (const log of this.logs.values()) {
       const wrong = new Set(this.findings.filter(([, origin, index]) => origin === log.origin && index !== null).map(([, , index]) => index)).size;
-      const judged = (log.classes.checked ?? 0) + (log.classes.finding ?? 0);
-      log.classes = Object.fromEntries([['checked', judged - wrong], ['finding', wrong]].filter(([, count]) => count));
+      const { checked = 0, finding = 0, ...open } = log.classes;
+      log.classes = Object.fromEntries([['checked', checked + finding - wrong], ['finding', wrong], ...Object.entries(open)].filter(([, count]) => count));
     }
   }
   absent() {

@@ -13,11 +13,14 @@ const refKey = ([log, index, hash]) => `${log} ${index} ${hex(hash)}`;
 const POWER = { message: 'approve', grant: 'approve', heartbeat: 'acknowledge', acknowledgement: 'acknowledge', release: 'release', recall: 'release', erasure: 'release' };
 const NO_CLAIM = ['epoch', 'valid', 'scheme', 'level', 'restrict', 'need', 'realm'];
 
+const IN_DOUBT = 'it refers to an entry that could not be checked itself';
+
 export class Auditor {
   // `directory` is folded, `directoryLeaves` its leaf hashes
   constructor(directory, directoryLeaves, log) {
     Object.assign(this, { directory, directoryLeaves, log, leaves: [], heads: new Map(), ids: new Set(), counts: new Map(), grants: new Map(), known: new Map(), last: null, policies: new Map() });
   }
+  // What is referred to; {unseen: reason} for what is not at hand; nothing where it can be said that there is nothing
   found(ref) { return this.known.get(refKey(ref)); }
   policy(view) {
     if (!this.policies.has(view.size)) this.policies.set(view.size, new Policy(view.state.files, view.groups(), view.addedRows()));
@@ -28,12 +31,12 @@ export class Auditor {
     return Object.assign(copy, { leaves: [...this.leaves], heads: new Map(this.heads), ids: new Set(this.ids), counts: new Map(this.counts), grants: new Map(this.grants), known: new Map(this.known), last: this.last, policies: this.policies });
   }
 
-  // {admitted, code, row, advances}; `openings`: node -> [salt, n]; `sizes`: digest -> bytes at hand
+  // {admitted, code, row, advances}, and in `open` the reasons why rows were not judged; `openings`: node -> [salt, n]; `sizes`: digest -> bytes at hand
   judge(raw, openings, sizes) {
     let e, no = null;
     try { e = parseEntry(raw); } catch (error) { if (!(error instanceof Refused)) throw error; this.leaves.push(sha(Buffer.of(0), raw)); return { admitted: false, code: 'malformed', row: 1, advances: false }; }
-    const h = plain(e.header), index = this.leaves.length;
-    const c = { e, h, label: e.header.get('label'), index, now: e.stamp[0], stamped: e.stamp[1], openings, sizes, nodes: h.to.map(([node]) => node) };
+    const h = plain(e.header), index = this.behind?.index ?? this.leaves.length;
+    const c = { e, h, label: e.header.get('label'), index, open: [], now: e.stamp[0], stamped: e.stamp[1], openings, sizes, nodes: h.to.map(([node]) => node) };
     try { this.checks(c); } catch (error) { if (!(error instanceof No)) throw error; no = error; }
     const head = this.heads.get(h.sender) ?? [0, Buffer.alloc(32)];
     const advances = !no || (no.row > 4 && !no.early && h.seq === head[0] + 1 && h.prev.equals(head[1]));
@@ -42,8 +45,8 @@ export class Auditor {
       for (const node of c.nodes) this.counts.set(`${h.sender} ${node}`, (this.counts.get(`${h.sender} ${node}`) ?? 0) + 1);
       if (h.kind === 'grant') this.grants.set(`${h.sender} ${hex(h.id)}`, { at: c.now, nodes: c.nodes });
     }
-    if (!no) this.known.set(refKey([h.log, index, e.hash]), { h, sender: h.sender, nodes: c.nodes, commits: h.parts.map((p) => p.commit), label: c.label, ref: refKey([h.log, index, e.hash]) });
-    this.leaves.push(e.leaf); this.last = e.stamp;
+    if (!no) this.known.set(refKey([h.log, index, e.hash]), { h, sender: h.sender, nodes: c.nodes, commits: h.parts.map((p) => p.commit), label: c.label, ref: refKey([h.log, index, e.hash]), doubt: c.open.length > 0 });
+    this.leaves.push(e.leaf); this.last = e.stamp; this.open = c.open;
     return { admitted: !no, code: no?.code ?? null, row: no?.row ?? null, advances };
   }
 
@@ -68,7 +71,8 @@ export class Auditor {
     rule(acted >= D.sizeBefore(settled), 5, 'stale-directory');
     rule(!this.ids.has(`${h.sender} ${hex(h.id)}`), 6, 'duplicate-id');
     const [seq, hash] = this.heads.get(h.sender) ?? [0, Buffer.alloc(32)];
-    rule(h.seq === seq + 1 && h.prev.equals(hash), 7, 'stale-head');
+    const next = h.seq === seq + 1 && (h.prev.equals(hash) || (this.behind && seq === 0));
+    rule(next || (this.behind && h.seq > seq + 1), 7, 'stale-head');
     for (const [node, commitment] of h.to) {
       const [salt, n] = c.openings.get(node) ?? [];
       if (salt && sha('rsc-share/v1 to\0', salt, pack([h.log, h.sender, node, n])).equals(commitment)) rule(n === (this.counts.get(`${h.sender} ${node}`) ?? 0) + 1, 7, 'stale-head');
@@ -79,11 +83,19 @@ export class Auditor {
     c.facets = this.facets(c, channel, now);
     this.sharing(c, channel);
     this.thirdParty(c);
-    rule(h.seen[0] <= c.index && root(this.leaves.slice(0, h.seen[0])).equals(h.seen[1]), 13, 'equivocation');
-    for (const part of h.parts) rule(c.sizes.get(hex(part.digest)) === part.size, 14, 'body-missing');
-    if (h.kind === 'grant') for (const [, , digest] of h.content.nodes) rule(c.sizes.has(hex(digest)), 14, 'body-missing');
+    rule(h.seen[0] <= c.index && this.sees(h.seen), 13, 'equivocation');
+    const sizes = h.parts.map((part) => part.size), largest = channel.limits?.body_bytes ?? Infinity;
+    rule(sizes.filter((size) => size <= 65536).reduce((sum, size) => sum + size, 0) <= 524288, 14, 'body-limit');
+    rule(sizes.every((size) => size <= largest), 14, 'body-limit');
+    if (!this.behind) for (const part of h.parts) rule(c.sizes.get(hex(part.digest)) === part.size, 14, 'body-missing');
+    if (h.kind === 'grant') for (const [, , digest] of h.content.nodes) rule(c.sizes.get(hex(digest)) <= 1168, 14, 'body-missing');
     rule(!this.last || (now >= this.last[0] && stamped >= this.last[1]), 15, 'stamp');
     rule(stamped >= D.sizeBefore(now - p.lag + 1), 15, 'stamp');
+  }
+  // Behind the end of an export (section 15.4) only the tree that the order stands in is known, and none in between
+  sees([size, hash]) {
+    if (size <= this.leaves.length) return root(this.leaves.slice(0, size)).equals(hash);
+    return this.behind.size !== size || this.behind.root.equals(hash);
   }
   facets(c, channel, time) {
     const family = c.h.type === null ? '' : c.h.type.split('/').slice(0, -2).join('/');
@@ -115,10 +127,15 @@ export class Auditor {
     if (message) rule(nodes.every((node) => this.permits(c, node, label) === 'released'), 10, 'policy-denied');
     else {
       const target = h.refs?.target;
-      c.target = target ? rule(this.found(target), 10, 'source-unknown') : null;
-      rule(!c.target || this.standing(h.kind, member, c.target), 10, 'policy-denied');
-      const circle = this.circle(c, at, now);
-      rule(nodes.every((node) => circle.includes(node)), 10, 'policy-denied');
+      c.target = target ? rule(this.found(target, now), 10, 'source-unknown') : null;
+      c.dark = Boolean(c.target?.unseen);
+      if (c.dark) c.open.push(c.target.unseen);
+      else {
+        rule(!c.target || this.standing(h.kind, member, c.target), 10, 'policy-denied');
+        const circle = this.circle(c, at, now);
+        rule(nodes.every((node) => circle.includes(node)), 10, 'policy-denied');
+        if (c.target?.doubt) c.open.push(IN_DOUBT);
+      }
     }
     if (message) {
       const grant = rule(this.grants.get(`${h.sender} ${hex(h.grant)}`), 11, 'dead-grant');
@@ -131,7 +148,7 @@ export class Auditor {
       rule(rows.every(([node]) => nodes.includes(node)), 11, 'over-granted');
       rule(rows.length === nodes.length, 11, 'under-granted');
       for (const [node, id] of rows) rule(c.then.prekey(node, now)?.id === hex(id), 11, 'dead-grant');
-    } else {
+    } else if (!c.dark) {
       const due = message ? this.others(c, c.then, c.settled).filter((node) => this.owed(c, node))
         : this.circle(c, c.then, c.settled).filter((node) => this.circle(c, at, now).includes(node));
       rule(due.every((node) => nodes.includes(node)), 11, 'under-granted');
@@ -164,19 +181,29 @@ export class Auditor {
     if (label) rule(!c.policy.requiredReleases(plain(label), c.facets, nodes.map((node) => at.subject(node, now))).length, 12, 'third-party');
   }
   sources(c) {
-    const { h, now, nodes } = c, found = h.refs.derived_from.map((ref) => rule(this.found(ref), 12, 'source-unknown'));
-    const labels = found.filter((s) => s.label).map((s) => plain(s.label));
+    const { h, now, nodes } = c, looked = h.refs.derived_from.map((ref) => rule(this.found(ref, now), 12, 'source-unknown'));
+    const found = looked.filter((s) => !s.unseen), labels = found.filter((s) => s.label).map((s) => plain(s.label));
+    const reasons = looked.filter((s) => s.unseen).map((s) => s.unseen), dark = reasons.length > 0;
     const joined = labels.slice(1).reduce((a, b) => a && c.policy.join(a, b, now), labels[0]);
-    const covered = joined && c.policy.dominates(plain(c.label), joined, now);
-    if (covered && nodes.every((node) => found.every((s) => s.label && this.permits(c, node, s.label) === 'released'))) return;
-    for (const source of found) {
-      const authors = new Set([memberOf(source.sender), ...(source.label?.get('originators') ?? [])]);
-      authors.delete(memberOf(h.sender));
-      for (const author of authors) rule(h.refs.releases.some((ref) => this.releases(this.found(ref), source, author, c)), 12, 'third-party');
+    const covered = dark || (joined && c.policy.dominates(plain(c.label), joined, now));
+    if (!covered || !nodes.every((node) => found.every((s) => s.label && this.permits(c, node, s.label) === 'released'))) {
+      for (const source of found) {
+        const authors = new Set([memberOf(source.sender), ...(source.label?.get('originators') ?? [])]);
+        authors.delete(memberOf(h.sender));
+        for (const author of authors) {
+          const given = h.refs.releases.map((ref) => this.found(ref, now)), good = given.filter((r) => this.releases(r, source, author, c));
+          if (good.some((r) => !r.doubt)) continue;
+          const maybe = given.find((r) => r?.unseen)?.unseen ?? (good.length ? IN_DOUBT : null);
+          rule(maybe, 12, 'third-party');
+          reasons.push(maybe);
+        }
+      }
     }
+    if (found.some((s) => s.doubt)) reasons.push(IN_DOUBT);
+    if (reasons.length) c.open.push(reasons[0]);
   }
   releases(release, source, author, c) {
-    if (!release || release.h.kind !== 'release' || refKey(release.h.refs.target) !== source.ref || memberOf(release.sender) !== author || !source.label) return false;
+    if (!release || release.unseen || release.h.kind !== 'release' || refKey(release.h.refs.target) !== source.ref || memberOf(release.sender) !== author || !source.label) return false;
     const { digest, members, until } = release.h.content;
     return (until === null || c.now < until) && digest.equals(sha(pack([source.label, source.nodes, source.commits]))) && c.nodes.every((node) => [author, ...members].includes(memberOf(node)));
   }
