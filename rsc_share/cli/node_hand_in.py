@@ -13,7 +13,8 @@ from rsc_share.cli.charter_verify import OBJECT
 from rsc_share.cli.files import read_file
 from rsc_share.cli.output import GOOD, note, say, show
 from rsc_share.errors import LocalError
-from rsc_share.node.door import MAX_OBJECT_BODIES, ask
+from rsc_share.node.asking import ask
+from rsc_share.node.door import MAX_OBJECT_BODIES
 
 
 def hand_in(

@@ -12,9 +12,9 @@ import typer
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, passphrase
 from rsc_share.cli.output import GOOD, note, say, show
 from rsc_share.errors import LocalError
+from rsc_share.node.asking import ask
 from rsc_share.node.backup import restore as restore_node
 from rsc_share.node.backup import summary, write_backup
-from rsc_share.node.door import ask
 from rsc_share.node.home import Home
 from rsc_share.node.identity import system_clock
 

@@ -22,7 +22,8 @@ from rsc_share.cli.node_state import Given
 from rsc_share.cli.output import GOOD, LOOK, WRONG, note, rows, say, show
 from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError
-from rsc_share.node.door import MAX_FRAME, Door, ask
+from rsc_share.node.asking import MAX_FRAME, ask
+from rsc_share.node.door import Door
 from rsc_share.node.node import opened
 
 Folder = Annotated[Path, typer.Argument(help="The node's home folder.")]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from rsc_share import names
-from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
 from rsc_share.crypto.signing import VerifyCache
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, StorageError, Unavailable
 from rsc_share.node.alarms import Alarms
+from rsc_share.node.carrier import Carrier
 from rsc_share.node.connect import Connection, close
 from rsc_share.node.cosigner import Cosigner
 from rsc_share.node.directory_feed import DirectoryFeed
@@ -20,6 +20,7 @@ from rsc_share.node.identity import Identity, World
 from rsc_share.node.instance import LOGS, Instance
 from rsc_share.node.keys import Keys
 from rsc_share.node.line import STOPPED, Line
+from rsc_share.node.prekeys import Prekeys
 from rsc_share.node.records.tickets import error_wire, read_error
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf, Store
@@ -32,8 +33,6 @@ from rsc_share.session.port import Feed, RelayPort
 IDENTITY_ROW = 3
 IDLE_SECONDS = 1.0
 """The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
-MOST_RETRY_SECONDS = 60.0
-"""What a relay asks for is not proved: attachments are offered again after so long."""
 SOON = 50
 """ms between two cosignatures of one log by a node at work: each costs a sync that a message may wait for."""
 P = TypeVar("P")
@@ -72,14 +71,14 @@ class Engine:
         """Why this node does nothing any more. A restart changes nothing about that: a person has to look."""
         self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._stop, shelf)
         self._cache = VerifyCache()
-        self.carry_after = 0.0
-        """Seconds that a relay asked for before attachments are offered to it again."""
         self._cut_off = False
         self._moved = False
         self.cosigner = Cosigner(
             identity, world, directory_log, self.trust, self.lines, self.witness, self.alarms, self.store,
             self._misbehaved,
         )  # fmt: skip
+        self._prekeys = Prekeys(identity, world, self.trust, self.keys, self.store)
+        self.carrier = Carrier(self)
         self._ask = True
         """Whether the next turn asks for everything: after a start, a failure, or a log that is new here."""
         for host, port in ports.items():
@@ -146,29 +145,6 @@ class Engine:
         await self.store.rotate(self.world.now())
         return moved
 
-    async def carry(self) -> bool:
-        """One round over the attachments that wait to be handed in. True if a message may leave now, or never will."""
-        moved, self.carry_after = False, 0.0
-        for line in list(self.lines.values()):
-            if line.uploads.waiting and line.stopped is None and self.stopped is None:
-                try:
-                    moved = await line.uploads.carry(self.port(line.log)) or moved
-                except (Unavailable, Refused, RemoteError, LocalError) as error:
-                    after = getattr(error, "retry_after", None) or 0.0
-                    self.carry_after = max(self.carry_after, min(after, MOST_RETRY_SECONDS))
-                    self._tell_waiting(line.log, error)
-        if moved:
-            await self.store.commit()
-        return moved
-
-    def _tell_waiting(self, log: str, error: RscError) -> None:
-        """A cut line heals by itself; a full disk, a quota, or a relay that answers wrongly is for a person to know."""
-        if isinstance(error, Unavailable):
-            if error.code in ("no-space", "blob-quota", "no-blobs"):
-                self.alarms.raise_("attachment-waits", log, error.what, self.world.now(), why=error.code)
-        else:
-            self.alarms.raise_(error.code, log, error.what, self.world.now())
-
     async def _turn(self, ports: Mapping[str, Feed], gap: int) -> bool:
         moved = self.stopped is None and await self._guarded(self.feed.follow(_of(ports, self.directory_log)))
         if not self.trust.ready or self.stopped is not None:
@@ -190,7 +166,7 @@ class Engine:
         moved = False
         self.feed.watch_pending()
         self._forbid()
-        moved = await self._guarded(self._rotate_prekey()) or moved
+        moved = await self._guarded(self._prekeys.rotate(self.port(self.directory_log), self.lines.values())) or moved
         # Signing is for the moment of leaving: without a relay a message would be bound to an audience of the past.
         for line in reachable:
             moved = await self._guarded(line.send(self.port(line.log))) or moved
@@ -265,8 +241,6 @@ class Engine:
             self._ask = True  # no relay was told yet where this node stands there
             self._shelf.put(Room.META, LOGS, sorted(self.lines))
 
-    # --- failures and prekeys
-
     def _misbehaved(self, log: str, error: Misbehaviour, parts: Mapping[str, bytes]) -> None:
         """A log's own signature contradicts it: keep the proof, tell, and believe nothing more of that log."""
         proof = {name: value for name, value in error.fields.items() if isinstance(value, bytes)}
@@ -276,28 +250,6 @@ class Engine:
             self._stop(error, parts)
         elif log in self.lines and self.lines[log].stopped is None:
             self.lines[log].stop(error, self.world.now())
-
-    async def _rotate_prekey(self) -> bool:
-        now, parameters = self.world.now(), self.trust.view.parameters
-        newest = self.keys.newest_prekey()
-        if self.keys.unpublished is None:
-            if newest is not None and now - newest < parameters.prekey_life:
-                return False
-            self.keys.new_prekey(self.identity.signer, now, self.world.random(PREKEY_SECRET_SIZE))
-        found = self.keys.unpublished
-        if found is None:
-            return False
-        await self.store.commit()
-        await self.port(self.directory_log).submit_object(found, {})
-        self.keys.published()
-        settled = self._read_up_to() - 2 * parameters.lag
-        self.keys.forget(superseded_before=settled, made_before=now - parameters.prekey_max)
-        return True
-
-    def _read_up_to(self) -> int:
-        """The log time (ms) up to which every log of this node has been read: nothing older can still name a prekey."""
-        lasts = [line.follower.last for line in self.lines.values()]
-        return min((last.logged_at if last is not None else 0 for last in lasts), default=0)
 
 
 def _of(ports: Mapping[str, P], log: str) -> P:

@@ -166,7 +166,7 @@ class Node:
     async def carry(self) -> bool:
         """Hand in the attachments that wait, as far as the relay takes them. True if a message may leave now."""
         async with self._carrying:
-            moved = await self.engine.carry()
+            moved = await self.engine.carrier.round()
         if moved:
             self._work.set()
         return moved
@@ -177,8 +177,8 @@ class Node:
             self._files.clear()
             await self.carry()
             waiting = any(line.uploads.waiting for line in self.engine.lines.values())
-            if self.engine.carry_after:
-                await asyncio.sleep(self.engine.carry_after)  # nothing that happens here makes room there
+            if self.engine.carrier.after:
+                await asyncio.sleep(self.engine.carrier.after)  # nothing that happens here makes room there
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_SECONDS if waiting else None):

@@ -19,8 +19,9 @@ from rsc_share.errors import LocalError, PolicyDenied, RscError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.note import Note
 from rsc_share.names import channel_of
-from rsc_share.node import door
-from rsc_share.node.door import Door, ask
+from rsc_share.node import asking, door
+from rsc_share.node.asking import ask
+from rsc_share.node.door import Door
 from rsc_share.node.node import Node
 from rsc_share.testing.founding import HOST
 
@@ -155,11 +156,11 @@ async def test_a_socket_left_by_a_dead_process_is_taken_over(tmp_path: Path) -> 
     [
         struct.pack(">I", 1 << 31),
         struct.pack(">I", 3) + b"\xc1\xc1\xc1",
-        door.framed(["nothing", {}]),
-        door.framed(["publish", {}]),
-        door.framed(["status", {"x": 1}]),
-        door.framed([1, 2]),
-        door.framed(["status", []]),
+        asking.framed(["nothing", {}]),
+        asking.framed(["publish", {}]),
+        asking.framed(["status", {"x": 1}]),
+        asking.framed([1, 2]),
+        asking.framed(["status", []]),
         b"\x00",
         b"",
     ],

@@ -11,7 +11,7 @@ from typing import Any
 from rsc_share.demo.network.processes import Child
 from rsc_share.errors import LocalError
 from rsc_share.messages import Body
-from rsc_share.node.door import ask
+from rsc_share.node.asking import ask
 
 
 class Change:
