@@ -15,6 +15,8 @@ from rsc_share.node.store.protocol import Room, Shelf
 
 REMEMBERED: Final = 256
 """Events in memory. 16 bytes of every other one are: where its entry stands, and its reference in short."""
+REMEMBERED_BYTES: Final = 4 << 20
+"""Of payloads and attachments in those: one event may hold a MiB."""
 _INDEX, _REFERENCE = 0, 1
 
 
@@ -25,6 +27,7 @@ class Events(Kept):
         self._shelf = shelf
         self._index = Ledger[Event](shelf, Room.ARRIVED, 2, _mark)
         self._recent: OrderedDict[int, Event] = OrderedDict()
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._index)
@@ -53,11 +56,17 @@ class Events(Kept):
         return (self[position] for position in range(len(self)))
 
     def _remember(self, position: int, event: Event) -> Event:
+        self._forget(position)
         self._recent[position] = event
-        self._recent.move_to_end(position)
-        if len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
+        self._bytes += _weight(event)
+        while len(self._recent) > REMEMBERED or (self._bytes > REMEMBERED_BYTES and len(self._recent) > 1):
+            self._forget(next(iter(self._recent)))
         return event
+
+    def _forget(self, position: int) -> None:
+        gone = self._recent.pop(position, None)
+        if gone is not None:
+            self._bytes -= _weight(gone)
 
     def append(self, event: Event) -> int:
         position = self._index.add(event)
@@ -90,6 +99,12 @@ class Events(Kept):
     def last_index(self) -> int:
         """The largest of them; -1 for none."""
         return max((record[_INDEX] for record in self._index.records()), default=-1)
+
+
+def _weight(event: Event) -> int:
+    if not isinstance(event, Arrival):
+        return 0
+    return sum(map(len, event.payloads.values())) + sum(len(item.body) for item in event.attached)
 
 
 def _mark(event: Event) -> tuple[int, ...]:

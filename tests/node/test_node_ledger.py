@@ -235,11 +235,16 @@ class Paged(Stored):
             shown = any(isinstance(event, Arrival) and event.reference == reference for event in self.model)
             assert self.events.called(reference) == (place if shown else None)
         assert self.events.last_index() == max((event.place.index for event in self.model), default=-1)
-        assert len(self.events._recent) <= 2
+        recent = [event for event in self.events._recent.values() if isinstance(event, Arrival)]
+        assert len(self.events._recent) <= events.REMEMBERED
+        assert self.events._bytes == sum(len(payload) for event in recent for payload in event.payloads.values())
+        assert self.events._bytes <= events.REMEMBERED_BYTES or len(self.events._recent) == 1
 
 
-def test_the_paged_inbox_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "REMEMBERED", 2)
+@pytest.mark.parametrize(("most", "size"), [(2, 1 << 20), (100, 5)])
+def test_the_paged_inbox_is_a_list(most: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "REMEMBERED", most)
+    monkeypatch.setattr(events, "REMEMBERED_BYTES", size)
     monkeypatch.setattr(ledger, "RUN", 2)
     run_state_machine_as_test(Paged, settings=QUICK)
 
