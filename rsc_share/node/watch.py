@@ -10,6 +10,10 @@ from rsc_share.errors import RscError
 from rsc_share.node.engine import IDLE_SECONDS, Engine
 from rsc_share.session.frames import News
 
+ASK_RESTS = 30
+"""Seconds without any news after which a node asks for everything all the same: news may have been lost to a fault of
+either side, and a question each second from every node would be most of what a relay does."""
+
 
 class Watch:
     """Keeps `changed` open at every port of an engine."""
@@ -18,11 +22,12 @@ class Watch:
         self._engine = engine
         self._asked: dict[str, asyncio.Future[News | None]] = {}
         self._for_nothing: set[str] = set()
+        self._rests = 0
         self._failed: set[str] = set()
         """Relays that are not asked again before a second is over: what fails at once would be asked for ever."""
 
     async def rest(self, work: asyncio.Event) -> Mapping[str, News] | None:
-        """Until `work` is set, a relay has news, or a second is over. What is new by relay; None: ask for it."""
+        """Until `work` is set, a relay has news, or a second is over. What is new by relay; None: ask for all of it."""
         self._ask()
         nudged = asyncio.ensure_future(work.wait())
         waits: set[asyncio.Future[Any]] = {nudged, *self._asked.values()}
@@ -34,9 +39,17 @@ class Watch:
         finally:
             nudged.cancel()
         if not done and pause is None:
-            self._failed.clear()
-            return None
+            return self._rested()
         return self._answers()
+
+    def _rested(self) -> Mapping[str, News] | None:
+        """A second is over and nothing was said: time may have made something due, and what failed is asked again."""
+        self._rests += 1
+        ask = bool(self._failed) or self._rests >= ASK_RESTS
+        self._failed.clear()
+        if ask:
+            self._rests = 0
+        return None if ask else {}
 
     def _ask(self) -> None:
         sizes, heads = self._engine.sizes(), self._engine.witness.sizes()
