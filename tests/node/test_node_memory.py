@@ -44,7 +44,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def alive() -> Counter[str]:
-    """How many objects of a kind there are in this process: all nodes of a framework together."""
+    """How many objects of a kind there are in this process: all nodes of a framework, and what other tests left."""
     gc.collect()
     kinds = (Ticket, Arrival, RecallEvent, Place, Item, Source)
     return Counter(type(found).__name__ for found in gc.get_objects() if isinstance(found, kinds))
@@ -89,15 +89,16 @@ def history(node: Node, which: object) -> list[tuple[str, str, int]]:
 
 
 async def test_objects_in_memory_do_not_grow_with_the_messages() -> None:
+    others = alive()
     async with Framework.create("EST", "LVA", "FIN") as fw:
         await sent(fw, 20)
         await given(fw.node("LVA"), 20, "c")
         await said(fw)
-        before = alive()
+        before = alive() - others
         await sent(fw, MANY, "more")
         await given(fw.node("LVA"), MANY, "c")
         await said(fw)
-        after = alive()
+        after = alive() - others
         assert before["Arrival"] == after["Arrival"] == 2 * FEW  # LVA's and FIN's
         assert after["Ticket"] <= FEW + 1
         assert after["Place"] <= FEW + 1
@@ -106,11 +107,12 @@ async def test_objects_in_memory_do_not_grow_with_the_messages() -> None:
 
 
 async def test_what_nobody_confirms_is_not_in_memory_either() -> None:
+    others = alive()
     async with Framework.create("EST", "LVA", "FIN") as fw:
         fw.relay.cut_off("FIN")
         await sent(fw, MANY)
         await said(fw)
-        found, shelf = alive(), fw.node("EST").channel("main").line.shelf
+        found, shelf = alive() - others, fw.node("EST").channel("main").line.shelf
         assert found["Ticket"] <= FEW + 1
         assert found["Item"] < MANY // 4
         assert len(shelf.rows(Room.PAYLOAD)) == MANY
