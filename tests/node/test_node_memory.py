@@ -43,11 +43,19 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ledger, name, 5)
 
 
-def alive() -> Counter[str]:
-    """How many objects of a kind there are in this process: all nodes of a framework, and what other tests left."""
+KINDS = (Ticket, Arrival, RecallEvent, Place, Item, Source)
+
+
+def existing() -> list[object]:
+    """Everything of these kinds in this process: what other tests left is held here, so that it can be told apart."""
     gc.collect()
-    kinds = (Ticket, Arrival, RecallEvent, Place, Item, Source)
-    return Counter(type(found).__name__ for found in gc.get_objects() if isinstance(found, kinds))
+    return [found for found in gc.get_objects() if isinstance(found, KINDS)]
+
+
+def alive(others: list[object]) -> Counter[str]:
+    """How many objects of a kind there are beside others, of all nodes of a framework together."""
+    known = set(map(id, others))
+    return Counter(type(found).__name__ for found in existing() if id(found) not in known)
 
 
 async def said(fw: Framework) -> None:
@@ -89,16 +97,16 @@ def history(node: Node, which: object) -> list[tuple[str, str, int]]:
 
 
 async def test_objects_in_memory_do_not_grow_with_the_messages() -> None:
-    others = alive()
+    others = existing()
     async with Framework.create("EST", "LVA", "FIN") as fw:
         await sent(fw, 20)
         await given(fw.node("LVA"), 20, "c")
         await said(fw)
-        before = alive() - others
+        before = alive(others)
         await sent(fw, MANY, "more")
         await given(fw.node("LVA"), MANY, "c")
         await said(fw)
-        after = alive() - others
+        after = alive(others)
         assert before["Arrival"] == after["Arrival"] == 2 * FEW  # LVA's and FIN's
         assert after["Ticket"] <= FEW + 1
         assert after["Place"] <= FEW + 1
@@ -107,12 +115,12 @@ async def test_objects_in_memory_do_not_grow_with_the_messages() -> None:
 
 
 async def test_what_nobody_confirms_is_not_in_memory_either() -> None:
-    others = alive()
+    others = existing()
     async with Framework.create("EST", "LVA", "FIN") as fw:
         fw.relay.cut_off("FIN")
         await sent(fw, MANY)
         await said(fw)
-        found, shelf = alive() - others, fw.node("EST").channel("main").line.shelf
+        found, shelf = alive(others), fw.node("EST").channel("main").line.shelf
         assert found["Ticket"] <= FEW + 1
         assert found["Item"] < MANY // 4
         assert len(shelf.rows(Room.PAYLOAD)) == MANY
@@ -132,9 +140,9 @@ async def test_a_node_with_many_settled_messages_starts_without_them(tmp_path: P
         await said(bench.fw)
         bench.crash()
         del node
-        others = alive()
+        others = existing()
         node = await bench.open()
-        found = alive() - others
+        found = alive(others)
         assert not {"Ticket", "Arrival", "Place", "Item", "Source"} & set(found), found
         await bench.fw.settle()
         # A new consumer begins with the first one, and nothing is said to come again; an old one is done with all.
