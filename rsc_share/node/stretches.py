@@ -142,7 +142,7 @@ class Stretches(Mapping[Key, Fact]):
     def _id(self, sender: str, entry_id: bytes) -> IdFact | None:
         found = self._ids.get((sender, entry_id))
         if found is None and entry_id <= self._past.get(sender, b""):
-            row = self._row(sender, entry_id)
+            row = next(self._rows(sender, entry_id), None)
             return None if row is None else IdFact(row[0], row[3])
         return found
 
@@ -153,19 +153,20 @@ class Stretches(Mapping[Key, Fact]):
             return found
         if grant_id > self._newest.get(sender, b""):
             return None
-        row = self._row(sender, grant_id)
-        if row is None or row[4] is None:
+        # An id that was used twice is void the second time, and does not take the grant of the first one away.
+        wire = next((row[4] for row in self._rows(sender, grant_id) if row[4] is not None), None)
+        if wire is None:
             return None
-        found = read_grant(row[4])
+        found = read_grant(wire)
         _remember(self._grants, (sender, grant_id), found, GRANTS)
         return found
 
-    def _row(self, sender: str, entry_id: bytes) -> list[Any] | None:
+    def _rows(self, sender: str, entry_id: bytes) -> Iterator[list[Any]]:
+        """What used an id, newest first: more than one entry only where a sender has broken the rules."""
         for number in self._entries.find(_ID, fingerprint(sender, entry_id)):
             row: list[Any] = self._entries.value(number)
             if row[1] == sender and row[2] == entry_id:
-                return row
-        return None
+                yield row
 
     def __iter__(self) -> Iterator[Key]:
         """All of them, from disk: for tests and for whoever copies them."""
@@ -178,7 +179,7 @@ class Stretches(Mapping[Key, Fact]):
                 yield grant_key(sender, entry_id)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(set(self))
 
     # --- sources
 

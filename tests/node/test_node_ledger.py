@@ -277,11 +277,9 @@ class Judging(Stored):
     def lose(self) -> None:
         self.model, self.index = dict(self.durable[0]), self.durable[1]
 
-    @rule(sender=st.sampled_from(SENDERS), number=st.integers(0, 30), grant=st.booleans())
+    @rule(sender=st.sampled_from(SENDERS), number=st.integers(0, 6), grant=st.booleans())
     def judged(self, sender: str, number: int, grant: bool) -> None:
         entry_id = bytes([number]) * 16
-        if ("id", sender, entry_id) in self.model:
-            return  # the rulebook lets no id advance a sender twice
         effects: dict[Key, Fact] = {
             ("head", sender): HeadFact(self.index + 1, bytes(32), self.index),
             ("id", sender, entry_id): IdFact(self.index, bytes([number]) * 32),
@@ -300,7 +298,7 @@ class Judging(Stored):
     def alike(self) -> None:
         for sender in self.SENDERS:
             keys: list[Key] = [("head", sender), ("count", sender, self.ME)]
-            keys += [(kind, sender, bytes([n]) * 16) for kind in ("id", "grant") for n in range(31)]
+            keys += [(kind, sender, bytes([n]) * 16) for kind in ("id", "grant") for n in range(8)]
             for key in keys:
                 assert self.facts.get(key) == self.model.get(key), key
         assert dict(self.facts) == self.model
