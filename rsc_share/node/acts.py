@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from rsc_share import names
 from rsc_share.envelope.contents import AcknowledgementContent, RecallContent
+from rsc_share.envelope.entry import UnverifiedEntry
+from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref, Refs
 from rsc_share.errors import LocalError
 from rsc_share.labels.label import Label
@@ -14,10 +16,12 @@ from rsc_share.node.desk import Host
 from rsc_share.node.draft import Draft
 from rsc_share.node.line import Line
 from rsc_share.node.outbox import Item
-from rsc_share.node.ticket import Ticket
+from rsc_share.node.ticket import Place, Ticket
 
 Publish = Callable[[Draft], Awaitable[bytes]]
 """Queues a message; its id."""
+_DIGITS = 19
+"""Of a sequence number at most."""
 
 
 class Acts:
@@ -28,18 +32,19 @@ class Acts:
 
     def place_of(self, reference: str) -> Ref:
         """Where the message quoted as `reference` stands. `LocalError` if this node knows no such message."""
-        for place, ticket in self._line.reading.own.items():
-            seqs = {p.seq for p in ticket.places.values() if p.index == place.index}
-            if any(names.reference(self._host.name, self._channel, seq) == reference for seq in seqs):
-                return place
-        found = self._line.reading.places.get(reference)
+        own, _, seq = reference.rpartition("/")
+        if own == f"{self._host.name}/{self._channel}" and seq.isdecimal() and len(seq) <= _DIGITS:
+            place = self._line.tickets.numbered(int(seq))
+            found = None if place is None else Ref(self._line.log, place.index, place.header_hash)
+        else:
+            found = self._line.reading.events.called(reference)
         if found is None:
             raise LocalError(f"no message {reference} is known here")
         return found
 
     async def recall(self, reference: str, reason: str) -> Ticket:
         """One entry for each portion, after the sealed notice that says why (ADR 0001)."""
-        ticket = self._line.reading.own.get(self.place_of(reference))
+        ticket = self._line.tickets.at(self.place_of(reference))
         if ticket is None:
             raise LocalError(f"{reference} is not this node's to recall")
         notice = await self._notice(reference, reason, ticket)
@@ -47,14 +52,13 @@ class Acts:
         recall = Ticket(names.uuid7(self._host.now(), random(10)), ticket.plan)
         recall.expected = len(ticket.places)
         for portion, place in sorted(ticket.places.items()):
-            kept = self._line.sending.outbox.kept.get(place.header_hash)
             item = Item(
                 "recall",
                 recall.id if portion == first else names.uuid7(self._host.now(), random(10)),
                 precedence="IMMEDIATE",
                 refs=Refs(target=Ref(self._line.log, place.index, place.header_hash)),
                 content=RecallContent(notice),
-                limit=frozenset(kept.nodes) if kept is not None else None,
+                limit=frozenset(_header(place).nodes),
                 portion=portion,
                 ticket=recall,
             )
@@ -62,11 +66,11 @@ class Acts:
         return recall
 
     async def _notice(self, reference: str, reason: str, ticket: Ticket) -> bytes | None:
-        kept = self._line.sending.outbox.kept.get(ticket.places[min(ticket.places)].header_hash)
-        if kept is None or kept.label is None or not reason:
+        label = _header(ticket.places[min(ticket.places)]).label
+        if label is None or not reason:
             return None
         body = RecallNotice(message=reference, reason=reason)
-        return await self._publish(Draft(body, label=kept.label, precedence="IMMEDIATE"))
+        return await self._publish(Draft(body, label=label, precedence="IMMEDIATE"))
 
     def state(self, place: Ref, sender: str, statement: str, basis: str | None, officer: str | None) -> None:
         """Queue an acknowledgement entry, signed by an officer unlocked here."""
@@ -100,3 +104,8 @@ class Acts:
             audience=(names.member_of(sender),),
         )
         return Draft(body, label=answer)
+
+
+def _header(place: Place) -> Header:
+    """What we signed: the entry is kept with its place."""
+    return UnverifiedEntry.parse(place.entry).header

@@ -1,7 +1,7 @@
 """A node's backup: what a new instance may know of the one that was lost. One file, sealed.
 
     file   = frame* ; frame = u32 length || bytes
-    first  = msgpack ["rsc-share/v1 node backup", keystore file, salt16, header24]
+    first  = msgpack ["rsc-share/v1 node backup of form 3", keystore file, salt16, header24]
     others = secretstream (XChaCha20-Poly1305) messages under BLAKE2b(key = state secret, salt); the last one is final
              plaintext: msgpack [node.toml, time in ms], then msgpack [[room, log, key, value], ...]
 
@@ -36,13 +36,12 @@ from rsc_share.node.store.protocol import NODE, Room, Shelf, Store
 from rsc_share.node.store.segments import KEY_SIZE
 from rsc_share.node.store.sqlite import SqliteStore
 
-TYPE: Final = "rsc-share/v1 node backup"
+TYPE: Final = "rsc-share/v1 node backup of form 3"
 ROOMS: Final = (
     Room.ALARM,
     Room.PENDING,
     Room.ITEM,
     Room.PAYLOAD,
-    Room.MARK,
     Room.TICKET,
     Room.PLACE,
     Room.KEY,
@@ -52,6 +51,8 @@ ROOMS: Final = (
     Room.HELD,
     Room.NOTICE,
     Room.CURSOR,
+    Room.ARRIVED,
+    Room.NAMED,
 )
 """Everything else stays behind. A room that is added later is left out until somebody puts it here."""
 _OF_PROCESS: Final = ("grant", "heartbeat")

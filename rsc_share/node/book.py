@@ -5,7 +5,7 @@ from __future__ import annotations
 from rsc_share.node.attachments import Prepared
 from rsc_share.node.outbox import Item, Sent
 from rsc_share.node.records.outgoing import item_wire, read_item, read_sent, sent_wire, ticket_id
-from rsc_share.node.store.late import Late, Runs
+from rsc_share.node.store.late import Late
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.tickets import Tickets
 
@@ -16,45 +16,42 @@ FLIGHT_BYTES = 4 << 20
 class OutboxBook:
     """A `Book` in a store.
 
-    ITEM and PAYLOAD are written once and dropped when nothing needs them; ITEM begins with its place in the queue. An
-    item in a SENT row is in flight, one in a MARK row is logged and kept, all others wait.
+    ITEM and PAYLOAD are written once. ITEM begins with its place in the queue and goes when the item is logged, PAYLOAD
+    goes when nothing needs it any more. An item in a SENT row is in flight, all others wait.
     """
 
     def __init__(self, shelf: Shelf, tickets: Tickets) -> None:
         self._shelf, self._tickets = shelf, tickets
         self.queued: list[Item] = []
         self.in_flight: list[Sent] = []
-        self.kept: dict[bytes, Item] = {}
         self._first, self._next = 0, 0
         self._written: set[bytes] = set()
         self._flying: list[Sent] = []
         self._late = Late(shelf, self._write_flight)
         self._flight_rows = 0
-        self._kept = Runs[Sent](shelf, Room.MARK, lambda sent: sent.seq, _kept_wire)
         self._load()
 
     def _load(self) -> None:
         items: dict[bytes, tuple[int, Item]] = {}
         for key, (order, *value) in self._shelf.rows(Room.ITEM):
             items[key] = order, read_item(key, value, self._tickets.get(ticket_id(value)))
-        for item_id, (payload, salt, attachments) in self._shelf.rows(Room.PAYLOAD):
-            item = items[item_id][1]
-            item.payload, item.salt = payload, salt
-            item.attachments = tuple(map(Prepared.from_wire, attachments))
-            item.uploaded = not item.blobs
+            self._load_payload(items[key][1])
         self._written = set(items)
         flights = self._shelf.rows(Room.SENT)
         self._flight_rows = len(flights)
         self.in_flight = [read_sent(value, items[value[0]][1]) for _, run in flights for value in run]
         self.in_flight.sort(key=lambda sent: sent.seq)
-        for item_id, digest, nodes in self._kept.values():
-            if item_id in items:  # recalled ones are gone
-                self.kept[digest] = item = items[item_id][1]
-                item.nodes = tuple(nodes)
-        placed = {id(item) for item in (*self.kept.values(), *(sent.item for sent in self.in_flight))}
-        waiting = sorted((row for row in items.values() if id(row[1]) not in placed), key=lambda row: row[0])
+        leaving = {id(sent.item) for sent in self.in_flight}
+        waiting = sorted((row for row in items.values() if id(row[1]) not in leaving), key=lambda row: row[0])
         self.queued = [item for _, item in waiting]
         self._first, self._next = min([0, *(o for o, _ in waiting)]), max([0, *(o + 1 for o, _ in items.values())])
+
+    def _load_payload(self, item: Item) -> None:
+        found = self._shelf.get(Room.PAYLOAD, item.id)
+        if found is not None:
+            item.payload, item.salt, attachments = found
+            item.attachments = tuple(map(Prepared.from_wire, attachments))
+            item.uploaded = not item.blobs
 
     def added(self, item: Item) -> None:
         self._write(item, self._next)
@@ -97,17 +94,13 @@ class OutboxBook:
             self._shelf.delete(Room.SENT, n)
         self._flight_rows = len(runs)
 
-    def kept_as(self, sent: Sent) -> None:
-        self._kept.add(sent)
-
-    def emptied(self, item: Item) -> None:
-        self._shelf.delete(Room.PAYLOAD, item.id)
-
-    def dropped(self, item: Item) -> None:
-        for room in (Room.ITEM, Room.PAYLOAD):
-            self._shelf.delete(room, item.id)
+    def logged(self, item: Item) -> None:
+        self._shelf.delete(Room.ITEM, item.id)
         self._written.discard(item.id)
 
+    def emptied(self, item_id: bytes) -> None:
+        self._shelf.delete(Room.PAYLOAD, item_id)
 
-def _kept_wire(sent: Sent) -> list[object]:
-    return [sent.item.id, sent.header_hash, list(sent.item.nodes)]
+    def dropped(self, item: Item) -> None:
+        self.logged(item)
+        self.emptied(item.id)

@@ -225,7 +225,7 @@ class Channel:
             shelf = self.line.shelf
 
             def save(cursor: Cursor) -> None:
-                shelf.put(Room.CURSOR, consumer, [cursor.low, sorted(cursor.above), cursor.given])
+                shelf.put(Room.CURSOR, consumer, [cursor.low, cursor.above.wire(), cursor.given])
 
             self._cursors[consumer] = Cursor(save, *(shelf.get(Room.CURSOR, consumer) or ()))
         return self._cursors[consumer]
@@ -241,8 +241,10 @@ class Channel:
 
     def label_of(self, place: Ref) -> Label:
         """The label of an entry this node holds; a recalled one keeps it."""
-        for event in self.line.reading.inbox.events:
-            if isinstance(event, Arrival) and event.place == place and event.labels:
+        events = self.line.reading.events
+        for position in reversed(events.at(place)):
+            event = events[position]
+            if isinstance(event, Arrival) and event.labels:
                 return event.labels.get(0) or next(iter(event.labels.values()))
         raise LocalError("nothing is held at this place")
 

@@ -2,113 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 from rsc_share import names
 from rsc_share.node.alarms import Alarms
-from rsc_share.node.store.late import Runs
+from rsc_share.node.store.late import Late
+from rsc_share.node.store.ledger import Ledger, fingerprint
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.ticket import Delivered, Ticket
-from rsc_share.node.tickets import Tickets
 
 SILENT_AFTER = 25 * 3_600_000
 HEARD_EVERY = 600_000
 """ms between two notes of when a node was heard: exact enough for an alarm after 25 hours."""
-_STATES = {"stored": "stored", "opened": "handed-over"}
+STORED, OPENED = "stored", "handed-over"
+_STATES = {"stored": STORED, "opened": OPENED}
+WATCHED = "watched"
 
 
-def _nobody(header_hash: bytes) -> None:
+def _nobody(item_id: bytes) -> None:
     """Nobody keeps anything for a resend."""
+
+
+def _unheld(seq: int) -> Ticket | None:
+    """Nobody holds a ticket."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """One logged entry of ours."""
+    """One logged message entry of ours, and the nodes it is for."""
 
     seq: int
     header_hash: bytes
     logged_at: int
-    ticket: Ticket | None
-    reference: str
+    item_id: bytes
+    nodes: tuple[str, ...]
 
 
-To = tuple[Addressed, tuple[str, ...]]
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """`node` has everything of ours that is for it, up to number `seq`, in `state`; heard at `since` (ms)."""
+
+    node: str
+    state: str
+    seq: int
+    since: int
 
 
-def _to_wire(row: To) -> list[object]:
-    entry, nodes = row
-    ticket = None if entry.ticket is None else entry.ticket.id
-    return [entry.seq, entry.header_hash, entry.logged_at, ticket, entry.reference, list(nodes)]
+@lru_cache(maxsize=4096)
+def _key(node: str, state: str) -> int:
+    return fingerprint(node, state)
 
 
-@dataclass(slots=True)
-class Recipient:
-    """Our entries to one node, in order. What a number counts has been dealt with and is not looked at again."""
+def _mark_entry(entry: Addressed) -> tuple[int, ...]:
+    return entry.seq, fingerprint(entry.header_hash), entry.logged_at
 
-    entries: list[Addressed] = field(default_factory=list)
-    places: dict[bytes, int] = field(default_factory=dict)
-    confirmed: int = 0
-    told: dict[str, int] = field(default_factory=dict)
-    """By state: how many have it in their tickets."""
-    alarmed: int = 0
 
-    def add(self, entry: Addressed) -> None:
-        self.places[entry.header_hash] = len(self.entries)
-        self.entries.append(entry)
+def _entry_wire(entry: Addressed) -> list[object]:
+    return [entry.header_hash, entry.item_id, list(entry.nodes)]
 
-    def confirm(self, upto: int) -> list[Addressed]:
-        """What is confirmed for the first time."""
-        new = self.entries[self.confirmed : upto]
-        self.confirmed = max(self.confirmed, upto)
-        return new
 
-    def tell(self, state: str, upto: int) -> list[Addressed]:
-        """What reaches a state for the first time."""
-        start = self.told.get(state, 0)
-        self.told[state] = max(start, upto)
-        return self.entries[start:upto]
-
-    def overdue(self, before: int) -> list[Addressed]:
-        """What was logged before a time (ms), is not confirmed, and has not been told yet."""
-        start = at = max(self.confirmed, self.alarmed)
-        while at < len(self.entries) and self.entries[at].logged_at < before:
-            at += 1
-        self.alarmed = at
-        return self.entries[start:at]
+def _mark_stated(said: Stated) -> tuple[int, ...]:
+    return _key(said.node, said.state), said.seq, said.since
 
 
 class Deliveries:
-    """Per receiving node, our entries in order; a statement about one covers all before it."""
+    """Our entries in order, and what each node has said: a statement about one covers all before it.
 
-    def __init__(self, alarms: Alarms, log: str, shelf: Shelf, tickets: Tickets) -> None:
-        self._alarms, self._log, self._shelf = alarms, log, shelf
-        self._to: dict[str, Recipient] = {}
-        self._heard: dict[str, int] = {}
-        self._waiting: dict[bytes, int] = {}
-        self.delivered: Callable[[bytes], None] = _nobody
-        """Called with the header hash of an entry once its last recipient has confirmed it."""
-        self._logged = Runs[To](shelf, Room.ADDRESSED, lambda row: row[0].seq, _to_wire)
+    So nothing is kept for an entry and a recipient: a statement is 24 bytes, an entry of ours as much, and the steps
+    of a message are worked out when somebody asks for them.
+    """
+
+    def __init__(self, alarms: Alarms, log: str, me: str, shelf: Shelf) -> None:
+        self._alarms, self._log, self._me, self._shelf = alarms, log, me, shelf
+        self._logged = Ledger[Addressed](shelf, Room.ADDRESSED, 3, _mark_entry, _entry_wire)
+        self._stated = Ledger[Stated](shelf, Room.CONFIRMED, 3, _mark_stated)
+        self._upto: dict[int, int] = {}
+        """Newest number by fingerprint of node and state."""
+        for key, seq, _ in self._stated.records():
+            self._upto[key] = seq
         self._noted: dict[str, int] = dict(shelf.rows(Room.HEARD))
-        self._heard.update(self._noted)
-        self._load(tickets)
+        self._heard = dict(self._noted)
+        self._watched: int = shelf.get(Room.META, WATCHED) or 0
+        """How many of our entries were looked at when their deadline had passed."""
+        self._watched_row = Late(shelf, lambda: shelf.put(Room.META, WATCHED, self._watched))
+        self.delivered: Callable[[bytes], None] = _nobody
+        """Called with the id of an item once its last recipient has confirmed it."""
+        self.held: Callable[[int], Ticket | None] = _unheld
+        """The ticket of our entry of a number, if it is in memory: it is told what is stated. All others work it out
+        when they are read."""
 
-    def _load(self, tickets: Tickets) -> None:
-        for seq, digest, logged_at, ticket, reference, nodes in self._logged.values():
-            self._add(nodes, Addressed(seq, digest, logged_at, tickets.get(ticket), reference))
-        for node, seq in self._shelf.rows(Room.CONFIRMED):
-            to = self._to.get(node, Recipient())
-            for entry in to.confirm(sum(entry.seq <= seq for entry in to.entries)):
-                self._less(entry)
-
-    def logged(self, nodes: tuple[str, ...], entry: Addressed) -> None:
-        self._logged.add((entry, nodes))
-        self._add(nodes, entry)
-
-    def _add(self, nodes: Sequence[str], entry: Addressed) -> None:
-        self._waiting[entry.header_hash] = len(nodes)
-        for node in nodes:
-            self._to.setdefault(node, Recipient()).add(entry)
+    def logged(self, entry: Addressed) -> None:
+        self._logged.add(entry)
 
     def heard(self, node: str, now: int) -> None:
         """Anything at all from a node of the channel."""
@@ -119,41 +106,100 @@ class Deliveries:
 
     def stated(self, node: str, header_hash: bytes, state: str, now: int) -> None:
         """`node` says it holds our entry `header_hash` in `state`; the caller has verified the statement."""
-        to = self._to.get(node)
-        at = None if to is None else to.places.get(header_hash)
-        if to is None or at is None:
+        number = self._number(header_hash)
+        if number is None or node not in self._nodes(number):
             return
-        held = at + 1
+        seq = self._logged.record(number)[0]
         if state not in _STATES:
-            held, reference = at, to.entries[at].reference
+            reference = names.reference(self._me, names.channel_of(self._log), seq)
             what = f"{node} could not open {reference}: {state}"
             self._alarms.raise_("bad-delivery", f"{node}/{reference}", what, now)
-        new = to.confirm(held)
-        if new:
-            # One number for each node says it all: a statement covers everything before it.
-            self._shelf.put(Room.CONFIRMED, node, new[-1].seq)
-        for entry in new:
-            if not self._less(entry):
-                self.delivered(entry.header_hash)
-        said = _STATES.get(state, "stored")
-        for entry in to.tell(said, held):
-            if entry.ticket is not None:
-                entry.ticket.deliver(Delivered(names.member_of(node), said, now))
+            seq -= 1
+        self._say(Stated(node, _STATES.get(state, STORED), seq, now))
 
-    def _less(self, entry: Addressed) -> int:
-        """How many recipients have not confirmed it, after one more has."""
-        left = self._waiting[entry.header_hash] = self._waiting[entry.header_hash] - 1
-        if not left:
-            del self._waiting[entry.header_hash]
-        return left
+    def _say(self, said: Stated) -> None:
+        key = _key(said.node, said.state)
+        told, confirmed = self._upto.get(key, 0), self._confirmed(said.node)
+        if said.seq <= told:
+            return
+        self._upto[key] = said.seq
+        self._stated.add(said)
+        for number in self._between(confirmed, said.seq):
+            nodes = self._nodes(number)
+            seq = self._logged.record(number)[0]
+            if said.node in nodes and all(self._confirmed(node) >= seq for node in nodes):
+                self.delivered(self._logged.value(number)[1])
+        self._tell(said, told)
+
+    def _tell(self, said: Stated, told: int) -> None:
+        for number in self._between(told, said.seq):
+            ticket = self.held(self._logged.record(number)[0])
+            if ticket is not None and said.node in self._nodes(number):
+                ticket.deliver(Delivered(names.member_of(said.node), said.state, said.since))
+
+    def _confirmed(self, node: str) -> int:
+        """The number up to which a node holds everything that is for it, in whatever good state."""
+        return max(self._upto.get(_key(node, state), 0) for state in (STORED, OPENED))
+
+    def _between(self, after: int, upto: int) -> range:
+        """Numbers in the ledger of our entries with sequence numbers from above `after` up to `upto`."""
+        return range(self._logged.bisect(after + 1), self._logged.bisect(upto + 1))
+
+    def _number(self, header_hash: bytes) -> int | None:
+        found = self._logged.find(1, fingerprint(header_hash))
+        return next((number for number in found if self._logged.value(number)[0] == header_hash), None)
+
+    def _nodes(self, number: int) -> list[str]:
+        nodes: list[str] = self._logged.value(number)[2]
+        return nodes
+
+    def _nodes_of(self, seq: int) -> list[str]:
+        """Whom our entry number `seq` is for; nobody where it is no message."""
+        return [node for number in self._between(seq - 1, seq) for node in self._nodes(number)]
+
+    def item(self, header_hash: bytes) -> bytes | None:
+        """The id of the item that became this entry of ours."""
+        number = self._number(header_hash)
+        return None if number is None else self._logged.value(number)[1]
+
+    def steps(self, ticket: Ticket) -> Iterator[Delivered]:
+        """What was stated of the portions of a message so far, oldest first."""
+        found: list[tuple[int, Delivered]] = []
+        for place in ticket.places.values():
+            for node in self._nodes_of(place.seq):
+                for state in (STORED, OPENED):
+                    number = self._first(_key(node, state), place.seq)
+                    if number is not None:
+                        since = self._stated.record(number)[2]
+                        found.append((number, Delivered(names.member_of(node), state, since)))
+        return (step for _, step in sorted(found, key=lambda row: row[0]))
+
+    def _first(self, key: int, seq: int) -> int | None:
+        """The first statement that covers number `seq`. What is stated only rises: the search goes back from now."""
+        first = None
+        for number in self._stated.find(0, key):
+            if self._stated.record(number)[1] < seq:
+                break
+            first = number
+        return first
 
     def watch(self, now: int, deadline: int, active: tuple[str, ...]) -> None:
         """Raise `undelivered` for what no recipient has confirmed in time, `silent` for a node that says nothing."""
-        for node, to in self._to.items():
-            for entry in to.overdue(now - deadline):
-                what = f"{node} has not confirmed {entry.reference}"
-                self._alarms.raise_("undelivered", f"{node}/{entry.reference}", what, now, node=node)
+        while self._watched < len(self._logged):
+            seq, _, logged_at = self._logged.record(self._watched)
+            if logged_at >= now - deadline:
+                break
+            self._overdue(self._watched, seq, now)
+            self._watched += 1
+            self._watched_row.touch()
         for node in active:
             first = self._heard.setdefault(node, now)
             if now - first > SILENT_AFTER:
                 self._alarms.raise_("silent", f"{self._log}/{node}", f"{node} has said nothing for 25 hours", now)
+
+    def _overdue(self, number: int, seq: int, now: int) -> None:
+        reference = names.reference(self._me, names.channel_of(self._log), seq)
+        for node in self._nodes(number):
+            if self._confirmed(node) < seq:
+                what = f"{node} has not confirmed {reference}"
+                self._alarms.raise_("undelivered", f"{node}/{reference}", what, now, node=node)

@@ -17,7 +17,7 @@ from rsc_share.node.stretches import Stretches
 from rsc_share.node.trust import Trust, same_tree
 from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.case import Case
-from rsc_share.rulebook.facts import Fact, Key
+from rsc_share.rulebook.facts import Facts
 from rsc_share.rulebook.order import opens
 from rsc_share.rulebook.view import Party, Source, View
 from rsc_share.rulebook.witnesses import Witnessed, open_witnessed
@@ -43,8 +43,7 @@ class Follower:
         self.log, self.me, self._shelf = log, me, shelf
         self.trust, self.signatures = trust, signatures
         self.tree = MemoryTree()
-        self.facts: dict[Key, Fact] = {}
-        self._stretches = Stretches(shelf)
+        self._stretches = Stretches(shelf, me)
         self.last: Stamp | None = None
         self.times: list[tuple[int, int]] = []
         """(index, logged_at) of the entries shown to this node, judged or not, for the cosigning rule."""
@@ -75,7 +74,6 @@ class Follower:
                 f"the store holds {self.tree.size} hashes of {self._kept} of {self.log}", code="damaged-state"
             )
         self.checked = self._kept
-        self.facts = self._stretches.load()
 
     def save(self) -> None:
         """Stage how far this log has been judged. What lies beyond is read, and judged, again after a restart.
@@ -95,6 +93,11 @@ class Follower:
     def cosigned(self, size: int) -> None:
         """The times of the first `size` entries have been looked at, and need not be again."""
         self.times = [(index, at) for index, at in self.times if index >= size]
+
+    @property
+    def facts(self) -> Facts:
+        """What everything judged so far says for the entries to come."""
+        return self._stretches
 
     @property
     def size(self) -> int:
@@ -179,7 +182,6 @@ class Follower:
     def _judge(self, index: int, entry: UnverifiedEntry, item: Full) -> Seen:
         case = self.case(index, entry, item)
         verdict = judge(case)
-        self.facts.update(verdict.effects)
         self._stretches.add(index, verdict.effects, entry.signed if isinstance(verdict, Admitted) else None)
         self.last = entry.stamp
         return Seen(verdict, item, self._opening_true(case))
@@ -191,7 +193,7 @@ class Follower:
             directory=self.trust.directory,
             directory_root=self.trust.root,
             witnessed=self.trust.witnessed,
-            facts=self.facts,
+            facts=self._stretches,
             size=index,
             last=self.last,
             root_at=self.tree.root,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rsc_share.bell import Bell
@@ -11,8 +12,7 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.labels.label import Label
 from rsc_share.node.attachments import Told
-
-Write = Callable[[int, "Event"], None]
+from rsc_share.node.spans import Spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +57,31 @@ class RecallEvent:
 Event = Arrival | RecallEvent
 
 
+class Kept(Sequence[Event]):
+    """All events of a channel, wherever they are kept."""
+
+    @abstractmethod
+    def append(self, event: Event) -> int:
+        """Its position."""
+
+    @abstractmethod
+    def put(self, position: int, event: Event) -> None:
+        """In place of the one that was there: the same entry, with less in it."""
+
+
 class Inbox:
     """The events of one channel. Positions never change; a recalled message's payload is erased in place."""
 
-    def __init__(self, events: Iterable[Event], write: Write) -> None:
-        """`write` is called with the position and value of every event that is new or changed."""
-        self.events: list[Event] = list(events)
-        self._write = write
+    def __init__(self, events: Kept) -> None:
+        self.events = events
         self.stopped: RscError | None = None
         self._bell = Bell()
 
-    def add(self, event: Event) -> None:
-        self._write(len(self.events), event)
-        self.events.append(event)
+    def add(self, event: Event) -> int:
+        """Its position."""
+        position = self.events.append(event)
         self.wake()
+        return position
 
     def stop(self, error: RscError) -> None:
         """A tree or fork error: every waiting consumer hears it, and nothing more arrives."""
@@ -83,22 +94,25 @@ class Inbox:
     async def change(self) -> None:
         await self._bell.next().wait()
 
-    def erase(self, target: Ref) -> bool:
-        """Drop the payloads of a recalled message. True if it was here."""
-        found = False
-        for position, event in enumerate(self.events):
-            if isinstance(event, Arrival) and event.place == target and event.payloads:
-                self.events[position] = replace(event, payloads={}, attached=())
-                self._write(position, self.events[position])
-                found = True
-        return found
+    def erase(self, positions: Iterable[int], portion: int | None = None) -> None:
+        """Drop what messages say, or one portion of it, here and on disk."""
+        for position in positions:
+            event = self.events[position]
+            if not isinstance(event, Arrival) or not event.payloads:
+                continue
+            left = {at: payload for at, payload in event.payloads.items() if portion not in (None, at)}
+            if len(left) < len(event.payloads):
+                attached = event.attached if 0 in left else ()
+                self.events.put(position, replace(event, payloads=left, attached=attached))
 
 
 class Cursor:
     """One consumer: the lowest position not done, those done above it, and how far it has been given anything."""
 
-    def __init__(self, save: Callable[[Cursor], None], low: int = 0, above: Iterable[int] = (), given: int = 0) -> None:
-        self.low, self.above, self.given = low, set(above), given
+    def __init__(
+        self, save: Callable[[Cursor], None], low: int = 0, above: Iterable[Iterable[int]] = (), given: int = 0
+    ) -> None:
+        self.low, self.above, self.given = low, Spans(above), given
         self._save = save
         self.open = False
 
@@ -126,7 +140,5 @@ class Cursor:
         if position < self.low:
             return
         self.above.add(position)
-        while self.low in self.above:
-            self.above.remove(self.low)
-            self.low += 1
+        self.low = self.above.after(self.low)
         self._save(self)

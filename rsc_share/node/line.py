@@ -51,9 +51,10 @@ class Line:
         self.tickets = Tickets(shelf)
         self.follower = Follower(log, identity.node, trust, cache, shelf)
         self.heartbeat = Heartbeat(log, identity.node, world.random, shelf)
-        self.deliveries = Deliveries(alarms, log, shelf, self.tickets)
-        self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries, shelf)
-        self.sending = Sending(log, identity, world, alarms, self.deliveries, self.reading.own, shelf, self.tickets)
+        self.deliveries = Deliveries(alarms, log, identity.node, shelf)
+        self.deliveries.held, self.tickets.stated = self.tickets.held, self.deliveries.steps
+        self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries, shelf, self.tickets)
+        self.sending = Sending(log, identity, world, alarms, self.deliveries, shelf, self.tickets)
         self.sending.newest = self.follower.newest
         self.uploads = Uploads(log, identity, self.sending.outbox)
         self._started = False

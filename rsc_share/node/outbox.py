@@ -89,7 +89,6 @@ class Book(Protocol):
 
     queued: list[Item]
     in_flight: list[Sent]
-    kept: dict[bytes, Item]
 
     def added(self, item: Item) -> None: ...
 
@@ -99,9 +98,9 @@ class Book(Protocol):
 
     def flying(self, in_flight: list[Sent]) -> None: ...
 
-    def kept_as(self, sent: Sent) -> None: ...
+    def logged(self, item: Item) -> None: ...
 
-    def emptied(self, item: Item) -> None: ...
+    def emptied(self, item_id: bytes) -> None: ...
 
     def dropped(self, item: Item) -> None: ...
 
@@ -114,8 +113,6 @@ class Outbox:
         self.submitted_at = 0
         self._queued: list[Item] = book.queued
         self.in_flight: list[Sent] = book.in_flight
-        self.kept: dict[bytes, Item] = book.kept
-        """Logged. Payload and salt stay until delivered or recalled (a resend needs both), the rest for a recall."""
 
     def add(self, items: Iterable[Item]) -> None:
         for item in items:
@@ -180,10 +177,10 @@ class Outbox:
         self.in_flight = [row for row in self.in_flight if row is not sent]
         self._book.flying(self.in_flight)
 
-    def keep(self, sent: Sent) -> None:
-        """Logged, and kept for a resend and a recall."""
-        self.kept[sent.header_hash] = sent.item
-        self._book.kept_as(sent)
+    def logged(self, item: Item) -> None:
+        """A message that stands in the log. On disk its payload and salt stay until it is delivered or recalled (a
+        resend needs both); what else a recall needs is in the entry."""
+        self._book.logged(item)
 
     def withdraw(self, ticket: Ticket) -> bool:
         """Drop a message none of whose entries was signed yet. False: too late."""
@@ -193,17 +190,9 @@ class Outbox:
         self.drop(mine)
         return True
 
-    def forget(self, header_hash: bytes) -> None:
-        """Every recipient holds it: what it said is theirs now, and no longer needed here."""
-        item = self.kept.get(header_hash)
-        if item is not None:
-            item.payload, item.salt, item.sealed, item.attachments = b"", b"", None, ()
-            self._book.emptied(item)
-
-    def recalled(self, header_hash: bytes) -> None:
-        item = self.kept.pop(header_hash, None)
-        if item is not None:
-            self._book.dropped(item)
+    def forget(self, item_id: bytes) -> None:
+        """Every recipient of a logged item holds it, or it was recalled: what it said is no longer needed here."""
+        self._book.emptied(item_id)
 
     def wake(self) -> None:
         for item in (*self._queued, *(sent.item for sent in self.in_flight)):

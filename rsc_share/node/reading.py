@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rsc_share import names
 from rsc_share.charter.view import DirectoryView
@@ -21,12 +21,13 @@ from rsc_share.labels.label import Label
 from rsc_share.messages import RecallNotice
 from rsc_share.messages.portions import read_payload
 from rsc_share.node.delivery import Deliveries
+from rsc_share.node.events import Events
 from rsc_share.node.heartbeat import Heartbeat
-from rsc_share.node.inbox import Arrival, Attached, Event, Inbox, RecallEvent
+from rsc_share.node.inbox import Arrival, Attached, Inbox, RecallEvent
 from rsc_share.node.keys import Keys, Opened, digest
-from rsc_share.node.records.incoming import event_wire, read_event
 from rsc_share.node.store.protocol import Room, Shelf
-from rsc_share.node.ticket import Delivered, Ticket
+from rsc_share.node.ticket import Delivered
+from rsc_share.node.tickets import Tickets
 from rsc_share.rulebook.admit import Admitted
 from rsc_share.session.frames import Full
 
@@ -55,53 +56,53 @@ class First:
     unconfirmed: bool
 
 
+@dataclass(slots=True)
+class Shown:
+    """A document while its portions come in: what is here of it, and as which entry it was shown before."""
+
+    parts: dict[int, tuple[Label, bytes]] = field(default_factory=dict)
+    attached: tuple[Attached, ...] = ()
+    head: First | None = None
+
+    @classmethod
+    def of(cls, event: Arrival) -> Shown:
+        parts = {portion: (event.labels[portion], payload) for portion, payload in event.payloads.items()}
+        head = First(event.place, event.header, event.logged_at, event.unconfirmed)
+        return cls(parts, event.attached, head)
+
+
 class Reading:
-    """The receiving half of one channel. Entries come one verified stretch of the log at a time."""
+    """The receiving half of one channel. Entries come one verified stretch of the log at a time.
+
+    What a stretch brought is in memory until it ends; everything else is what the store's events and HELD rows say:
+
+    HELD  [index, header hash] -> [sender, document id, portion]   an entry that brought a portion of several
+          [sender, document id] -> [position, ...]                 the events that show a document of several portions
+    """
 
     def __init__(
-        self, log: str, me: str, keys: Keys, heartbeat: Heartbeat, deliveries: Deliveries, shelf: Shelf
+        self,
+        log: str,
+        me: str,
+        keys: Keys,
+        heartbeat: Heartbeat,
+        deliveries: Deliveries,
+        shelf: Shelf,
+        tickets: Tickets,
     ) -> None:
         self._log, self._me, self._keys, self._shelf = log, me, keys, shelf
-        self._heartbeat, self._deliveries = heartbeat, deliveries
-        self.inbox = Inbox((read_event(value) for _, value in sorted(shelf.rows(Room.EVENT))), self._write)
-        self.places: dict[str, Ref] = {}
-        """Reference -> place of every message this node holds or wrote."""
-        self.own: dict[Ref, Ticket] = {}
-        self._parts: dict[Document, dict[int, tuple[Label, bytes]]] = {}
-        self._attached: dict[Document, tuple[Attached, ...]] = {}
+        self._heartbeat, self._deliveries, self._tickets = heartbeat, deliveries, tickets
+        self.events = Events(shelf)
+        self.inbox = Inbox(self.events)
+        self._open: dict[Document, Shown] = {}
+        self._held: dict[Ref, tuple[Document, int]] = {}
         self._fresh: dict[Document, First] = {}
-        self._heads: dict[Document, First] = {}
-        self._held_at: dict[Ref, tuple[Document, int]] = {}
         self.unread: dict[Ref, tuple[str, Header]] = {}
         """Entries whose body did not come (`body-missing`) or is not what was committed to (`bad-part`). What is
         recalled or erased further on in the log leaves again."""
-        self._notices: dict[bytes, str] = dict(shelf.rows(Room.NOTICE))
-        self._seqs: dict[Ref, str] = {}
-        self._recalls: set[Ref] = set()
-        self._load()
-
-    def _load(self) -> None:
-        """What the events say about places and documents; which entry brought which portion is written down apart."""
-        for event in self.inbox.events:
-            if not isinstance(event, Arrival):
-                self._recalls.add(event.place)
-                continue
-            self.places[event.reference], self._seqs[event.place] = event.place, event.reference
-            if event.header.document is None:
-                if event.payloads:
-                    self._held_at[event.place] = (event.header.sender, event.place.header_hash), 0
-            else:
-                document = event.header.sender, event.header.document[0]
-                self._parts[document] = {
-                    portion: (event.labels[portion], payload) for portion, payload in event.payloads.items()
-                }
-                self._attached[document] = event.attached
-                self._heads[document] = First(event.place, event.header, event.logged_at, event.unconfirmed)
-        for (index, header_hash), (sender, document_id, portion) in self._shelf.rows(Room.HELD):
-            self._held_at[Ref(self._log, index, header_hash)] = ((sender, document_id), portion)
-
-    def _write(self, position: int, event: Event) -> None:
-        self._shelf.put(Room.EVENT, position, event_wire(event))
+        self._shown_upto = self.events.last_index()
+        self._before: frozenset[int] = frozenset()
+        """Entries up to there that are shown here: only a node that was restored comes by them again."""
 
     def entry(self, verdict: Admitted, item: Full, view: DirectoryView, now: int) -> None:
         """Take one admitted entry of another node."""
@@ -127,73 +128,88 @@ class Reading:
             self.unread = {at: held for at, held in self.unread.items() if gone.isdisjoint(_digests(held[1]))}
 
     def _message(self, verdict: Admitted, header: Header, realm: str, item: Full) -> None:
-        if Ref(self._log, verdict.index, verdict.signed.header_hash) in self._held_at:
+        place = Ref(self._log, verdict.index, verdict.signed.header_hash)
+        if self._is_held(place, header):
             # Brought back by a backup and read again by the new instance, which has no key for it any more.
-            self._heartbeat.held(header.sender, verdict.signed.header_hash, "stored")
+            self._heartbeat.held(header.sender, place.header_hash, "stored")
             return
         bodies = {digest(body): body for body in item.bodies}
         opened = self._keys.open(header, realm, bodies.get(header.parts[0].digest))
         flash = header.precedence == "FLASH"
-        self._heartbeat.held(header.sender, verdict.signed.header_hash, opened.state, flash=flash)
+        self._heartbeat.held(header.sender, place.header_hash, opened.state, flash=flash)
         if opened.state in ("body-missing", "bad-part"):
-            self.unread[Ref(self._log, verdict.index, verdict.signed.header_hash)] = (opened.state, header)
+            self.unread[place] = (opened.state, header)
         if opened.state != "stored" or header.label is None:
             return
         if header.type == RecallNotice.TYPE:
-            self._notices[header.id] = _reason(opened)
-            self._shelf.put(Room.NOTICE, header.id, self._notices[header.id])
+            self._shelf.put(Room.NOTICE, header.id, _reason(opened))
             return
         document = _document(verdict, header)
-        parts = self._parts.setdefault(document, {})
-        if opened.portion in parts:
+        shown = self._document(document, header)
+        if opened.portion in shown.parts:
             return  # said already: a portion that was shown is never another one afterwards
-        parts[opened.portion] = (header.label, opened.payload)
-        place = Ref(self._log, verdict.index, verdict.signed.header_hash)
-        self._held_at[place] = (document, opened.portion)
+        shown.parts[opened.portion] = (header.label, opened.payload)
+        self._held[place] = (document, opened.portion)
         if header.document is not None:  # a message of one portion is where its event says
             self._shelf.put(Room.HELD, [place.index, place.header_hash], [*document, opened.portion])
         first = First(place, header, verdict.stamp.logged_at, verdict.unconfirmed)
         self._fresh.setdefault(document, first)
         if opened.portion == 0:
             self._fresh[document] = first
-            self._attached[document] = tuple(
+            shown.attached = tuple(
                 Attached(told, bodies.get(part.digest, b""))
                 for told, part in zip(opened.told, header.parts[1:], strict=True)
             )
 
+    def _is_held(self, place: Ref, header: Header) -> bool:
+        if header.document is not None:
+            return self._shelf.get(Room.HELD, [place.index, place.header_hash]) is not None
+        if place.index > self._shown_upto:
+            self._before = frozenset()
+            return False
+        self._before = self._before or self.events.indices()
+        if place.index not in self._before:
+            return False
+        shown = (self.events[position] for position in self.events.at(place))
+        return any(isinstance(event, Arrival) and event.payloads for event in shown)
+
+    def _document(self, document: Document, header: Header) -> Shown:
+        """What is here of a document: with the portions of earlier stretches, where it has several."""
+        if document not in self._open:
+            positions = self._shelf.get(Room.HELD, list(document)) if header.document is not None else None
+            event = self.events[positions[-1]] if positions else None
+            self._open[document] = Shown.of(event) if isinstance(event, Arrival) else Shown()
+        return self._open[document]
+
     def stretch_ends(self, view: DirectoryView) -> None:
         """All entries up to a checked root are in: what is complete as far as this node may read it, is shown."""
         for document, first in self._fresh.items():
-            redelivered = document in self._heads
-            if not redelivered or first.header.id == document[1]:
-                self._heads[document] = first
-            self._show(document, self._heads[document], view, redelivered=redelivered)
-            if first.header.document is None:
-                del self._parts[document], self._heads[document]
-                self._attached.pop(document, None)
-        self._fresh = {}
+            shown = self._open[document]
+            redelivered = shown.head is not None
+            head = first if shown.head is None or first.header.id == document[1] else shown.head
+            self._show(document, shown, head, view, redelivered=redelivered)
+        self._fresh, self._open, self._held = {}, {}, {}
 
-    def _show(self, document: Document, first: First, view: DirectoryView, *, redelivered: bool) -> None:
+    def _show(self, document: Document, shown: Shown, first: First, view: DirectoryView, *, redelivered: bool) -> None:
         header = first.header
-        reference = names.reference(header.sender, names.channel_of(self._log), header.seq)
-        self.places[reference] = first.place
-        self._seqs[first.place] = reference
-        parts = self._parts[document]
-        self.inbox.add(
+        position = self.inbox.add(
             Arrival(
-                reference=reference,
+                reference=names.reference(header.sender, names.channel_of(self._log), header.seq),
                 place=first.place,
                 header=header,
                 logged_at=first.logged_at,
                 exercise=view.channel_facts(self._log, first.logged_at).realm == "exercise",
                 unconfirmed=first.unconfirmed,
                 total=header.document[1] - 1 if header.document else None,
-                labels={portion: label for portion, (label, _) in parts.items()},
-                payloads={portion: payload for portion, (_, payload) in parts.items()},
+                labels={portion: label for portion, (label, _) in shown.parts.items()},
+                payloads={portion: payload for portion, (_, payload) in shown.parts.items()},
                 redelivered=redelivered,
-                attached=self._attached.get(document, ()),
+                attached=shown.attached,
             )
         )
+        if header.document is not None:
+            positions = self._shelf.get(Room.HELD, list(document)) or []
+            self._shelf.put(Room.HELD, list(document), [*positions, position])
 
     def _statements(self, header: Header, content: HeartbeatContent, item: Full, now: int) -> None:
         mine = dict(content.received).get(self._me)
@@ -213,38 +229,48 @@ class Reading:
 
     def _acknowledged(self, header: Header, content: AcknowledgementContent, now: int) -> None:
         target = header.refs.target
-        ticket = self.own.get(target) if target is not None else None
-        if ticket is None:
-            return
-        ticket.deliver(Delivered(header.member, SAID[content.statement], now))
+        ticket = self._tickets.at(target) if target is not None else None
+        if ticket is not None:
+            ticket.deliver(Delivered(header.member, SAID[content.statement], now))
 
     def _recalled(self, verdict: Admitted, header: Header, content: RecallContent, realm: str) -> None:
         target = header.refs.target
         if target is None:
             return
-        self.inbox.erase(target)
+        positions = self.events.at(target)
+        self.inbox.erase(positions)
         self.unread.pop(target, None)
-        document, portion = self._held_at.pop(target, (None, 0))
-        self._shelf.delete(Room.HELD, [target.index, target.header_hash])
-        if document is not None:
-            self._parts.get(document, {}).pop(portion, None)
-            if portion == 0:
-                self._attached.pop(document, None)
+        self._erase_portion(target)
+        shown = (self.events[position] for position in positions)
+        reference = next((event.reference for event in shown if isinstance(event, Arrival)), None)
         place = Ref(self._log, verdict.index, verdict.signed.header_hash)
-        if target not in self._seqs or place in self._recalls:
+        if reference is None or self.events.at(place):
             return  # a further portion of a document whose first one says it all, or nothing this node was shown
-        self._recalls.add(place)
         self.inbox.add(
             RecallEvent(
-                reference=self._seqs[target],
+                reference=reference,
                 place=place,
                 header=header,
                 logged_at=verdict.stamp.logged_at,
                 target=target,
-                reason=self._notices.get(content.notice or b"", ""),
+                reason=self._shelf.get(Room.NOTICE, content.notice or b"") or "",
                 exercise=realm == "exercise",
             )
         )
+
+    def _erase_portion(self, target: Ref) -> None:
+        """Of a document of several portions, in every event that shows it; and of what this stretch brought."""
+        row = self._shelf.get(Room.HELD, [target.index, target.header_hash])
+        document, portion = self._held.pop(target, (None, 0))
+        if row is not None:
+            self._shelf.delete(Room.HELD, [target.index, target.header_hash])
+            document, portion = (row[0], row[1]), row[2]
+            self.inbox.erase(self._shelf.get(Room.HELD, list(document)) or (), portion)
+        shown = self._open.get(document) if document is not None else None
+        if shown is not None:
+            shown.parts.pop(portion, None)
+            if portion == 0:
+                shown.attached = ()
 
 
 def _document(verdict: Admitted, header: Header) -> Document:

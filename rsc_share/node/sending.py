@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rsc_share import names
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.contents import RecallContent
 from rsc_share.envelope.entry import Signed, UnverifiedEntry
-from rsc_share.envelope.parts import Head, Ref
+from rsc_share.envelope.parts import Head
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.log import proofs
 from rsc_share.log.checkpoint import Checkpoint
@@ -23,7 +22,7 @@ from rsc_share.node.newest import Newest
 from rsc_share.node.outbox import Item, Outbox, Sent
 from rsc_share.node.store.late import Late
 from rsc_share.node.store.protocol import Room, Shelf
-from rsc_share.node.ticket import Place, Ticket
+from rsc_share.node.ticket import Place
 from rsc_share.node.tickets import Tickets
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact
 from rsc_share.rulebook.witnesses import open_witnessed
@@ -63,12 +62,11 @@ class Sending:
         world: World,
         alarms: Alarms,
         deliveries: Deliveries,
-        own: dict[Ref, Ticket],
         shelf: Shelf,
         tickets: Tickets,
     ) -> None:
         self._log, self._identity, self._world, self._shelf = log, identity, world, shelf
-        self._alarms, self._deliveries, self._own, self.tickets = alarms, deliveries, own, tickets
+        self._alarms, self._deliveries, self.tickets = alarms, deliveries, tickets
         self._dispatch = Dispatch(log, identity, world)
         self.outbox = Outbox(OutboxBook(shelf, tickets))
         deliveries.delivered = self.outbox.forget
@@ -86,6 +84,7 @@ class Sending:
         self._signed_row, self._promised_row = Late(shelf, self._save_ours), Late(shelf, self._save_promised)
         self._sender_row = Late(shelf, self._save_sender)
         self._placed: set[bytes] = set()
+        """What was placed already of what is, or lately was, in flight."""
         self.newest = Newest(shelf)
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
@@ -97,9 +96,6 @@ class Sending:
             self.begun, seq, digest, index, counters = found
             self.head, self._counters = HeadFact(seq, digest, index), dict(counters)
         self._placed = {row.header_hash for row in self.outbox.in_flight if row.seq <= self.head.seq}
-        for ticket in self.tickets.all():
-            for place in ticket.places.values():
-                self._own[Ref(self._log, place.index, place.header_hash)] = ticket
 
     def _save_ours(self) -> None:
         self._shelf.put(Room.OURS, 0, sorted(self._ours))
@@ -153,6 +149,8 @@ class Sending:
         if not ready:
             return
         batch = self._dispatch.sign(ready, self._standing(seen, directory), view, now)
+        if not self.outbox.in_flight:
+            self._placed.clear()
         self.outbox.signed(batch, now)
         for row in batch:
             self._ours.add(row.header_hash)
@@ -237,17 +235,16 @@ class Sending:
     def _is_logged(self, row: Sent, place: Place) -> None:
         item, ticket = row.item, row.item.ticket
         if ticket is not None:
-            self._own[Ref(self._log, place.index, row.header_hash)] = ticket
             ticket.place(item.portion, place)
         if isinstance(item.content, RecallContent) and item.refs.target is not None:
-            self.outbox.recalled(item.refs.target.header_hash)
+            recalled = self._deliveries.item(item.refs.target.header_hash)
+            if recalled is not None:
+                self.outbox.forget(recalled)
         if item.kind != "message" or item.label is None:
             self.outbox.done(item)
             return
-        reference = names.reference(self._identity.node, names.channel_of(self._log), row.seq)
-        addressed = Addressed(row.seq, row.header_hash, place.stamp.logged_at, ticket, reference)
-        self._deliveries.logged(item.nodes, addressed)
-        self.outbox.keep(row)
+        self._deliveries.logged(Addressed(row.seq, row.header_hash, place.stamp.logged_at, item.id, item.nodes))
+        self.outbox.logged(item)
 
     def seen_in_log(self, entry: UnverifiedEntry, index: int, now: int, *, started: bool) -> None:
         """An entry with our name stands in the verified log: the log is the truth for our own numbers.
@@ -285,7 +282,6 @@ class Sending:
             self.outbox.drop([item])
             if item.ticket is not None:
                 self.tickets.keep(item.ticket)
-                self._own[Ref(self._log, index, entry.signed.header_hash)] = item.ticket
                 item.ticket.place(
                     item.portion, Place(index, header.seq, entry.stamp, entry.signed.header_hash, entry.raw)
                 )

@@ -33,6 +33,10 @@ class Place:
     proof: tuple[bytes, ...] = field(repr=False, default=())
 
 
+STATED = frozenset({"stored", "handed-over"})
+"""Steps that need not be written down with a ticket: they follow from what its recipients have stated."""
+
+
 def _unwatched(ticket: Ticket) -> None:
     """Nobody writes this ticket down."""
 
@@ -47,6 +51,8 @@ class Ticket:
     def __init__(self, message_id: bytes, plan: ReleasePlan) -> None:
         self.id, self.plan = message_id, plan
         self.places: dict[int, Place] = {}
+        self.numbers: list[int] = []
+        """Of its places, in the store's ledger of places."""
         self.expected = 1
         self.error: RscError | None = None
         self.withdrawn = False
@@ -88,11 +94,17 @@ class Ticket:
         self.changed(self)
 
     def deliver(self, step: Delivered) -> None:
+        if self.remember(step):
+            if step.state not in STATED:
+                self.changed(self)
+            self.wake()
+
+    def remember(self, step: Delivered) -> bool:
+        """False for what is known already."""
         if any(past.member == step.member and past.state == step.state for past in self.history):
-            return
+            return False
         self.history.append(step)
-        self.changed(self)
-        self.wake()
+        return True
 
     def wake(self) -> None:
         self._bell.ring()

@@ -12,6 +12,7 @@ from rsc_share import Draft, LocalError, PolicyDenied, Portion
 from rsc_share.charter.compose import compose, next_charter
 from rsc_share.charter.text import parse_charter
 from rsc_share.messages import Indicator, ThreatAssessment
+from rsc_share.node.store.protocol import Room
 from rsc_share.session.frames import Logged, Outcome, Submission
 from rsc_share.testing import Framework
 from rsc_share.testing.clock import Clock
@@ -210,15 +211,15 @@ async def test_what_everybody_confirmed_is_forgotten_and_can_still_be_recalled()
         channel = fw.node("EST").channel("main")
         sent = await channel.publish(indicator("secret words"), label=GREEN)
         receipt = await sent.receipt()
-        (item,) = channel.line.sending.outbox.kept.values()
-        assert b"secret words" in item.payload
+        shelf = channel.line.shelf
+        assert [b"secret words" in payload for _, (payload, *_) in shelf.rows(Room.PAYLOAD)] == [True]
         fw.relay.cut_off("FIN")
         fw.clock.advance(seconds=16 * 60)
         await fw.settle()
-        assert b"secret words" in item.payload, "FIN has not confirmed it"
+        assert shelf.rows(Room.PAYLOAD), "FIN has not confirmed it"
         fw.relay.reconnect("FIN")
         await fw.settle()
-        assert (item.payload, item.salt, item.sealed) == (b"", b"", None)
+        assert not shelf.rows(Room.PAYLOAD)
         await (await channel.recall(receipt.reference, reason="wrong")).receipt()
         assert not (await fw.audit()).findings
 
@@ -245,6 +246,6 @@ async def test_a_broken_receipt_in_a_run_counts_no_entry_twice() -> None:
         assert "bad-proof" in engine.alarms.codes()
         fw.clock.advance(seconds=16 * 60)
         await fw.settle()
-        assert len(channel.line.sending.outbox.kept) == 4
-        assert not channel.line.deliveries._waiting
+        assert len(channel.line.deliveries._logged) == 4
+        assert not channel.line.shelf.rows(Room.PAYLOAD)
         assert not (await fw.audit()).findings

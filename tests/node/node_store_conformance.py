@@ -28,6 +28,20 @@ class StoreConformance:
         assert shelf.get(Room.FACT, ["head", "EST/mod-1"]) is None
         assert shelf.rows(Room.FACT) == []
 
+    async def test_one_row_of_many_is_found_and_one_that_is_gone_is_not(self, bench: StoreBench) -> None:
+        shelf = Shelf(bench.store, LOG)
+        for n in range(100):
+            shelf.put(Room.EVENT, n, n)
+        await bench.store.rotate(10_000_000)
+        shelf.delete(Room.EVENT, 7)
+        shelf.put(Room.EVENT, 8, "another")
+        for again in (shelf, Shelf(bench.store, LOG)):
+            assert [again.get(Room.EVENT, n) for n in (6, 7, 8, 100)] == [6, None, "another", None]
+        await bench.store.commit()
+        after = Shelf(bench.crash(), LOG)
+        assert [after.get(Room.EVENT, n) for n in (6, 7, 8, 100)] == [6, None, "another", None]
+        assert [after.get(Room.EVENT, [6]), after.get(Room.SENT, 6)] == [None, None]
+
     async def test_only_what_was_committed_survives(self, bench: StoreBench) -> None:
         shelf = Shelf(bench.store, LOG)
         shelf.put(Room.ITEM, b"a", 1)

@@ -8,7 +8,7 @@ from rsc_share import errors
 from rsc_share.envelope.entry import Stamp
 from rsc_share.errors import PolicyDenied, Refused, RscError
 from rsc_share.node.plan import Outcome, ReleasePlan
-from rsc_share.node.ticket import Delivered, Place, Ticket
+from rsc_share.node.ticket import STATED, Delivered, Place, Ticket
 
 _KNOWN = ("LocalError", "PolicyDenied", "Refused", "StorageError", "RemoteError", "Misbehaviour", "Unavailable")
 
@@ -24,17 +24,19 @@ def ticket_wire(ticket: Ticket) -> list[Any]:
         None if ticket.error is None else error_wire(ticket.error),
         ticket.withdrawn,
         [outcome_wire(outcome) for outcome in ticket.narrowed],
-        [[step.member, step.state, step.since] for step in ticket.history],
+        [[step.member, step.state, step.since] for step in ticket.history if step.state not in STATED],
+        ticket.numbers,
     ]
 
 
 def read_ticket(message_id: bytes, value: list[Any]) -> Ticket:
-    outcomes, expected, error, withdrawn, narrowed, history = value
+    outcomes, expected, error, withdrawn, narrowed, history, numbers = value
     ticket = Ticket(message_id, ReleasePlan(tuple(Outcome(*row) for row in outcomes)))
     ticket.expected, ticket.withdrawn = expected, withdrawn
     ticket.error = None if error is None else read_error(error, ticket.plan)
     ticket.narrowed = [Outcome(*row) for row in narrowed]
     ticket.history = [Delivered(*row) for row in history]
+    ticket.numbers = list(numbers)
     return ticket
 
 

@@ -44,24 +44,27 @@ class Room(IntEnum):
     TILE = 8
     """Leaf hashes, 256 in a row."""
     FACT = 9
+    """By sender: where it stands in the log."""
     ENTRY = 10
-    """Header and signature of admitted entries, in runs: what later entries may refer to."""
+    """Ids of judged entries, with header and signature of those that were admitted: a ledger."""
     FOLLOWER = 11
     SENDER = 12
     """Own number, head and counters in a log."""
     ITEM = 13
     PAYLOAD = 14
-    MARK = 15
-    """Items that are logged and kept."""
+    """Of items that wait, and of those that are logged and not yet confirmed by everybody."""
     SENT = 16
     """Signed bytes whose outcome is unknown."""
     PROMISE = 17
     REFUSED = 18
     TICKET = 19
     PLACE = 20
+    """Where entries of ours stand, and the proof: a ledger."""
     KEY = 21
     ADDRESSED = 22
+    """Our messages in the log, and whom they are for: a ledger."""
     CONFIRMED = 23
+    """What recipients have stated: a ledger."""
     HEARTBEAT = 24
     EVENT = 25
     HELD = 26
@@ -70,6 +73,10 @@ class Room(IntEnum):
     OURS = 29
     """Hashes of headers signed here and not yet seen in the log."""
     HEARD = 30
+    ARRIVED = 31
+    """Where the entries behind the events stand: a ledger."""
+    NAMED = 32
+    """Keys in the order in which they were given: a ledger."""
 
 
 ERASABLE = frozenset({Room.PREKEY, Room.GRANT, Room.ITEM, Room.PAYLOAD, Room.SENT, Room.EVENT, Room.NOTICE})
