@@ -129,22 +129,9 @@ def header_hash(data: bytes) -> bytes:
     return leaf_hash(data)
 
 
-MAX_AUDIENCES, SHORT = 4096, 64
-_audiences: set[tuple[str, ...]] = set()
-"""Audiences that passed, but for long ones: a channel has few, and every message to it names one."""
-
-
 def _audience(h: Header) -> None:
     """Nodes, rising: a set with one spelling, and without the sending node."""
-    nodes = h.nodes
-    if nodes not in _audiences:
-        for node in nodes:
-            names.node(node, "to")
-        shape.ascending(nodes, "to")
-        if len(_audiences) >= MAX_AUDIENCES:
-            _audiences.clear()
-        if len(nodes) <= SHORT:
-            _audiences.add(nodes)
+    nodes = names.audience(h.nodes, "to")
     if h.sender in nodes:
         raise shape.wrong("to", "holds the sending node itself")
 
@@ -153,8 +140,9 @@ def _kind_rules(h: Header) -> None:
     """Only a message has type, label, parts and grant; a document names one of at least two portions."""
     if h.kind == "message":
         if h.type is None or h.label is None or h.grant is None:
-            lacking = next(name for name in ("type", "label", "grant") if getattr(h, name) is None)
-            raise shape.wrong(lacking, "a message needs one")
+            raise shape.wrong(
+                "type" if h.type is None else "label" if h.label is None else "grant", "a message needs one"
+            )
         if not h.parts:
             raise shape.wrong("parts", "a message needs at least one")
         return

@@ -91,13 +91,17 @@ class LiveLog:
         self.writer = await self.store.append(self.writer, batch)
         self.tree.extend(leaf_hash(stored.entry) for stored in batch.entries)
 
-    async def show(self, now: int) -> None:
-        """Sign the synced head, keep the note, and only then let anybody see it."""
+    async def show(self, now: int, *, stored: bool = False) -> None:
+        """Sign the synced head, keep the note, and only then let anybody see it.
+
+        `stored`: the store must have the note, too. After an erasure whoever copies it shows on which order (ADR 0065).
+        """
         head = self.writer.head
         lines = own_lines(self.keys, Checkpoint(self.origin, head.size, head.root), now, self.last_pq)
         if len(lines) > 1:
-            await self._keep(head.size, lines)
             self.last_pq, self.pq_size = now, head.size
+        if len(lines) > 1 or stored:
+            await self._keep(head.size, lines)
         else:  # the store would keep it in memory, too: a start signs the same bytes again
             self._note(Note(head.size, head.root, lines))
         if self.proved:
