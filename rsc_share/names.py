@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rsc_share.shape import blob, wrong
+from rsc_share.shape import ascending, blob, wrong
 
 # `fullmatch` with ASCII classes: `$` would also accept a final newline, `\d` Arabic digits.
 _FRAMEWORK = re.compile(r"[a-z0-9-]{1,63}")
@@ -26,9 +26,11 @@ DIRECTORY = "directory"
 
 
 _KEPT = 4096
+_SHORT = 64
 _posts: set[str] = set()
 _origins: set[str] = set()
 _types: set[str] = set()
+_audiences: set[tuple[str, ...]] = set()
 """Names that passed: every entry repeats the same few, and a set answers in a tenth of a pattern's time."""
 
 
@@ -68,6 +70,19 @@ def host(value: Any, where: str = "host") -> str:
 def node(value: Any, where: str = "node") -> str:
     """`EST/mod-1`: the member, a slash, the node."""
     return _post(value, where, "a node such as EST/mod-1")
+
+
+def audience(nodes: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """Nodes, strictly rising. A channel has few audiences, and every message names one: short ones are remembered."""
+    if nodes not in _audiences:
+        for name in nodes:
+            node(name, where)
+        ascending(nodes, where)
+        if len(nodes) <= _SHORT:
+            if len(_audiences) >= _KEPT:
+                _audiences.clear()
+            _audiences.add(nodes)
+    return nodes
 
 
 def officer(value: Any, where: str = "officer") -> str:

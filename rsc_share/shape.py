@@ -7,7 +7,7 @@ All raise `RemoteError` with code `malformed` and the field `where`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from rsc_share.codec import INT_MAX
@@ -90,7 +90,7 @@ def each(read: Callable[..., T], value: Any, where: str, *, low: int = 0, high: 
     return [read(item, f"{where}[{i}]", **bounds) for i, item in enumerate(value)]
 
 
-def ascending(values: list[Any], where: str) -> None:
+def ascending(values: Sequence[Any], where: str) -> None:
     """Strictly rising: sorted and without duplicates, so that a set has one spelling."""
     if len(values) > 1 and not all(map(operator.lt, values, values[1:])):
         raise wrong(where, "is not sorted and free of duplicates")

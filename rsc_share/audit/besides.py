@@ -29,6 +29,7 @@ class Beside(Value, frozen=True):
 
 
 NOTHING = Beside({}, {})
+_NO_STATEMENTS: Mapping[str, Statement] = {}
 Row = tuple[int, Mapping[str, Opening], Mapping[str, Statement]]
 
 
@@ -57,10 +58,12 @@ def _beside(row: WrittenBeside) -> Beside:
     if not row.openings and not row.statements:
         raise shape.wrong("openings", "has a row with nothing in it")
     openings = {names.node(item.node): Opening(item.salt, item.n) for item in row.openings}
+    shape.ascending([item.node for item in row.openings], "openings")
+    if not row.statements:
+        return Beside(openings, _NO_STATEMENTS)
     statements = {
         names.node(item.sender): Statement(item.salt, item.header_hash, item.state) for item in row.statements
     }
-    shape.ascending([item.node for item in row.openings], "openings")
     shape.ascending([item.sender for item in row.statements], "statements")
     return Beside(openings, statements)
 

@@ -43,10 +43,10 @@ class BodyBook:
 
     def note(self, h: Header, place: Place, grant_life: int, keep_days: int | None) -> None:
         """Take down the bodies of an entry at `place`. `keep_days`: the channel's retention; `grant_life` ms."""
-        blobs = {part.digest: part.size for part in h.parts if part.size > MAX_INLINE_PART}
         for digest in digests_of(h, place.member):
             self.named.add(digest)
             if digest not in self.present:
+                blobs = {part.digest: part.size for part in h.parts if part.size > MAX_INLINE_PART}
                 gone = _gone_after(h, place.when, grant_life, keep_days)
                 self.missing.append(
                     Missing(place.log, place.index, digest, h.sender, place.when, gone, blobs.get(digest, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rsc_share.audit import reference
 from rsc_share.labels.label import Label
@@ -35,11 +36,26 @@ class Disagreement:
 @dataclass(slots=True)
 class _Topic:
     """What the second program said about one label on one day: `answers` to the `subjects` that were asked for last
-    (the readers of a channel are one tuple, compared by identity), `known` to every subject by its digest."""
+    (the readers of a channel are one tuple, compared by identity), `known` to every subject by its digest. `agreed`:
+    decisions about these subjects that are the same as the answers."""
 
     subjects: tuple[Subject, ...]
     answers: list[Answer]
     known: dict[bytes, Answer]
+    agreed: list[Decision] | None = None
+
+
+class _Asked(NamedTuple):
+    """The topic that was asked for last about a label. All are compared by identity, and held here."""
+
+    bundle: Bundle | None
+    label: Label | None
+    facets: Facets | None
+    action: str
+    topic: _Topic
+
+
+_NOTHING = _Asked(None, None, None, "", _Topic((), [], {}))
 
 
 class SecondOpinion:
@@ -48,13 +64,14 @@ class SecondOpinion:
     The slow program is asked once for each distinct question: neither program knows anything finer than the day.
     """
 
-    __slots__ = ("_kept", "_topics", "asked", "disagreements", "distinct", "second")
+    __slots__ = ("_by_label", "_kept", "_topics", "asked", "disagreements", "distinct", "second")
 
     def __init__(self, second: Ask = reference.decide) -> None:
         self.second = second
         self.asked = self.distinct = 0
         self.disagreements: list[Disagreement] = []
         self._topics: dict[tuple[object, ...], _Topic] = {}
+        self._by_label: dict[int, _Asked] = {}
         self._kept = 0
 
     def __call__(
@@ -62,30 +79,42 @@ class SecondOpinion:
     ) -> list[Decision]:
         first = decide_each(bundle, label, subjects, action, facets)
         self.asked += len(first)
-        answers = self._answers_about(bundle, label, subjects, action, facets)
-        for decision, answer, subject in zip(first, answers, subjects, strict=True):
-            if answer[0] is not decision.permitted or answer[1] != decision.code:
-                self._disagree(subject, label, action, decision, answer)
+        topic = self._about(bundle, label, action, facets)
+        if topic.subjects is not subjects:
+            topic.answers = [
+                topic.known.get(subject.digest) or self._ask(topic, bundle, label, subject, action, facets)
+                for subject in subjects
+            ]
+            topic.subjects, topic.agreed = subjects, None
+        if first != topic.agreed:
+            self._compare(topic, first, label, action)
         return first
 
-    def _answers_about(
-        self, bundle: Bundle, label: Label, subjects: tuple[Subject, ...], action: str, facets: Facets
-    ) -> list[Answer]:
-        """The second program's answers about one label and the facts around it, for these subjects in their order."""
+    def _compare(self, topic: _Topic, first: list[Decision], label: Label, action: str) -> None:
+        agreed = True
+        for decision, answer, subject in zip(first, topic.answers, topic.subjects, strict=True):
+            if answer[0] is not decision.permitted or answer[1] != decision.code:
+                self._disagree(subject, label, action, decision, answer)
+                agreed = False
+        topic.agreed = first if agreed else None
+
+    def _about(self, bundle: Bundle, label: Label, action: str, facets: Facets) -> _Topic:
+        """What the second program is known to say about one label and the facts around it."""
+        last = self._by_label.get(id(label), _NOTHING)
+        if last.label is label and last.facets is facets and last.bundle is bundle and last.action == action:
+            return last.topic
         key = (bundle.key, label.core, action, facets.key, day_of(facets.time))
         topic = self._topics.get(key)
         if topic is None:
             if self._kept >= _KEPT:
                 self._topics.clear()
+                self._by_label.clear()
                 self._kept = 0
             topic = self._topics[key] = _Topic((), [], {})
-        if topic.subjects is not subjects:
-            answers = [
-                topic.known.get(subject.digest) or self._ask(topic, bundle, label, subject, action, facets)
-                for subject in subjects
-            ]
-            topic.subjects, topic.answers = subjects, answers
-        return topic.answers
+        if len(self._by_label) >= _KEPT:
+            self._by_label.clear()
+        self._by_label[id(label)] = _Asked(bundle, label, facets, action, topic)
+        return topic
 
     def _disagree(self, subject: Subject, label: Label, action: str, first: Decision, second: Answer) -> None:
         differ = second[0] != first.permitted

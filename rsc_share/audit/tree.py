@@ -41,7 +41,9 @@ class Entries:
 
     def get(self, index: int) -> bytes | None:
         """The entry, or None where it is not in this view or cannot be read."""
-        return self.bundle(index // WIDTH).get(index)
+        number = index // WIDTH
+        found = self._cached.get(number)
+        return (self.bundle(number) if found is None else found).get(index)
 
     def bundle(self, number: int) -> dict[int, bytes]:
         found = self._cached.get(number)

@@ -56,7 +56,7 @@ class Walk:
     judged: Judged = field(init=False)
     _now: int = 0
     _besides: tuple[int, dict[int, Beside]] = (-1, {})
-    _roots: RootAt | None = None
+    _views: dict[str, View] = field(default_factory=dict)
     _channel: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,7 +107,8 @@ class Walk:
             what = f"entry {index} cannot be read: {error.what}. The relay logged it all the same."
             self._add(Finding(Grade.INTEGRITY, "malformed", what, 1, self.origin, index, rule=rule_of(1)))
             return
-        self.sums.entries[entry.header.sender, entry.header.kind] += 1
+        h = entry.signed.header
+        self.sums.entries[h.sender, h.kind] += 1
         if entry.stamp.directory > self.setting.usable:
             self._beyond(index, entry.stamp)
             return
@@ -126,7 +127,7 @@ class Walk:
         self._stop(index, NO_DIRECTORY, NO_DIRECTORY)
 
     def _judge(self, index: int, entry: UnverifiedEntry) -> None:
-        h, beside = entry.header, self.beside_of(index)
+        h, beside = entry.signed.header, self.beside_of(index)
         place = Place(self.origin, index, entry.stamp.logged_at, self.setting.member)
         case = self._case(index, entry, beside)
         self.asks(entry.stamp)
@@ -151,37 +152,44 @@ class Walk:
 
     def _case(self, index: int, entry: UnverifiedEntry, beside: Beside) -> Case:
         setting = self.setting
-        me = self._me(entry.header)
-        view = View(
-            party=Party.NODE if me else Party.AUDITOR,
-            log=self.origin,
-            directory=setting.trust.directory,
-            directory_root=setting.directory_roots,
-            witnessed=setting.usable,
-            facts=self.facts,
-            size=index,
-            last=self.last,
-            root_at=self.roots(),
-            signatures=setting.signatures,
-            known=self.known,
-            me=me,
-            confirmed_at=entry.stamp.logged_at,
-            decide=setting.opinion,
+        view = self._view("" if setting.member is None else self._me(entry.header))
+        view.size, view.last, view.confirmed_at = index, self.last, entry.stamp.logged_at
+        return Case(
+            view, entry.signed, entry.stamp, beside.openings, body_sizes(entry.signed.header, setting.book.present)
         )
-        return Case(view, entry.signed, entry.stamp, beside.openings, body_sizes(entry.header, setting.book.present))
+
+    def _view(self, me: str) -> View:
+        """What is known through these eyes; moved on from entry to entry, and asked by one case at a time."""
+        found = self._views.get(me)
+        if found is None:
+            setting = self.setting
+            found = self._views[me] = View(
+                party=Party.NODE if me else Party.AUDITOR,
+                log=self.origin,
+                directory=setting.trust.directory,
+                directory_root=setting.directory_roots,
+                witnessed=setting.usable,
+                facts=self.facts,
+                size=0,
+                last=None,
+                root_at=self.roots(),
+                signatures=setting.signatures,
+                known=self.known,
+                me=me,
+                decide=setting.opinion,
+            )
+        return found
 
     def _me(self, h: Header) -> str:
-        """In a member's view, the node of that member through whose eyes this entry is judged."""
+        """The node of the member of this view through whose eyes an entry is judged."""
         member = self.setting.member
-        if member is None or h.member == member:
-            return "" if member is None else h.sender
+        if h.member == member:
+            return h.sender
         return next((node for node in h.nodes if names.member_of(node) == member), h.sender)
 
     def roots(self) -> RootAt:
         """The roots of this log's tree."""
-        if self._roots is None:
-            self._roots = roots_of(self.tree.tree or MemoryTree())
-        return self._roots
+        return roots_of(self.tree.tree or MemoryTree())
 
     def asks(self, stamp: Stamp) -> None:
         """Whose references `known` looks up from now on."""
@@ -200,7 +208,7 @@ class Walk:
         self.classes.put(verdict.index, CHECKED if not verdict.unchecked else verdict.unchecked[0].reason)
         for item in verdict.unchecked:
             self._add(notices.not_checkable(place, h, item))
-        state = self.senders.setdefault(h.sender, SenderState())
+        state = self.senders.get(h.sender) or self.senders.setdefault(h.sender, SenderState())
         state.entries += not verdict.unchecked
         if h.kind == "heartbeat":
             state.heartbeat = case.now

@@ -39,7 +39,7 @@ class Suite(IntEnum):
 _SUITES: Final[tuple[int, ...]] = tuple(int(suite) for suite in Suite)
 PUBLIC_SIZE: Final = {Suite.ED25519: 32, Suite.HYBRID: 32 + 1952, Suite.HPKE: 1184 + 32, Suite.ML_DSA_44: 1312}
 """Bytes of a public key."""
-SIGNATURE_SIZE: Final = {Suite.ED25519: 64, Suite.HYBRID: 64 + 3309, Suite.ML_DSA_44: 2420}
+SIGNATURE_SIZE: Final[dict[int, int]] = {Suite.ED25519: 64, Suite.HYBRID: 64 + 3309, Suite.ML_DSA_44: 2420}
 """Bytes of a signature; the suites that sign."""
 SECRET_SIZE: Final = {Suite.ED25519: 32, Suite.HYBRID: 32 + 32, Suite.ML_DSA_44: 32}
 """Bytes of a secret key: always seeds, never expanded forms."""
@@ -196,7 +196,7 @@ def signed_bytes(kind: str, suite: int, framework_id: bytes, *parts: bytes) -> b
 
 def verify(key: PublicKey, data: bytes, signature: bytes) -> None:
     """Return if `signature` over `data` is by `key`; else raise `RemoteError` (`bad-signature`)."""
-    if SIGNATURE_SIZE.get(Suite(key.suite)) != len(signature):
+    if SIGNATURE_SIZE.get(key.suite) != len(signature):
         raise _bad(key)
     try:
         if key.suite == Suite.ML_DSA_44:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from operator import itemgetter
 
 from msgspec import Raw
 
@@ -19,6 +21,7 @@ KINDS = ("message", *READERS)
 PRECEDENCES = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
 FIRST_PREV = bytes(HASH)
 _NIL = Raw(codec.pack(None))
+_node_of: Callable[[tuple[str, bytes]], str] = itemgetter(0)
 
 
 class Header(Value, frozen=True):
@@ -48,7 +51,7 @@ class Header(Value, frozen=True):
     @property
     def nodes(self) -> tuple[str, ...]:
         """The audience, sorted."""
-        return tuple([node for node, _ in self.to])
+        return tuple(map(_node_of, self.to))
 
     @property
     def member(self) -> str:
@@ -116,7 +119,8 @@ class Header(Value, frozen=True):
             _check_refs(m.refs)
         for part in m.parts:
             shape.text(part.media, "parts", low=1, high=64)
-        shape.ascending([key for key, _ in m.approvals], "approvals")
+        if m.approvals:
+            shape.ascending([key for key, _ in m.approvals], "approvals")
         return header
 
 
@@ -127,10 +131,7 @@ def header_hash(data: bytes) -> bytes:
 
 def _audience(h: Header) -> None:
     """Nodes, rising: a set with one spelling, and without the sending node."""
-    nodes = [node for node, _ in h.to]
-    for node in nodes:
-        names.node(node, "to")
-    shape.ascending(nodes, "to")
+    nodes = names.audience(h.nodes, "to")
     if h.sender in nodes:
         raise shape.wrong("to", "holds the sending node itself")
 
@@ -138,9 +139,10 @@ def _audience(h: Header) -> None:
 def _kind_rules(h: Header) -> None:
     """Only a message has type, label, parts and grant; a document names one of at least two portions."""
     if h.kind == "message":
-        for name in ("type", "label", "grant"):
-            if getattr(h, name) is None:
-                raise shape.wrong(name, "a message needs one")
+        if h.type is None or h.label is None or h.grant is None:
+            raise shape.wrong(
+                "type" if h.type is None else "label" if h.label is None else "grant", "a message needs one"
+            )
         if not h.parts:
             raise shape.wrong("parts", "a message needs at least one")
         return

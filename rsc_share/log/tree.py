@@ -127,9 +127,9 @@ class MemoryTree(HashTree):
 
     def root(self, size: int | None = None) -> bytes:
         """As of every tree. The sizes asked for lately are remembered: each entry names the one its sender saw."""
-        end = self._size_or_all(size)
-        found = self._roots.get(end)
+        found = None if size is None else self._roots.get(size)
         if found is None:
+            end = self._size_or_all(size)
             if len(self._roots) >= ROOTS:
                 self._roots.clear()
             found = self._roots[end] = super().root(end)

@@ -125,6 +125,8 @@ def required_releases(
     if not tables.asks_release:
         return ()
     case = tables.find_case(label, action, facets, day)
+    if not case.releasing:
+        return ()
     if subjects is None:
         return tuple(row.id for _, row in case.releasing)
     covered = 0

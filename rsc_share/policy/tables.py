@@ -28,7 +28,7 @@ _RELEASE = "require-release"
 class Tables:
     """Everything derived from one bundle. Grows by what is asked, within `MAX_MEMO`."""
 
-    __slots__ = ("asks_release", "bundle", "cases", "holders", "last", "last_readers", "matcher", "schemes")
+    __slots__ = ("asks_release", "bundle", "by_label", "cases", "holders", "last", "last_readers", "matcher", "schemes")
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
@@ -36,6 +36,8 @@ class Tables:
         self.cases: dict[tuple[Any, ...], Case] = {}
         self.holders: dict[tuple[bytes, int], Holder] = {}
         self.last = _NO_LAST
+        self.by_label: dict[int, Last] = {}
+        """The case that was asked for last about each label, by its identity: `Last` holds the label."""
         self.last_readers: tuple[tuple[Subject, ...], int, list[Holder]] = ((), 0, [])
         """As `last`: compared by identity, and held here."""
         self.matcher = Matcher(bundle)
@@ -51,11 +53,17 @@ class Tables:
         last = self.last
         if last.label is label and last.facets is facets and last.action == action and last.day == day:
             return last.case
-        found = self.cases.get((label.core, action, day, facets.key))
-        if found is None:
-            found = self.add_case(label, action, facets, day)
-        self.last = Last(label, facets, action, day, found)
-        return found
+        # A log repeats its labels, and each is one value in memory: found by which it is, without hashing what it says.
+        last = self.by_label.get(id(label), _NO_LAST)
+        if not (last.label is label and last.facets is facets and last.action == action and last.day == day):
+            found = self.cases.get((label.core, action, day, facets.key))
+            if found is None:
+                found = self.add_case(label, action, facets, day)
+            if len(self.by_label) >= MAX_MEMO:
+                self.by_label.clear()
+            last = self.by_label[id(label)] = Last(label, facets, action, day, found)
+        self.last = last
+        return last.case
 
     def add_case(self, label: Label, action: str, facets: Facets, day: int) -> Case:
         if len(self.cases) >= MAX_MEMO:

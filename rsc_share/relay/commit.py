@@ -69,9 +69,7 @@ async def _commit(
         for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
             log.remember(first + offset, Line(stored, entry))
             await _obey(log, first + offset, entry.header, blobs)
-        await log.show(now)
-        if any(entry.header.kind in ("recall", "erasure") for entry in done.entries):
-            await log.keep()
+        await log.show(now, stored=any(entry.header.kind in ("recall", "erasure") for entry in done.entries))
     outcomes = [
         [await _outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
         for run, found in zip(runs, done.verdicts, strict=True)

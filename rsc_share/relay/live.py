@@ -91,13 +91,17 @@ class LiveLog:
         self.writer = await self.store.append(self.writer, batch)
         self.tree.extend(leaf_hash(stored.entry) for stored in batch.entries)
 
-    async def show(self, now: int) -> None:
-        """Sign the synced head, keep the note, and only then let anybody see it."""
+    async def show(self, now: int, *, stored: bool = False) -> None:
+        """Sign the synced head, keep the note, and only then let anybody see it.
+
+        `stored`: the store must have the note, too. After an erasure whoever copies it shows on which order (ADR 0065).
+        """
         head = self.writer.head
         lines = own_lines(self.keys, Checkpoint(self.origin, head.size, head.root), now, self.last_pq)
-        if len(lines) > 1:
+        if len(lines) > 1 or stored:
             await self._keep(head.size, lines)
-            self.last_pq, self.pq_size = now, head.size
+            if len(lines) > 1:
+                self.last_pq, self.pq_size = now, head.size
         else:  # the store would keep it in memory, too: a start signs the same bytes again
             self._note(Note(head.size, head.root, lines))
         if self.proved:
@@ -115,11 +119,6 @@ class LiveLog:
         if self.size != self.writer.head.size:
             return False
         return self.pq_size < self.size and (self.last_pq is None or now - self.last_pq >= PQ_EVERY)
-
-    async def keep(self) -> None:
-        """Write down the newest note although only this log has signed it: an export that is made beside the relay
-        shows with it why bodies are gone."""
-        await self._keep(self.size, ())
 
     async def _keep(self, size: int, lines: Iterable[NoteSignature]) -> Note:
         root = await self.tree.root(size)

@@ -94,9 +94,9 @@ def _rules(case: Case) -> Rules:
 
 
 def _checks(case: Case) -> Applied:
-    if not 0 < case.stamp.directory <= case.view.directory.size:
+    if not 0 < case.stamp.directory <= case.held:
         raise Refused("directory-ahead", "the stamp names a directory that is not held here", row=5)
-    if not 0 < case.header.directory.size <= case.view.directory.size:
+    if not 0 < case.header.directory.size <= case.held:
         raise Refused("directory-ahead", "acted on a directory that is not held here", row=5)
     return _rules(case).applied_by(case.view.party)
 

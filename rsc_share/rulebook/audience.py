@@ -56,9 +56,9 @@ def withheld(case: Case) -> list[Withholding]:
     label = case.header.label
     if label is None:
         return []
-    found = []
+    found, decided = [], case.decided
     for node in case.nodes:
-        outcome = here(case, node, label)
+        outcome = decided.get(node) or here(case, node, label)
         if not outcome.permitted:
             found.append(Withholding(node, outcome.code, outcome.row))
     return found
@@ -69,20 +69,21 @@ def may_receive(case: Case) -> Set[str]:
     return _circle(case, case.at, case.now)
 
 
-def must_receive(case: Case) -> Set[str]:
-    """Every node that the entry owed itself to."""
+def left_out(case: Case) -> Set[str]:
+    """Every node that the entry owed itself to and that is not in its `to`."""
     h = case.header
     if h.kind == "grant":
         return frozenset()
+    listed = frozenset(case.nodes)
     if h.kind != "message" or h.label is None:
         # Gone meanwhile: then leaving it out was right.
-        return _circle(case, case.then, case.settled) & may_receive(case)
-    due = set(case.nodes)
+        return (_circle(case, case.then, case.settled) & may_receive(case)) - listed
     # A node that is listed is not missing: asking policy again would only cost time.
-    for node in case.then.active_nodes(h.log, case.settled):
-        if node not in due and node != h.sender and _owed(case, node, h.label):
-            due.add(node)
-    return due
+    return {
+        node
+        for node in case.then.active_nodes(h.log, case.settled)
+        if node not in listed and node != h.sender and _owed(case, node, h.label)
+    }
 
 
 def _owed(case: Case, node: str, label: Label) -> bool:

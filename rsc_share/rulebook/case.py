@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -23,10 +22,22 @@ from rsc_share.rulebook.party import Party
 from rsc_share.rulebook.unseen import NOT_SHOWN, Unseen
 from rsc_share.rulebook.view import Source, View
 
+_KEPT = 4096
+_known_facets: dict[tuple[bytes, str, str, str | None, int], Facets] = {}
 
-@lru_cache(maxsize=4096)
+
 def _facets(channel: ChannelFacts, originator: str, message_type: str, purpose: str | None, time: int) -> Facets:
     """One value for all alike entries of a day: no policy knows anything finer (`Facets.key`)."""
+    key = (channel.digest, originator, message_type, purpose, time)
+    found = _known_facets.get(key)
+    if found is None:
+        if len(_known_facets) >= _KEPT:
+            _known_facets.clear()
+        found = _known_facets[key] = _new_facets(channel, originator, message_type, purpose, time)
+    return found
+
+
+def _new_facets(channel: ChannelFacts, originator: str, message_type: str, purpose: str | None, time: int) -> Facets:
     return Facets(
         time=time,
         channel=channel,
@@ -64,6 +75,7 @@ class Case:
         "at",
         "bodies",
         "header",
+        "held",
         "index",
         "nodes",
         "now",
@@ -107,11 +119,12 @@ class Case:
         self._channel: ChannelFacts | None = None
         self._facets: Facets | None = None
         directory = view.directory
-        if 0 < stamp.directory <= directory.size:
+        self.held: int = directory.size
+        if 0 < stamp.directory <= self.held:
             self.at = directory.at(stamp.directory)
             self.parameters = self.at.parameters
             self.settled = max(0, self.now - 2 * self.parameters.lag)
-        if 0 < self.header.directory.size <= directory.size:
+        if 0 < self.header.directory.size <= self.held:
             self.then = directory.at(self.header.directory.size)
 
     def __replace__(self, **changes: Any) -> Case:

@@ -83,7 +83,7 @@ def head_of(facts: Facts, sender: str) -> HeadFact:
 
 
 def count_of(facts: Facts, sender: str, node: str) -> int:
-    found = facts.get(count_key(sender, node), 0)
+    found = facts.get(("count", sender, node), 0)  # as `count_key`: asked twice for each reader of each entry
     return found if isinstance(found, int) else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rsc_share.crypto.signing import PublicKey
 from rsc_share.envelope.parts import Head
 from rsc_share.envelope.signature import verify_block
 from rsc_share.errors import Refused, RemoteError
@@ -21,17 +20,17 @@ def right_log(case: Case) -> None:
 
 def heads_signed(case: Case) -> None:
     """Row 2: `seen` and `directory` are what the logs signed, not what the sender says they signed."""
-    for log, head, where in (
-        (case.header.log, case.header.seen, "seen"),
-        (case.at.charter.directory, case.header.directory, "directory"),
-    ):
-        spec = case.at.log(log)
-        if spec is not None:
-            _verify_head(case, log, spec.ed25519, head, where)
+    h, directory = case.header, case.at.charter.directory
+    _verify_head(case, h.log, h.seen, "seen")
+    _verify_head(case, directory, h.directory, "directory")
 
 
-def _verify_head(case: Case, origin: str, key: PublicKey, head: Head, where: str) -> None:
-    mark, signatures = ("head", key.key_id, origin, head), case.view.signatures
+def _verify_head(case: Case, origin: str, head: Head, where: str) -> None:
+    spec = case.at.log(origin)
+    if spec is None:
+        return
+    key, signatures = spec.ed25519, case.view.signatures
+    mark = ("head", key.key_id, origin, head)
     try:
         if not signatures.knows(mark):
             signatures.once(mark, key, lambda: checkpoint_text(origin, head.size, head.root), head.signature)

@@ -9,9 +9,9 @@ from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
 from rsc_share.errors import LocalError, Refused
 from rsc_share.labels.validity import validate
-from rsc_share.rulebook.audience import here, may_receive, must_receive, target_of, withheld
+from rsc_share.rulebook.audience import here, left_out, may_receive, target_of, withheld
 from rsc_share.rulebook.case import Case
-from rsc_share.rulebook.facts import GrantFact, grant_key
+from rsc_share.rulebook.facts import GrantFact
 from rsc_share.rulebook.unseen import IN_DOUBT, NotCheckable, Unseen
 from rsc_share.rulebook.view import Party, Source
 
@@ -155,7 +155,7 @@ def nobody_left_out(case: Case) -> None:
     """Row 11: every node that was due the entry is in `to`."""
     if case.header.refs.target is not None and target_of(case) is None:
         return  # whose circle nobody here can draw: row 10 has said so
-    missing = sorted(must_receive(case) - set(case.nodes))
+    missing = sorted(left_out(case))
     if missing:
         raise Refused("under-granted", f"entitled and left out: {', '.join(missing)}", row=11, nodes=missing)
 
@@ -177,6 +177,7 @@ def grant_rows_fit(case: Case) -> None:
 
 
 def _grant(case: Case) -> GrantFact | None:
-    h = case.header
-    found = case.view.facts.get(grant_key(h.sender, h.grant)) if h.grant is not None else None
+    grant = case.header.grant
+    # As `grant_key`: three checks of every message ask.
+    found = None if grant is None else case.view.facts.get(("grant", case.header.sender, grant))
     return found if isinstance(found, GrantFact) else None

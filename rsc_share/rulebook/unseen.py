@@ -6,6 +6,7 @@ and says so. A node is shown some entries; an auditor has the logs that were exp
 
 from __future__ import annotations
 
+from rsc_share.errors import RscError
 from rsc_share.value import Value
 
 
@@ -20,14 +21,14 @@ NOT_SHOWN = Unseen("it refers to an entry that is not shown here, or is void")
 IN_DOUBT = "it refers to an entry that could not be checked itself"
 
 
-class NotCheckable(Exception):
+class NotCheckable(RscError):
     """A check that needs what is not at hand, and so says nothing against anybody.
 
     Raised by a check; it ends as `Unchecked` and never leaves the rulebook.
     """
 
     def __init__(self, unseen: Unseen) -> None:
-        super().__init__(unseen.reason)
+        super().__init__(unseen.reason, code="source-unknown")
         self.unseen = unseen
 
 

@@ -40,7 +40,8 @@ _KNOWLEDGE = (
 
 
 class View:
-    """One party's knowledge of one log up to `size` entries, under the directory it holds. Nobody changes one.
+    """One party's knowledge of one log up to `size` entries, under the directory it holds. No row changes one; whoever
+    judges a whole log moves his own on from entry to entry.
 
     `witnessed`: the directory size that k members cosigned; nobody may act on more (I4). `confirmed_at`: for a node,
     the time (ms) of the newest k-cosigned directory checkpoint it holds, after which row 15 can be judged.

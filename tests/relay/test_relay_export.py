@@ -211,10 +211,10 @@ async def test_an_order_is_waited_for_until_the_log_has_signed_it(
     """The relay erases before it signs: a copy may see the one and not yet the other."""
     sign, erased, go = LiveLog.show, asyncio.Event(), asyncio.Event()
 
-    async def late(log: LiveLog, now: int) -> None:
+    async def late(log: LiveLog, now: int, *, stored: bool = False) -> None:
         erased.set()
         await go.wait()
-        await sign(log, now)
+        await sign(log, now, stored=stored)
 
     monkeypatch.setattr(LiveLog, "show", late)
     sending = asyncio.create_task(recalled(served, 1))
