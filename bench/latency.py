@@ -93,6 +93,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write latency.svg")
     parser.add_argument("--folder", type=Path, help="where stores and files are; default: a temporary folder")
     asked = parser.parse_args()
+    if asked.folder is not None:
+        asked.folder.mkdir(parents=True, exist_ok=True)
     took = asyncio.run(everything(asked))
     rows = rows_of(took)
     if asked.json != "-":

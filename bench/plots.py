@@ -25,7 +25,7 @@ _STYLE = (
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round numbers from at most `low` to at least `high`: steps of 1, 2 or 5."""
-    if high <= low:
+    if high - low <= 1e-9 * max(1.0, abs(high)):  # nothing that floats could be stepped through
         high = low + 1
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))

@@ -36,6 +36,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write soak-*.svg")
     parser.add_argument("--folder", type=Path, help="where the stores and files are; default: a temporary folder")
     asked = parser.parse_args()
+    if asked.folder is not None:
+        asked.folder.mkdir(parents=True, exist_ok=True)
     if not (asked.entries or asked.sessions or asked.attachment):
         asked.entries, asked.sessions, asked.attachment = 30_000, 200, 200 << 20
     tables: dict[str, list[Row]] = {}

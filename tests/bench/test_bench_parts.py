@@ -8,7 +8,7 @@ import statistics
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from measure import Row
 from plots import HEIGHT, WIDTH, bars, decades, distribution, memory, thinned, ticks
@@ -61,6 +61,8 @@ def test_samples_of_a_span():
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
+@example(0.0, 5e-324)
+@example(1e6, 1e6 - 1e-10)
 def test_ticks_surround_the_values_in_few_steps(a, b):
     low, high = sorted((a, b))
     found = ticks(low, high)
