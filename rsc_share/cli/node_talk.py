@@ -46,8 +46,9 @@ async def _run(folder: Path, unlock: Given) -> None:
         async with notify.serving():
             await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        if failing.done():
+            failing.result()
         failing.cancel()
-        node.raise_if_closed()
 
 
 def publish(

@@ -44,6 +44,7 @@ class Node:
         self._carrier: asyncio.Task[None] | None = None
         self._closed = False
         self._failure: BaseException | None = None
+        self._unfit = asyncio.Event()
 
     @classmethod
     def open(
@@ -126,9 +127,17 @@ class Node:
         return self._channels[name]
 
     async def failed(self) -> None:
-        """Return when the background task has ended by itself: `raise_if_closed` then says why."""
-        if self._task is not None:
-            await asyncio.wait({self._task})
+        """Raise what keeps this node from ever signing again (`cloned`, `rolled-back`), or what has ended its
+        background task (`stopped`), once there is such a thing; return when the node is closed."""
+        unfit = asyncio.ensure_future(self._unfit.wait())
+        try:
+            await asyncio.wait({unfit, self._task or unfit}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            unfit.cancel()
+        if isinstance(self.engine.stopped, StorageError):
+            raise self.engine.stopped
+        if not self._closed:
+            self.raise_if_closed()
 
     def now(self) -> int:
         return self.engine.world.now()
@@ -165,6 +174,8 @@ class Node:
                     if not self.engine.more:
                         break
                     news = {}
+            if isinstance(self.engine.stopped, StorageError):
+                self._unfit.set()
             return moved
 
     async def carry(self) -> bool:

@@ -171,6 +171,9 @@ async def test_a_clone_that_runs_beside_is_told(tmp_path: Path) -> None:
         assert seqs == list(range(1, len(seqs) + 1))
         with pytest.raises(StorageError, match="copy"):
             await original.channel("main").publish(indicator("p3"), label=GREEN)
+        with pytest.raises(StorageError) as ended:
+            await original.failed()  # `node run` ends with it
+        assert ended.value.code == "cloned"
         await original.close()
 
 
