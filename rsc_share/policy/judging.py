@@ -1,7 +1,7 @@
-"""The steps of a decision, hot, for a label's side and a reader's that have been resolved. It may be compiled (ADR 0068).
+"""The steps of a decision, hot, for a label's side and a reader's side that have been resolved.
 
-`decide` stands apart from it, because a compiled function refuses arguments of the wrong type before its first line, and
-`decide` answers no to them.
+This may run compiled (ADR 0068), and `decide` may not: a compiled function refuses an argument of a wrong type before
+its first line, and `decide` answers no to it.
 """
 
 from __future__ import annotations
