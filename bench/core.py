@@ -24,6 +24,7 @@ from rsc_share.audit.collector import few_collections
 from rsc_share.audit.export import whole_export
 from rsc_share.audit.files import MemoryFiles
 from rsc_share.audit.replay import Anchors, replay
+from rsc_share.compiled import described
 from rsc_share.crypto.bodies import open_part, seal_part
 from rsc_share.crypto.sealing import Prekey, grant_check, grant_info, open_key, seal_key
 from rsc_share.crypto.signing import PrivateKey, Suite, VerifyCache, verify
@@ -178,7 +179,7 @@ def replaying(quick: bool) -> list[Row]:
             assert not found.findings, found.findings[:3]
             seconds = least(lambda files=files, anchors=anchors: replay(files, anchors), runs=3)
         signed = "singly signed" if batch == 1 else f"signed by {batch}"
-        note = f"{entries:,} entries, {found.decisions:,} decisions"
+        note = f"{entries:,} entries, {found.decisions:,} decisions, {described()}"
         rows.append(Row(f"replay, {signed}", round(entries / seconds), "entries/s", note, target))
     key = PrivateKey.generate(Suite.ED25519, seed=b"bench")
     made = key.sign(PAYLOAD[:120])

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rsc_share.compiled import described
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -60,7 +62,12 @@ def microseconds(seconds: float) -> float:
 
 
 def machine() -> dict[str, str]:
-    return {"python": platform.python_version(), "system": platform.platform(), "processor": _processor()}
+    return {
+        "python": platform.python_version(),
+        "rsc_share": described(),
+        "system": platform.platform(),
+        "processor": _processor(),
+    }
 
 
 def _processor() -> str:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from rsc_share.compiled import check as _check_compiled
+
 if TYPE_CHECKING:
     from rsc_share.errors import (
         LocalError,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from rsc_share.node.unlock import Unlock
 
 __version__ = "0.1.0"
+
+_check_compiled()  # before anything is loaded that may be older than its source
 
 _WHERE = {
     "rsc_share.errors": ("LocalError Misbehaviour PolicyDenied Refused RemoteError RscError StorageError Unavailable"),

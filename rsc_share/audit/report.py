@@ -20,6 +20,7 @@ from rsc_share.audit.classes import CHECKED, FINDING, NOT_REACHED, REASONS
 from rsc_share.audit.custody import owner
 from rsc_share.audit.findings import Grade, printable
 from rsc_share.audit.replay import Replay
+from rsc_share.compiled import described
 
 NOT_CHECKED = (
     "Whether any label is right for its content: content is encrypted, and nobody here held a key.",
@@ -78,7 +79,11 @@ def encode(made: Mapping[str, Any]) -> bytes:
 
 def versions() -> dict[str, str]:
     """Of this program and what it stands on; `source_sha256` is over the files it was run from."""
-    found = {"python": platform.python_version(), "machine": platform.platform(), "source_sha256": _source()}
+    found = {
+        "python": f"{platform.python_version()}, {described()}",
+        "machine": platform.platform(),
+        "source_sha256": _source(),
+    }
     for name in _LIBRARIES:
         try:
             found[name] = metadata.version(name)

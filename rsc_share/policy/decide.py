@@ -13,13 +13,12 @@ from rsc_share.errors import RscError
 from rsc_share.labels.label import Label
 from rsc_share.labels.scheme import ACTIONS, DAY, day_of
 from rsc_share.policy.bundle import Bundle
-from rsc_share.policy.decision import BROKEN, RELEASED, STEPS, UNKNOWN_ACTION, Decision
-from rsc_share.policy.resolved import Case, Holder
-from rsc_share.policy.steps import every_step, indirect_clearance, lacking_agreement, lowest, named
+from rsc_share.policy.decision import BROKEN, UNKNOWN_ACTION, Decision
+from rsc_share.policy.judging import DENIED, judge
+from rsc_share.policy.steps import every_step
 from rsc_share.policy.subject import Facets, Subject
 from rsc_share.policy.tables import Tables
 
-_DENIED = {code: Decision(permitted=False, code=code) for code in (*STEPS, UNKNOWN_ACTION, BROKEN)}
 _WRONG = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RscError)
 """What a broken argument can raise: the answer to all of it is no."""
 
@@ -36,14 +35,14 @@ def decide(
             case, day = last.case, last.day
         else:
             if action not in ACTIONS:
-                return _DENIED[UNKNOWN_ACTION]
+                return DENIED[UNKNOWN_ACTION]
             day = facets.time // DAY
             case = tables.find_case(label, action, facets, day)
         holder = tables.holders.get((subject.digest, day)) or tables.add_holder(subject, day)
         decision = judge(case, holder)
         return replace(decision, steps=every_step(bundle, case, holder)) if explain else decision
     except _WRONG:
-        return _DENIED[BROKEN]
+        return DENIED[BROKEN]
 
 
 def decide_each(
@@ -56,61 +55,13 @@ def decide_each(
     try:
         tables: Tables = bundle.memo.get("tables") or Tables.of(bundle)
         if action not in ACTIONS:
-            return [_DENIED[UNKNOWN_ACTION]] * len(subjects)
+            return [DENIED[UNKNOWN_ACTION]] * len(subjects)
         day = facets.time // DAY
         case = tables.find_case(label, action, facets, day)
         # `judge` fails on broken values only: asked one by one, each subject then gets its own answer.
         return [judge(case, holder) for holder in tables.find_holders(subjects, day)]
     except _WRONG:
         return [decide(bundle, label, subject, action, facets) for subject in subjects]
-
-
-def judge(case: Case, holder: Holder) -> Decision:
-    """The steps, hot: the first failure is the answer. One function, because calls are what costs here."""
-    if case.blocked is not None:  # EPOCH, VALID
-        return case.blocked
-    native = case.native
-    held = holder.held.get(native.scheme)
-    if held is None or held.usable is None:
-        code = indirect_clearance(case, holder)
-        if code is not None:
-            return _DENIED[code]
-    else:
-        if not case.under_ceiling or native.level not in held.usable:
-            return _DENIED["level"]
-        if not native.restrictive <= held.tags:
-            return _DENIED["restrict"]
-        if case.audience.isdisjoint(holder.names) and case.sole != holder.insider:
-            return _DENIED["audience"]
-        for values in native.permissive:
-            if values.isdisjoint(held.tags):
-                return _DENIED["permit"]
-    if holder.insider not in case.facets.channel.members:  # NEED
-        return _DENIED["need"]
-    if case.late is not None:  # REALM, ORIGIN
-        return case.late
-    return _by_rows(case, holder)
-
-
-def _by_rows(case: Case, holder: Holder) -> Decision:
-    """AGREEMENT and HANDLING."""
-    denying = case.denying & holder.rows
-    if denying:
-        return Decision(permitted=False, code="agreement", row=case.rows[lowest(denying)].id)
-    permitting = case.permitting & holder.rows
-    if case.needs and lacking_agreement(case, holder):
-        return _DENIED["agreement"]
-    if case.unpublishable or (case.named and not named(case, holder)):
-        return _DENIED["handling"]
-    return case.outcomes.get(permitting) or _permit(case, permitting)
-
-
-def _permit(case: Case, permitting: int) -> Decision:
-    """Every permit row that matched binds the reader; the first one is named as the reason."""
-    rows = [row for i, row in enumerate(case.rows) if permitting >> i & 1]
-    binding = dict.fromkeys((*case.obligations, *(obligation for row in rows for obligation in row.obligations)))
-    decision = Decision(permitted=True, code=RELEASED, row=rows[0].id if rows else None, obligations=tuple(binding))
-    return case.outcomes.setdefault(permitting, decision)
 
 
 def required_releases(
