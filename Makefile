@@ -15,7 +15,8 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)
 	$(BIN)/rsc-share demo --out $(OUT)
 
-test: $(STAMP)
+# Of the sources, as they stand: `test-compiled` is the other one.
+test: $(STAMP) interpreted
 	$(BIN)/python -m pytest -n auto
 
 lint: $(STAMP)
@@ -38,13 +39,13 @@ bench: $(STAMP)
 
 # Ten minutes for every family of parsers, two at a time: a little more than an hour. The suite has a short version.
 FUZZ_SECONDS ?= 600
-fuzz: $(STAMP)
+fuzz: $(STAMP) interpreted
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 # Less than an hour on two cores. What measures has the machine to itself, and says how far it is; on one that is busy
 # the rates are too low and say so.
-faults: $(STAMP)
+faults: $(STAMP) interpreted
 	$(BIN)/python -m pytest -m slow -n auto --dist loadfile --ignore tests/faults
 	$(BIN)/python -m pytest -m slow tests/faults -v --durations=0 -o log_cli=true -o log_cli_level=INFO \
 	  -o log_cli_format='%(asctime)s %(message)s'

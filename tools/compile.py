@@ -64,7 +64,11 @@ def build() -> None:
     command.ensure_finalized()
     # Before the first extension is there: one without this file would never be held against its source.
     MADE_FROM.write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
-    command.run()
+    try:
+        command.run()
+    except BaseException:
+        remove()  # half of it compiled is nothing anybody asked for
+        raise
 
 
 def main() -> None:

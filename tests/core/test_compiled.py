@@ -63,6 +63,9 @@ def test_source_that_changed_since_it_was_compiled_is_refused(tmp_path: Path) ->
     with pytest.raises(LocalError, match=r"audit/walk\.py is not what was compiled") as told:
         compiled.check(str(tmp_path))
     assert "make interpreted" in told.value.advice
+    source.unlink()
+    with pytest.raises(LocalError, match="is not what was compiled"):
+        compiled.check(str(tmp_path))
 
 
 def test_what_runs_is_what_was_asked_for() -> None:
