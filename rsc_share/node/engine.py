@@ -33,8 +33,9 @@ from rsc_share.session.port import Feed, RelayPort
 IDENTITY_ROW = 3
 IDLE_SECONDS = 1.0
 """The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
-SOON = 50
-"""ms between two cosignatures of one log by a node at work: each costs a sync that a message may wait for."""
+SOON = 200
+"""ms between two cosignatures of one log by a node at work: each costs a sync that a message may wait for, and what k
+of them make is news for everybody."""
 P = TypeVar("P")
 KeepEvidence = Callable[[str, Mapping[str, bytes]], Path | None]
 

@@ -32,7 +32,7 @@ class Heard:
     wrong: list[str] = field(default_factory=list)
     """What must never be."""
     _seen: set[tuple[str, int]] = field(default_factory=set)
-    _size: dict[str, int] = field(default_factory=dict)
+    _read: dict[str, int] = field(default_factory=dict)
 
     @property
     def first(self) -> int:
@@ -50,9 +50,8 @@ class Heard:
         getattr(self, f"_{word}")(*rest)
 
     def _begun(self) -> None:
-        """Another process: what the one before had read and not written down, this one reads again, and a reader who is
-        behind is shown the witnessed tree first."""
-        self._size.clear()
+        """Another process: what the one before had read and not written down, this one reads again."""
+        self._read.clear()
 
     def _open(self) -> None:
         self.lives += 1
@@ -89,10 +88,13 @@ class Heard:
     def _refused(self, digest: str) -> None:
         self.refused.add(digest)
 
-    def _shown(self, log: str, size: str, root: str) -> None:
-        if int(size) < self._size.get(log, 0):
-            self.wrong.append(f"{log} went back from {self._size[log]} to {size}")
-        self._size[log] = int(size)
+    def _shown(self, log: str, size: str, root: str, read: str) -> None:
+        """A note that came with entries, and how far this process had read with them. A relay that has just started may
+        show a reader who is behind its newest tree, and then one that was witnessed since, which is smaller; but never
+        one that does not cover what was read."""
+        if int(size) < self._read.get(log, 0):
+            self.wrong.append(f"{log} went back from {self._read[log]} to {size}")
+        self._read[log] = max(int(read), self._read.get(log, 0))
         if self.shown[log].setdefault(int(size), root) != root:
             self.wrong.append(f"{log} has two trees of {size}")
 

@@ -52,7 +52,7 @@ def tell(*words: object) -> None:
 def overheard() -> None:
     """Tell what leaves through the port and what the relay shows, before anybody acts on it."""
     submit, read, changed = NetPort.submit, NetPort.read, NetPort.changed
-    sizes: dict[str, bytes] = {}
+    sizes: dict[str, tuple[bytes, int]] = {}
 
     async def told_submit(self: NetPort, log: str, entries: Sequence[Any]) -> Any:
         hashes = [header_hash(entry.header) for entry in entries]
@@ -66,10 +66,11 @@ def overheard() -> None:
         return outcomes
 
     def shown(tail: Any) -> None:
-        if sizes.get(tail.log) != tail.note[:200]:
-            sizes[tail.log] = tail.note[:200]
+        told = tail.note[:200], tail.start + len(tail.items)
+        if sizes.get(tail.log) != told:
+            sizes[tail.log] = told
             _, size, root = tail.note.split(b"\n")[:3]
-            tell("shown", tail.log, int(size), root.decode())
+            tell("shown", tail.log, int(size), root.decode(), told[1])
 
     async def told_read(self: NetPort, log: str, start: int, limit: int) -> Any:
         tail = await read(self, log, start, limit)

@@ -43,6 +43,8 @@ async def test_an_old_copy_of_the_relay_behind_unwitnessed_entries_never_forks(
             copied(folder, backup / folder.name)
         await made.start_relay()
         await made.until(lambda: sessions(made) >= 2 * len(CODES), "all back")
+        begun = len(made.heard["EST"].receipts)
+        await made.until(lambda: len(made.heard["EST"].receipts) > begun, "enough have said what they were shown")
         for code in ("LVA", "SWE"):  # two are left: not enough to witness anything
             await made.kill(code)
         known, read = len(made.heard["EST"].receipts), len(made.heard["FIN"].done)

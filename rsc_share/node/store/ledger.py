@@ -37,11 +37,9 @@ FIELD: Final = 8
 
 def fingerprint(*parts: str | bytes) -> int:
     """64 bits of a hash over the parts; never 0, which stands for nothing."""
-    digest = blake2b(digest_size=FIELD, person=b"rsc ledger")
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(4, "big") + data)
-    return int.from_bytes(digest.digest(), "big") or 1
+    said = [part.encode() if isinstance(part, str) else part for part in parts]
+    data = b"".join([len(part).to_bytes(4, "big") + part for part in said])
+    return int.from_bytes(blake2b(data, digest_size=FIELD, person=b"rsc ledger").digest(), "big") or 1
 
 
 def no_value(thing: Any) -> None:
