@@ -13,9 +13,10 @@ from rsc_share.audit import layout
 from rsc_share.audit.beside_checks import Place
 from rsc_share.audit.findings import Finding, Grade, file_finding
 from rsc_share.audit.heads import knowing, verify_head
-from rsc_share.audit.orders import ORDERING, Order, Orders, read_orders
+from rsc_share.audit.orders import Order, Orders, read_orders
 from rsc_share.audit.setting import Setting
 from rsc_share.audit.walk import Walk
+from rsc_share.envelope.contents import ERASING
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.checkpoint import Checkpoint
@@ -74,7 +75,7 @@ def _take(walk: Walk, setting: Setting, head: Checkpoint, row: Order, path: str)
 def _judge(walk: Walk, setting: Setting, head: Checkpoint, index: int, entry: UnverifiedEntry) -> None:
     """Raises `Refused` with the row that fails, `RemoteError` for what is no order or names what cannot be found."""
     h = entry.header
-    if h.kind not in ORDERING:
+    if h.kind not in ERASING:
         raise RemoteError(f"it is a {h.kind}")
     walk.asks(entry.stamp)
     own = walk.roots()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rsc_share import codec, shape
 from rsc_share.audit import layout
+from rsc_share.envelope.contents import ERASING
 from rsc_share.envelope.entry import MAX_ENTRY, UnverifiedEntry
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.log.checkpoint import Checkpoint
@@ -21,8 +22,6 @@ from rsc_share.log.merkle import HASH_SIZE, leaf_hash
 from rsc_share.log.proofs import verify_extension, verify_inclusion
 from rsc_share.log.tree import MemoryTree
 
-ORDERING = frozenset({"recall", "erasure"})
-"""Kinds of entries on which a relay erases bodies."""
 _MAX_PROOF = 2 * 64
 
 
@@ -72,7 +71,7 @@ def orders_of(tree: MemoryTree, size: int, tail: Sequence[bytes], note: bytes) -
 
 def _orders(raw: bytes) -> bool:
     try:
-        return UnverifiedEntry.parse(raw).header.kind in ORDERING
+        return UnverifiedEntry.parse(raw).header.kind in ERASING
     except RemoteError:
         return False
 

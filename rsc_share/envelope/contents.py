@@ -139,6 +139,8 @@ class ErasureContent:
 
 Content = GrantContent | HeartbeatContent | AcknowledgementContent | ReleaseContent | RecallContent | ErasureContent
 
+ERASING = ("recall", "erasure")
+"""Kinds of entries on which a relay erases bodies."""
 READERS: dict[str, type[Content]] = {
     "grant": GrantContent,
     "heartbeat": HeartbeatContent,

@@ -7,13 +7,12 @@ from typing import Protocol
 
 from rsc_share.errors import LocalError, Refused, RemoteError, RscError, Unavailable
 from rsc_share.node.alarms import Alarms
+from rsc_share.node.connect import MOST_RETRY_SECONDS
 from rsc_share.node.identity import World
 from rsc_share.node.line import Line
 from rsc_share.node.store.protocol import Store
 from rsc_share.session.port import RelayPort
 
-MOST_RETRY_SECONDS = 60.0
-"""What a relay asks for is not proved: attachments are offered again after so long."""
 FOR_A_PERSON = ("no-space", "blob-quota", "no-blobs")
 """A cut line heals by itself; a full disk, a quota, or a relay that takes no files is for a person to know."""
 

@@ -17,6 +17,11 @@ the world to live in there."""
 Pins = Callable[[], tuple[str, ...]]
 """The pins of a relay's TLS keys as of the newest charter this node has verified; empty before it has one."""
 
+MOST_RETRY_SECONDS = 60.0
+"""A relay may ask to be left alone for so long; what it says is not proved."""
+IDENTITY_ROW = 3
+"""Of a refusal by which a relay does not let this node in at all."""
+
 
 @runtime_checkable
 class Connection(Protocol):

@@ -12,7 +12,7 @@ from rsc_share.crypto.signing import VerifyCache
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, StorageError, Unavailable
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.carrier import Carrier
-from rsc_share.node.connect import Connection, close
+from rsc_share.node.connect import IDENTITY_ROW, Connection, close
 from rsc_share.node.cosigner import Cosigner
 from rsc_share.node.directory_feed import DirectoryFeed
 from rsc_share.node.elsewhere import CLONED, ROLLED_BACK
@@ -30,7 +30,6 @@ from rsc_share.node.witness import AGAIN, Witness
 from rsc_share.session.frames import News
 from rsc_share.session.port import Feed, RelayPort
 
-IDENTITY_ROW = 3
 IDLE_SECONDS = 1.0
 """The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
 SOON = 200

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rsc_share.node.connect import MOST_RETRY_SECONDS
 from rsc_share.node.outbox import Sent
 from rsc_share.session.frames import Logged, Outcome, Weather
 from rsc_share.session.urgency import FLASH, REST, most_urgent
 
 LASTING = frozenset({"no-space", "rate-limited"})
 """Weather that is of an entry's precedence; `not-ready` is of all."""
-MOST_MS = 60_000
-"""What a relay asks for is not proved: it is tried again after so long."""
+MOST_MS = int(1_000 * MOST_RETRY_SECONDS)
 
 
 class Hold:

@@ -126,25 +126,22 @@ class Stretches(Mapping[Key, Fact]):
     # --- facts
 
     def __getitem__(self, key: Key) -> Fact:
-        found = self._find(key)
+        found: Fact | None = self.get(key)
         if found is None:
             raise KeyError(key)
         return found
 
     def get(self, key: Key, default: Any = None) -> Any:
         """As any mapping. Asked twenty times for each entry, most often for somebody else's count."""
-        if key[0] == "count":
-            return self._counts.get(key[1], default) if key[2] == self._me else default
-        found = self._find(key)
-        return default if found is None else found
-
-    def _find(self, key: Key) -> Fact | None:
         kind, sender = key[0], key[1]
-        if kind == "head":
-            return self._heads.get(sender)
+        found: Fact | None
         if kind == "count":
-            return self._counts.get(sender) if key[2] == self._me else None
-        return self._id(sender, _id(key)) if kind == "id" else self._grant(sender, _id(key))
+            found = self._counts.get(sender) if key[2] == self._me else None
+        elif kind == "head":
+            found = self._heads.get(sender)
+        else:
+            found = self._id(sender, _id(key)) if kind == "id" else self._grant(sender, _id(key))
+        return default if found is None else found
 
     def _id(self, sender: str, entry_id: bytes) -> IdFact | None:
         found = self._ids.get((sender, entry_id))

@@ -8,11 +8,11 @@ from pathlib import Path
 from rsc_share.crypto.blobs import BlobSealer, Place
 from rsc_share.errors import LocalError, Refused, RemoteError, RscError
 from rsc_share.node.attachments import CHANGED, Prepared, changed, commitment_of, read_span
+from rsc_share.node.connect import IDENTITY_ROW
 from rsc_share.node.identity import Identity
 from rsc_share.node.outbox import Item, Outbox
 from rsc_share.session.port import RelayPort
 
-IDENTITY_ROW = 3
 MAX_ASKED = 3
 """Times a relay may say that another chunk is next before nothing more is sent to it in this round."""
 

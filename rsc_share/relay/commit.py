@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rsc_share import names
-from rsc_share.envelope.contents import ErasureContent
+from rsc_share.envelope.contents import ERASING, ErasureContent
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import Refused, StorageError
@@ -69,7 +69,7 @@ async def _commit(
         for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
             log.remember(first + offset, Line(stored, entry))
             await _obey(log, first + offset, entry.header, blobs)
-        await log.show(now, stored=any(entry.header.kind in ("recall", "erasure") for entry in done.entries))
+        await log.show(now, stored=any(entry.header.kind in ERASING for entry in done.entries))
     outcomes = [
         [await _outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
         for run, found in zip(runs, done.verdicts, strict=True)

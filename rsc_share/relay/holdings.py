@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from rsc_share import names
 from rsc_share.bell import Bell
@@ -19,7 +20,7 @@ from rsc_share.relay.keeper import DirectoryKeeper
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import LogKeys, by_member
 from rsc_share.relay.recovery import missed, recovered, remembered
-from rsc_share.relay.room import Room, enough
+from rsc_share.relay.room import Room
 from rsc_share.relay.sequencer import Ground
 from rsc_share.relay.snapshot import Snapshot, take_snapshot
 from rsc_share.relay.store.protocol import Broken, LogStore, Note
@@ -30,28 +31,32 @@ SIGNATURES = 4_096
 """Signatures remembered that verified: of batches under way, and of the few checkpoints that senders name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fittings:
+    """What a relay is given, as `Relay.open` takes it."""
+
+    store: LogStore
+    host: str
+    framework_id: bytes
+    keys: LogKeys
+    clock: Callable[[], int]
+    decide: Decide
+    blobs: Blobs | None
+    outside: OutsideHeads | None
+    room: Callable[[], Room]
+    restored: bool
+
+
 class Holdings:
     """Opened and worked on by `Relay`; nothing here waits for anybody but the disk."""
 
-    def __init__(
-        self,
-        store: LogStore,
-        host: str,
-        framework_id: bytes,
-        keys: LogKeys,
-        clock: Callable[[], int],
-        decide: Decide,
-        blobs: Blobs | None = None,
-        outside: OutsideHeads | None = None,
-        room: Callable[[], Room] = enough,
-        *,
-        restored: bool = False,
-    ) -> None:
-        self._outside, self._restored = outside, restored
-        self.store, self.host, self.framework_id, self.keys, self.now = store, host, framework_id, keys, clock
-        self.blobs = blobs
+    def __init__(self, given: Fittings) -> None:
+        self._outside, self._restored = given.outside, given.restored
+        self.store, self.host, self.framework_id, self.keys = given.store, given.host, given.framework_id, given.keys
+        self.now = given.clock
+        self.blobs = given.blobs
         """None: this relay takes no attachments that do not fit beside an entry."""
-        self.room = room
+        self.room = given.room
         """How much the disk of the store has left: asked once for each commit."""
         self.logs: dict[str, LiveLog] = {}
         self.bell = Bell()
@@ -59,8 +64,8 @@ class Holdings:
         """What stopped a log. An operator's process exits with it and signs nothing more."""
         self.blob_failure: StorageError | None = None
         """Why the newest sweep of blobs did not end."""
-        self._keeper = DirectoryKeeper(framework_id)
-        self._decide = decide
+        self._keeper = DirectoryKeeper(given.framework_id)
+        self._decide = given.decide
         self._signatures = VerifyCache(SIGNATURES)
 
     # --- what is known

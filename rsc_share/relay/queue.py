@@ -15,9 +15,9 @@ from rsc_share.relay.access import Access
 from rsc_share.relay.commit import commit, with_roots
 from rsc_share.relay.house import House
 from rsc_share.relay.live import LiveLog, State
-from rsc_share.relay.sequencer import NO_SPACE, NOT_READY, NOT_TRIED, Run
+from rsc_share.relay.sequencer import NO_SPACE, NOT_READY, Run
 from rsc_share.relay.store.protocol import Full
-from rsc_share.session.frames import Outcome, Weather
+from rsc_share.session.frames import NOT_TRIED, Outcome, Weather
 
 MAX_ENTRIES = 512
 """Entries judged for one commit; a run is never split."""

@@ -11,9 +11,8 @@ from rsc_share.relay.fanout import Line, bodies_for, item
 from rsc_share.relay.live import CHUNK, LiveLog
 from rsc_share.relay.store.protocol import Body
 from rsc_share.relay.witnessing import Quorum
+from rsc_share.session.calls import MAX_DIGESTS
 from rsc_share.session.frames import MAX_ITEMS, Full, Item, Tail
-
-MAX_DIGESTS = 256
 
 
 class Reading:

@@ -22,10 +22,9 @@ from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key, id_key
 from rsc_share.rulebook.view import Decide, Known, Party, RootAt, View
 from rsc_share.rulebook.witnesses import fresh
-from rsc_share.session.frames import Weather
+from rsc_share.session.frames import NOT_TRIED, Weather
 from rsc_share.session.urgency import inherited
 
-NOT_TRIED = Weather("not-tried", None)
 NO_SPACE = Weather("no-space", 60_000)
 NOT_READY = Weather("not-ready", 1_000)
 """The directory is not fresh: nothing is wrong with the entry, and witnesses answer within seconds."""

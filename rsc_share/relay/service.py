@@ -18,7 +18,7 @@ from rsc_share.policy.decide import decide_each
 from rsc_share.relay.blobs import Blobs
 from rsc_share.relay.commit import is_directory, replay_erasures
 from rsc_share.relay.heads import OutsideHeads
-from rsc_share.relay.holdings import Holdings
+from rsc_share.relay.holdings import Fittings, Holdings
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.notes import LogKeys
 from rsc_share.relay.port import MemoryPort
@@ -34,21 +34,8 @@ from rsc_share.session.port import RelayPort
 class Relay(Holdings):
     """Made by `Relay.open`. One event loop; one committing task for each log."""
 
-    def __init__(
-        self,
-        store: LogStore,
-        host: str,
-        framework_id: bytes,
-        keys: LogKeys,
-        clock: Callable[[], int],
-        decide: Decide,
-        blobs: Blobs | None = None,
-        outside: OutsideHeads | None = None,
-        room: Callable[[], Room] = enough,
-        *,
-        restored: bool = False,
-    ) -> None:
-        super().__init__(store, host, framework_id, keys, clock, decide, blobs, outside, room, restored=restored)
+    def __init__(self, given: Fittings) -> None:
+        super().__init__(given)
         self.quotas = Quotas()
         self._sessions: dict[str, Session] = {}
         self._queues: dict[str, LogQueue] = {}
@@ -76,7 +63,7 @@ class Relay(Holdings):
         said: then all its readers have to. Raises `Broken` where the store contradicts itself, `StorageError` for an
         old copy, `LocalError` for another host's logs.
         """
-        relay = cls(store, host, framework_id, keys, clock, decide, blobs, outside, room, restored=restored)
+        relay = cls(Fittings(store, host, framework_id, keys, clock, decide, blobs, outside, room, restored))
         stored = await store.logs()
         for origin in sorted(stored, key=lambda log: (not is_directory(log), log)):
             await relay._open_log(origin)

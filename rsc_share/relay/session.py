@@ -17,16 +17,15 @@ from rsc_share.relay.live import LiveLog
 from rsc_share.relay.queue import Submitted
 from rsc_share.relay.quota import BUSY, Quotas, Taken, channel_limits
 from rsc_share.relay.reading import Reading
-from rsc_share.relay.sequencer import NOT_TRIED, kind_of
+from rsc_share.relay.sequencer import kind_of
 from rsc_share.relay.store.blobs import Upload, WrongBlob, WrongChunk
 from rsc_share.relay.witnessing import Quorum
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact, head_key
-from rsc_share.session.frames import News, Offer, Outcome, Submission, Tail, Weather
+from rsc_share.session.calls import MAX_RUN
+from rsc_share.session.frames import NOT_TRIED, News, Offer, Outcome, Submission, Tail, Weather
 from rsc_share.session.port import NOTHING, NOWHERE, Shown
 from rsc_share.session.urgency import FLASH, most_urgent
 
-MAX_RUN = 256
-"""Entries in one call."""
 IN_FLIGHT = 512
 """Entries of one session that may wait for their outcome."""
 NEWS_BYTES = 1 << 20

@@ -13,6 +13,7 @@ from rsc_share.session.frames import MAX_ITEMS, MAX_NOTE, News, Offer, Submissio
 from rsc_share.session.table import MAX_MESSAGE, sizes
 
 MAX_RUN = 256
+"""Entries in one call."""
 MAX_DIGESTS = 256
 MAX_LINES = 4
 MAX_BODIES = 8

@@ -108,6 +108,8 @@ class Weather:
         return ["weather", self.code, self.retry_after]
 
 
+NOT_TRIED = Weather("not-tried", None)
+"""Behind an entry of the same run that was not placed."""
 Outcome = Logged | Turned | Weather
 WEATHER = frozenset({"not-tried", "rate-limited", "no-space", "not-ready"})
 

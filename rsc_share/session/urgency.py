@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rsc_share.envelope.contents import ERASING
+
 FLASH, URGENT, REST = range(3)
 """From first to last."""
-_LAST_REFUSED = ("grant", "recall", "erasure")
+_LAST_REFUSED = ("grant", *ERASING)
 """A grant is a key: were it refused, no FLASH could be sealed within the hour. The others take away."""
 
 

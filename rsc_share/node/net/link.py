@@ -10,7 +10,7 @@ import aiohttp
 
 from rsc_share.bell import Bell
 from rsc_share.errors import LocalError, RemoteError, RscError, Unavailable
-from rsc_share.node.connect import Pins
+from rsc_share.node.connect import MOST_RETRY_SECONDS, Pins
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.net.address import Address
 from rsc_share.node.net.backoff import Backoff
@@ -26,8 +26,6 @@ DIAL_SECONDS = 15.0
 START_SECONDS = 5.0
 """A start waits so long for a relay: afterwards the node is offline, and connects when it can."""
 HEARTBEAT_SECONDS = 20.0
-MOST_RETRY_SECONDS = 60.0
-"""A relay may ask to be left alone for so long; what it says is not proved."""
 TOKEN_SECONDS = 30
 CLOSE_SECONDS = 2.0
 

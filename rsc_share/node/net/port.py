@@ -12,7 +12,7 @@ from rsc_share.node.connect import Pins
 from rsc_share.node.net.blobs import BlobClient
 from rsc_share.node.net.link import Link
 from rsc_share.session.calls import CALLS, Own, pairs, read_answer
-from rsc_share.session.frames import Logged, News, Offer, Outcome, Submission, Tail, Weather
+from rsc_share.session.frames import NOT_TRIED, Logged, News, Offer, Outcome, Submission, Tail
 from rsc_share.session.port import NOTHING, NOWHERE, Shown
 from rsc_share.session.urgency import urgency
 
@@ -20,7 +20,6 @@ RUN_BYTES = 2 << 20
 """Bytes of a run in one call; a longer run goes in several, one after the other."""
 WHOLE_BYTES = 15 << 20
 """Of one that a relay takes for the sake of its last entry: cut in two, its first half would be refused."""
-NOT_TRIED = Weather("not-tried", None)
 
 
 class NetPort:
