@@ -216,7 +216,7 @@ class Walk:
             self._add(notices.kept_back(place, h.sender, case.view.me, verdict.kept_back))
         self.setting.book.order(h)
         if h.label is not None and self.setting.member is None:
-            notices.left_out(case, h.label, place, self.findings)
+            notices.left_out(case, place, self.findings)
 
     def _besides_of(self, h: Header, beside: Beside, case: Case, place: Place) -> None:
         openings(case, beside, place, self.findings)

@@ -44,6 +44,8 @@ class Slot:
     sets: dict[str, frozenset[str]] = field(default_factory=dict)
     readers: dict[str, tuple[Subject, ...]] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
+    senders: dict[tuple[str, str | None, str | None], NodeCertificate] = field(default_factory=dict)
+    """Who may send what where, of those who may: (node, log, kind)."""
     witnesses: dict[str, Mapping[str, tuple[WitnessKey, ...]]] = field(default_factory=dict)
     memo: dict[tuple[str, str], Any] = field(default_factory=dict)
     """Room for what upper floors derive from these answers; never part of them."""

@@ -99,12 +99,17 @@ class DirectoryView:
         slot = self._slot
         if not slot.low <= now < slot.high:
             slot = self._at(now)
+        found = slot.senders.get((node, log, kind))
+        return found if found is not None else self._find_sender(slot, node, now, log, kind)
+
+    def _find_sender(self, slot: Slot, node: str, now: int, log: str | None, kind: str | None) -> NodeCertificate:
         found = slot.active.get(node)
         if found is None:
             raise self._why_not(node, now)
         if log is not None:
             self._takes_part(found, log)
         self._role_allows(found, kind)
+        slot.senders[node, log, kind] = found
         return found
 
     def _takes_part(self, certificate: NodeCertificate, log: str) -> None:

@@ -35,7 +35,9 @@ def beside(header: Header) -> dict[bytes, int]:
 def within_limits(header: Header, largest: int | None = None) -> None:
     """Raises `Refused` for an entry whose bodies are more than a submission may carry, or one of them larger than
     `largest`."""
-    together = sum(part.size for part in header.parts if part.size <= MAX_INLINE_PART)
+    together = 0
+    for part in header.parts:
+        together += part.size if part.size <= MAX_INLINE_PART else 0
     if together > MAX_INLINE_ENTRY:
         what = f"{together} bytes beside one entry; at most {MAX_INLINE_ENTRY}"
         raise Refused(CODE, what, row=14, size=together, most=MAX_INLINE_ENTRY)

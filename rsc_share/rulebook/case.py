@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -70,8 +70,11 @@ class Case:
         "_certificate",
         "_channel",
         "_decided",
+        "_decisions",
         "_facets",
         "_opened",
+        "_permitted",
+        "_unaddressed",
         "at",
         "bodies",
         "header",
@@ -115,6 +118,9 @@ class Case:
         self._bundle: Bundle | None = None
         self._active: frozenset[str] | None = None
         self._decided: dict[str, Decision] | None = None
+        self._decisions: Sequence[tuple[str, Decision]] | None = None
+        self._permitted: frozenset[str] | None = None
+        self._unaddressed: frozenset[str] | None = None
         self._opened: dict[str, int] | None = None
         self._channel: ChannelFacts | None = None
         self._facets: Facets | None = None
@@ -157,21 +163,39 @@ class Case:
 
     @property
     def decided(self) -> dict[str, Decision]:
-        """What policy says about this entry's label and each node that may be addressed here, as stamped.
-
-        All at once: every row asks about some of them, and together they ask about all.
-        """
+        """What policy says about this entry's label and each node that may be addressed here, as stamped."""
         found = self._decided
         if found is None:
-            found = self._decided = self._decide()
+            found = self._decided = dict(self._decide())
         return found
 
-    def _decide(self) -> dict[str, Decision]:
-        label, at, log = self.header.label, self.at, self.header.log
-        if label is None:
-            return {}
-        nodes, subjects = at.active_nodes(log, self.now), at.readers(log, self.now)
-        return dict(zip(nodes, self.view.decide(self.bundle, label, subjects, "receive", self.facets), strict=True))
+    @property
+    def permitted(self) -> frozenset[str]:
+        """The nodes that may be addressed here and to which policy gives this entry's label, as stamped."""
+        found = self._permitted
+        if found is None:
+            found = self._permitted = frozenset([node for node, decision in self._decide() if decision.permitted])
+        return found
+
+    @property
+    def unaddressed(self) -> frozenset[str]:
+        """Those of `permitted` that are not in `to`, but for the sending node."""
+        found = self._unaddressed
+        if found is None:
+            found = self._unaddressed = self.permitted.difference(self.nodes, (self.header.sender,))
+        return found
+
+    def _decide(self) -> Sequence[tuple[str, Decision]]:
+        """All at once: every row asks about some readers, and together they ask about all."""
+        found = self._decisions
+        if found is None:
+            label, at, log = self.header.label, self.at, self.header.log
+            if label is None:
+                return ()
+            nodes, subjects = at.active_nodes(log, self.now), at.readers(log, self.now)
+            decided = self.view.decide(self.bundle, label, subjects, "receive", self.facets)
+            found = self._decisions = list(zip(nodes, decided, strict=True))
+        return found
 
     @property
     def opened(self) -> dict[str, int]:
@@ -182,10 +206,11 @@ class Case:
         return found
 
     def _open(self) -> dict[str, int]:
-        h, found = self.header, {}
+        h, openings, found = self.header, self.openings, {}
+        log, sender = h.log, h.sender
         for node, commitment in h.to:
-            opening = self.openings.get(node)
-            if opening is not None and opening_true(h.log, h.sender, node, commitment, opening):
+            opening = openings.get(node)
+            if opening is not None and opening_true(log, sender, node, commitment, opening):
                 found[node] = opening.n
         return found
 

@@ -56,8 +56,9 @@ def counters_continue(case: Case) -> None:
     a gap in its own counter when something was kept from it; that is the relay's fault, not this entry's, and is
     reported by `kept_back`.
     """
+    facts, sender = case.view.facts, case.header.sender
     for node, n in case.opened.items():
-        expected = count_of(case.view.facts, case.header.sender, node) + 1
+        expected = count_of(facts, sender, node) + 1
         if n != expected and not (case.view.party is Party.NODE and n > expected):
             raise Refused("stale-head", f"counter {n} for {node} where {expected} follows", row=7, node=node, n=n)
 
