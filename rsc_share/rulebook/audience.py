@@ -82,7 +82,7 @@ def left_out(case: Case) -> Set[str]:
     # Of those permitted as stamped: whoever is gone or no longer permitted was left out with good reason.
     if not case.unaddressed:
         return frozenset()
-    active = case.then.active_set(h.log, case.settled)
+    active = case.then.circle(h.log, case.settled).active
     return {node for node in case.unaddressed if node in active and _owed(case, node, h.label)}
 
 

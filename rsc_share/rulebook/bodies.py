@@ -13,7 +13,7 @@ from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
 from rsc_share.errors import Refused
 from rsc_share.rulebook.case import Case
-from rsc_share.rulebook.view import Party
+from rsc_share.rulebook.party import NODE
 
 CODE = "body-limit"
 LIMIT = "body_bytes"
@@ -64,7 +64,7 @@ def bodies_here(case: Case) -> None:
     kept back); those it is given are the ones that were named."""
     if case.bodies is None:
         return
-    absent_passes = case.view.party is Party.NODE
+    absent_passes = case.view.party is NODE
     for part in case.header.parts:
         size = case.bodies.get(part.digest)
         if size != part.size and not (size is None and absent_passes):

@@ -8,6 +8,7 @@ from typing import Any
 
 from rsc_share import names
 from rsc_share.charter.certificate import NodeCertificate
+from rsc_share.charter.core import Circle
 from rsc_share.charter.parameters import Parameters
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.bodies import to_commitment
@@ -18,7 +19,7 @@ from rsc_share.labels.scheme import DAY
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.subject import ChannelFacts, Facets
-from rsc_share.rulebook.party import Party
+from rsc_share.rulebook.party import NODE
 from rsc_share.rulebook.unseen import NOT_SHOWN, Unseen
 from rsc_share.rulebook.view import Source, View
 
@@ -65,10 +66,10 @@ class Case:
     """
 
     __slots__ = (
-        "_active",
         "_bundle",
         "_certificate",
         "_channel",
+        "_circle",
         "_decided",
         "_decisions",
         "_facets",
@@ -116,7 +117,7 @@ class Case:
         """`now` in every rule is the relay's `logged_at`; local clocks decide nothing here."""
         self._certificate: NodeCertificate | None = None
         self._bundle: Bundle | None = None
-        self._active: frozenset[str] | None = None
+        self._circle: Circle | None = None
         self._decided: dict[str, Decision] | None = None
         self._decisions: Sequence[tuple[str, Decision]] | None = None
         self._permitted: frozenset[str] | None = None
@@ -154,11 +155,11 @@ class Case:
         return found
 
     @property
-    def active(self) -> frozenset[str]:
+    def circle(self) -> Circle:
         """Nodes that may be addressed in this log, as stamped: active, of its members, and certified for its realm."""
-        found = self._active
+        found = self._circle
         if found is None:
-            found = self._active = self.at.active_set(self.header.log, self.now)
+            found = self._circle = self.at.circle(self.header.log, self.now)
         return found
 
     @property
@@ -189,12 +190,11 @@ class Case:
         """All at once: every row asks about some readers, and together they ask about all."""
         found = self._decisions
         if found is None:
-            label, at, log = self.header.label, self.at, self.header.log
+            label, circle = self.header.label, self.circle
             if label is None:
                 return ()
-            nodes, subjects = at.active_nodes(log, self.now), at.readers(log, self.now)
-            decided = self.view.decide(self.bundle, label, subjects, "receive", self.facets)
-            found = self._decisions = list(zip(nodes, decided, strict=True))
+            decided = self.view.decide(self.bundle, label, circle.readers, "receive", self.facets)
+            found = self._decisions = list(zip(circle.nodes, decided, strict=True))
         return found
 
     @property
@@ -235,7 +235,7 @@ class Case:
     def look_up(self, ref: Ref) -> Source | Unseen | None:
         """The entry that `ref` names; None where this party can say that there is none to refer to."""
         found = self.view.known(ref)
-        return NOT_SHOWN if found is None and self.view.party is Party.NODE else found
+        return NOT_SHOWN if found is None and self.view.party is NODE else found
 
     @property
     def is_own(self) -> bool:

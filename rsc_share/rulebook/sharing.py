@@ -11,8 +11,9 @@ from rsc_share.labels.validity import validate
 from rsc_share.rulebook.audience import here, left_out, may_receive, target_of, withheld
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import GrantFact
+from rsc_share.rulebook.party import NODE
 from rsc_share.rulebook.unseen import IN_DOUBT, NotCheckable, Unseen
-from rsc_share.rulebook.view import Party, Source
+from rsc_share.rulebook.view import Source
 
 MAX_WRITTEN = 16_384
 NO_CLAIM_TO_SEND = frozenset({"epoch", "valid", "scheme", "level", "restrict", "need", "realm"})
@@ -68,9 +69,10 @@ def recipients_active(case: Case) -> None:
     Policy does not ask for a certificate's realm and role: without this a grant to a node of the other realm, void but
     advancing, would carry a message there.
     """
-    if case.active.issuperset(case.nodes):
+    active = case.circle.active
+    if active.issuperset(case.nodes):
         return
-    idle = [node for node in case.nodes if node not in case.active]
+    idle = [node for node in case.nodes if node not in active]
     if idle:
         raise Refused(
             "policy-denied", f"not active here: {', '.join(idle)}", row=10, pairs=[(n, "inactive", None) for n in idle]
@@ -132,7 +134,7 @@ def grant_lives(case: Case) -> None:
 
 def grant_known(case: Case) -> None:
     """Row 11. A node sees only grants it is in; what it does not hold it cannot judge."""
-    if case.header.kind == "message" and _grant(case) is None and case.view.party is not Party.NODE:
+    if case.header.kind == "message" and _grant(case) is None and case.view.party is not NODE:
         raise Refused("dead-grant", "no grant of this sender has that id", row=11)
 
 
