@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-THRESHOLDS = (50_000, 20, 1_000)
+THRESHOLDS = (400_000, 20, 1_000)
 """Instead of 700, 10, 10: what is freed by counting references is not looked through over and over."""
 
 

@@ -14,7 +14,7 @@ from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.bodies import to_commitment
 from rsc_share.envelope.entry import Signed, Stamp
 from rsc_share.envelope.header import Header
-from rsc_share.envelope.parts import Opening, Openings, Ref
+from rsc_share.envelope.parts import Openings, Ref
 from rsc_share.labels.scheme import DAY
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import Decision
@@ -48,11 +48,6 @@ def _new_facets(channel: ChannelFacts, originator: str, message_type: str, purpo
         purpose=purpose,
         releases=frozenset(),
     )
-
-
-def opening_true(log: str, sender: str, node: str, commitment: bytes, opening: Opening) -> bool:
-    """Whether `opening` is what the sender committed to for `node`."""
-    return to_commitment(log=log, sender=sender, node=node, n=opening.n, salt=opening.salt) == commitment
 
 
 NO_OPENINGS: Openings = MappingProxyType({})
@@ -210,8 +205,10 @@ class Case:
         log, sender = h.log, h.sender
         for node, commitment in h.to:
             opening = openings.get(node)
-            if opening is not None and opening_true(log, sender, node, commitment, opening):
-                found[node] = opening.n
+            if opening is not None:
+                n = opening.n
+                if to_commitment(log=log, sender=sender, node=node, n=n, salt=opening.salt) == commitment:
+                    found[node] = n
         return found
 
     @property
@@ -225,7 +222,8 @@ class Case:
     def facets(self) -> Facets:
         found = self._facets
         if found is None:
-            found = self._facets = self.facets_under(self.channel, self.now)
+            h, now = self.header, self.now
+            found = self._facets = _facets(self.channel, h.member, h.type or "", h.purpose, now - now % DAY)
         return found
 
     def facets_under(self, channel: ChannelFacts, time: int) -> Facets:
