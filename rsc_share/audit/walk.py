@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rsc_share import names
-from rsc_share.audit import layout, notices
-from rsc_share.audit.beside_checks import Place, body_sizes, openings, statements
-from rsc_share.audit.besides import NOTHING, Beside, read_besides
+from rsc_share.audit import notices
+from rsc_share.audit.beside_checks import Place, openings, statements
+from rsc_share.audit.besides import Beside
 from rsc_share.audit.classes import (
     AFTER_DAMAGE,
     CHECKED,
@@ -17,9 +17,9 @@ from rsc_share.audit.classes import (
     Classes,
     Sums,
 )
-from rsc_share.audit.findings import Finding, Grade, file_finding
+from rsc_share.audit.docket import Docket
+from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.judged import ADMITTED, DOUBTED, OPEN, VOID, Judged
-from rsc_share.audit.parsed import Parsed
 from rsc_share.audit.setting import Bound, SenderState, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree
 from rsc_share.audit.verdicts import rule_of, void_finding
@@ -29,11 +29,11 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
-from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.admit import Admitted, Void
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import MutableFacts
 from rsc_share.rulebook.unseen import Unseen
-from rsc_share.rulebook.view import Party, RootAt, Source, View
+from rsc_share.rulebook.view import RootAt, Source
 
 
 @dataclass(slots=True)
@@ -55,16 +55,16 @@ class Walk:
     last: Stamp | None = None
     busy: bool = False
     judged: Judged = field(init=False)
-    parsed: Parsed = field(init=False)
+    docket: Docket = field(init=False)
     _now: int = 0
-    _besides: tuple[int, dict[int, Beside]] = (-1, {})
-    _views: dict[str, View] = field(default_factory=dict)
     _channel: str = field(init=False)
 
     def __post_init__(self) -> None:
         self._channel = names.channel_of(self.origin)
         self.judged = Judged(self.entries, self.setting, self.bounds)
-        self.parsed = Parsed(self.entries)
+        self.docket = Docket(
+            self.origin, self.folder, self.entries, self.tree, self.setting, self.facts, self.known, self.findings
+        )
 
     @property
     def size(self) -> int:
@@ -86,7 +86,7 @@ class Walk:
 
     def _step(self) -> None:
         index = self.position
-        found = self.parsed.get(index)
+        found = self.docket.entry(index)
         self.position += 1
         self.judged.verdicts.append(VOID)
         if found is None and self.entries.view:
@@ -127,12 +127,13 @@ class Walk:
         self._stop(index, NO_DIRECTORY, NO_DIRECTORY)
 
     def _judge(self, index: int, entry: UnverifiedEntry) -> None:
-        h, beside = entry.signed.header, self.beside_of(index)
+        judging, beside = self.docket.take(index)
+        h, case = entry.signed.header, judging.case
         place = Place(self.origin, index, entry.stamp.logged_at, self.setting.member)
-        case = self._case(index, entry, beside)
+        case.view.last, case.view.confirmed_at = self.last, entry.stamp.logged_at
         self.asks(entry.stamp)
         try:
-            verdict = judge(case)
+            verdict = judging.verdict()
         except RscError as error:
             what = f"entry {index} could not be judged: {error.what}"
             self._add(place.finding(Grade.INTEGRITY, error.code, what, h.sender))
@@ -149,43 +150,6 @@ class Walk:
             notices.times(place, entry.stamp, self.bounds, case.parameters.skew, self.findings)
         if self.setting.opinion.disagreements:
             self.findings.extend(notices.opinions(place, self.setting.opinion.drain()))
-
-    def _case(self, index: int, entry: UnverifiedEntry, beside: Beside) -> Case:
-        setting = self.setting
-        view = self._view("" if setting.member is None else self._me(entry.header))
-        view.size, view.last, view.confirmed_at = index, self.last, entry.stamp.logged_at
-        return Case(
-            view, entry.signed, entry.stamp, beside.openings, body_sizes(entry.signed.header, setting.book.present)
-        )
-
-    def _view(self, me: str) -> View:
-        """What is known through these eyes; moved on from entry to entry, and asked by one case at a time."""
-        found = self._views.get(me)
-        if found is None:
-            setting = self.setting
-            found = self._views[me] = View(
-                party=Party.NODE if me else Party.AUDITOR,
-                log=self.origin,
-                directory=setting.trust.directory,
-                directory_root=setting.directory_roots,
-                witnessed=setting.usable,
-                facts=self.facts,
-                size=0,
-                last=None,
-                root_at=self.roots(),
-                signatures=setting.signatures,
-                known=self.known,
-                me=me,
-                decide=setting.opinion,
-            )
-        return found
-
-    def _me(self, h: Header) -> str:
-        """The node of the member of this view through whose eyes an entry is judged."""
-        member = self.setting.member
-        if h.member == member:
-            return h.sender
-        return next((node for node in h.nodes if names.member_of(node) == member), h.sender)
 
     def roots(self) -> RootAt:
         """The roots of this log's tree."""
@@ -234,20 +198,4 @@ class Walk:
 
     def beside_of(self, index: int) -> Beside:
         """What lay beside an entry of this log."""
-        bundle = index // WIDTH
-        if self._besides[0] != bundle:
-            self._besides = (bundle, self._read_besides(bundle))
-        return self._besides[1].get(index, NOTHING)
-
-    def _read_besides(self, bundle: int) -> dict[int, Beside]:
-        path = layout.openings_file(self.folder, bundle)
-        try:
-            data = self.setting.export.read(path, layout.MAX_OPENINGS)
-            found = {} if data is None else read_besides(data, bundle)
-        except RemoteError as error:
-            self._add(file_finding(path, f"cannot be read: {error.what}", "openings of these entries"))
-            return {}
-        strangers = sorted(i for i in found if i >= self.size or self.entries.get(i) is None)
-        if strangers:
-            self._add(file_finding(path, f"has openings of entries that are not here: {strangers}", "no such rows"))
-        return found
+        return self.docket.beside_of(index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rsc_share.envelope.entry import Signed, Stamp
 from rsc_share.errors import Refused
@@ -61,28 +61,62 @@ def judge(case: Case) -> Admitted | Void:
 
     What is void by a row that can be judged is void, whatever could not be.
     """
-    passed = 0
-    checks = NO_CHECKS
-    unchecked: tuple[Unchecked, ...] = ()
-    try:
-        checks = _checks(case)
-        for passed, run in enumerate(checks.runs):
-            try:
-                run(case)
-            except NotCheckable as open_:
-                unchecked = (*unchecked, Unchecked(checks.rows[passed], open_.unseen.reason))
-    except Refused as refused:
-        advances = passed < len(checks.rows) and checks.rows[passed] > LAST_IDENTITY_ROW and continues(case)
-        return Void(case.signed, case.stamp, case.index, refused, _effects(case) if advances else {})
-    return Admitted(
-        case.signed,
-        case.stamp,
-        case.index,
-        _effects(case),
-        unconfirmed=not confirmed(case),
-        kept_back=kept_back(case),
-        unchecked=unchecked,
-    )
+    return Judging(case).verdict()
+
+
+class Judging:
+    """A case on its way through the rows. `begin` takes it through the first ones, which ask nothing about the entries
+    before it, so that who replays a log may begin some before it has judged the ones they follow."""
+
+    __slots__ = ("_begun", "_checks", "_passed", "_refused", "_unchecked", "case")
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self._begun = False
+        self._checks = NO_CHECKS
+        self._passed = 0
+        self._refused: Refused | None = None
+        self._unchecked: tuple[Unchecked, ...] = ()
+
+    def begin(self) -> None:
+        try:
+            self._checks = _checks(self.case)
+        except Refused as refused:
+            self._refused = refused
+        else:
+            self._run(self._checks.first, 0)
+        self._begun = True
+
+    def verdict(self) -> Admitted | Void:
+        if not self._begun:
+            self.begin()
+        case, checks = self.case, self._checks
+        if self._refused is None:
+            self._run(checks.rest, len(checks.first))
+        if self._refused is not None:
+            known = self._passed < len(checks.rows) and checks.rows[self._passed] > LAST_IDENTITY_ROW
+            effects = _effects(case) if known and continues(case) else {}
+            return Void(case.signed, case.stamp, case.index, self._refused, effects)
+        return Admitted(
+            case.signed,
+            case.stamp,
+            case.index,
+            _effects(case),
+            unconfirmed=not confirmed(case),
+            kept_back=kept_back(case),
+            unchecked=self._unchecked,
+        )
+
+    def _run(self, runs: tuple[Callable[[Case], None], ...], start: int) -> None:
+        case, at = self.case, start
+        try:
+            for at, run in enumerate(runs, start):
+                try:
+                    run(case)
+                except NotCheckable as open_:
+                    self._unchecked = (*self._unchecked, Unchecked(self._checks.rows[at], open_.unseen.reason))
+        except Refused as refused:
+            self._passed, self._refused = at, refused
 
 
 def _rules(case: Case) -> Rules:

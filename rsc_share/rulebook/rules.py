@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from rsc_share.rulebook.party import ALL, RELAY, Party
 
 LAST_IDENTITY_ROW = 4
 """What passes up to here and continues its sender advances, even when it is void (I5)."""
+LAST_ROW_OF_ITS_OWN = 5
+"""Up to here nothing is asked about the entries before: who sent it, who signed it, under which trust."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,25 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The checks of one party: what to run, one after the other, and the row of each."""
+    """The checks of one party: what to run, one after the other, and the row of each. `first` are those of the rows
+    that ask nothing about the entries before."""
 
-    runs: tuple[Callable[[Case], None], ...]
+    first: tuple[Callable[[Case], None], ...]
+    rest: tuple[Callable[[Case], None], ...]
     rows: tuple[int, ...]
 
+    @classmethod
+    def of(cls, checks: list[Check]) -> Applied:
+        runs, rows = tuple(check.run for check in checks), tuple(check.row for check in checks)
+        end = bisect_right(rows, LAST_ROW_OF_ITS_OWN)
+        return cls(runs[:end], runs[end:], rows)
 
-NO_CHECKS = Applied((), ())
+    @property
+    def runs(self) -> tuple[Callable[[Case], None], ...]:
+        return self.first + self.rest
+
+
+NO_CHECKS = Applied((), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +62,7 @@ class Rules:
         found = self._parties.get(party)
         if found is None:
             checks = [check for check in self.checks if party in check.who]
-            made = Applied(tuple(check.run for check in checks), tuple(check.row for check in checks))
-            found = self._parties[party] = made
+            found = self._parties[party] = Applied.of(checks)
         return found
 
     def without(self, *names: str) -> Rules:

@@ -23,7 +23,7 @@ from rsc_share.envelope.parts import Opening, Part, Refs
 from rsc_share.errors import Refused
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.names import uuid7
-from rsc_share.rulebook.admit import Admitted, Void, judge
+from rsc_share.rulebook.admit import Admitted, Judging, Void, judge
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import GrantFact, IdFact, grant_key, id_key
 from rsc_share.rulebook.rules import RULES, Check
@@ -433,6 +433,34 @@ def test_check_refuses_what_it_is_for(sample: Sample, party: Party) -> None:
 @pytest.mark.parametrize(("sample", "party"), ALL, ids=ids)
 def test_what_a_check_refuses_is_void(sample: Sample, party: Party) -> None:
     assert isinstance(judge(sample.bad(bench(), party)), Void)
+
+
+class Closed:
+    """Stands for what is known of the entries before, and must not be asked."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise AssertionError(f"asked for {name} of what stands before")
+
+    def __call__(self, *_: object) -> object:
+        raise AssertionError("asked about what stands before")
+
+
+@pytest.mark.parametrize(("sample", "party"), ALL, ids=ids)
+@pytest.mark.parametrize("honest", [True, False])
+def test_begun_early_it_is_judged_alike(sample: Sample, party: Party, honest: bool) -> None:
+    """The first rows look at nothing before an entry, so it does not matter how much of that is known yet."""
+    case = (sample.good if honest else sample.bad)(bench(), party)
+    early = Judging(
+        replace(case, view=replace(case.view, facts=Closed(), last=Closed(), root_at=Closed(), known=Closed()))
+    )
+    early.begin()
+    for name in ("facts", "last", "root_at", "known"):
+        setattr(early.case.view, name, getattr(case.view, name))
+    now, then = early.verdict(), judge(case)
+    assert type(now) is type(then)
+    if isinstance(now, Void) and isinstance(then, Void):
+        assert (now.refused.code, now.refused.row) == (then.refused.code, then.refused.row)
+    assert now.effects == then.effects
 
 
 @pytest.mark.parametrize(("sample", "party"), ALL, ids=ids)
