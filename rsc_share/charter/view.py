@@ -27,11 +27,15 @@ QUIET_KINDS = frozenset({"heartbeat", "acknowledgement"})
 class DirectoryView:
     """The directory at `size` entries. Immutable; build it with `Directory.at`."""
 
-    __slots__ = ("_core", "_prekeys", "_slot", "charter", "framework_id", "parameters", "size")
+    __slots__ = ("_core", "_prekeys", "_slot", "charter", "directory", "framework_id", "logs", "parameters", "size")
 
     charter: Charter
     """The newest charter at this size."""
     parameters: Parameters
+    directory: str
+    """The log origin of the directory."""
+    logs: Mapping[str, LogSpec]
+    """By origin."""
 
     def __init__(self, framework_id: bytes, size: int, core: Core, prekeys: Prekeys) -> None:
         self.framework_id = framework_id
@@ -40,6 +44,8 @@ class DirectoryView:
         self._prekeys = prekeys
         self.charter = core.state.version.charter
         self.parameters = self.charter.parameters
+        self.directory = self.charter.directory
+        self.logs = core.logs
         self._slot = core.slot(self.charter.valid[0])
 
     def __repr__(self) -> str:
@@ -116,7 +122,7 @@ class DirectoryView:
         return found
 
     def _takes_part(self, certificate: NodeCertificate, log: str) -> None:
-        spec = self._core.logs.get(log)
+        spec = self.logs.get(log)
         if spec is None:
             raise Refused("unknown-log", f"{log} is not a log of this charter", row=2, log=log)
         if certificate.member not in spec.members:
@@ -187,11 +193,7 @@ class DirectoryView:
 
     def log(self, origin: str) -> LogSpec | None:
         """The log in the charter at this size, or None."""
-        return self._core.logs.get(origin)
-
-    @property
-    def logs(self) -> Mapping[str, LogSpec]:
-        return self._core.logs
+        return self.logs.get(origin)
 
     def closed(self, origin: str) -> Closed | None:
         """Where a log that the charter closed ended."""
@@ -199,7 +201,7 @@ class DirectoryView:
 
     def channel_facts(self, log: str, now: int) -> ChannelFacts:
         """What policy knows of a log's channel; `Refused` (`unknown-log`, row 2) if the charter has no such log."""
-        spec = self._core.logs.get(log)
+        spec = self.logs.get(log)
         if spec is None:
             raise Refused("unknown-log", f"{log} is not a log of this charter", row=2, log=log)
         return self._core.channel_facts(spec)
@@ -236,7 +238,7 @@ class DirectoryView:
 
     def witnesses(self, now: int, log: str | None = None) -> Mapping[str, tuple[WitnessKey, ...]]:
         """Members that may witness `log` (default: the directory), each with its nodes' witness keys."""
-        spec = self._core.logs.get(log or self.charter.directory)
+        spec = self.logs.get(log or self.directory)
         if spec is None:
             raise Refused("unknown-log", f"{log} is not a log of this charter", row=2, log=log)
         return self._core.witnesses(self._at(now), spec.operator)

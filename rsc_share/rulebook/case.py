@@ -114,7 +114,7 @@ class Case:
         self._bundle: Bundle | None = None
         self._circle: Circle | None = None
         self._decided: dict[str, Decision] | None = None
-        self._decisions: Sequence[tuple[str, Decision]] | None = None
+        self._decisions: Sequence[Decision] | None = None
         self._permitted: frozenset[str] | None = None
         self._unaddressed: frozenset[str] | None = None
         self._opened: dict[str, int] | None = None
@@ -162,7 +162,7 @@ class Case:
         """What policy says about this entry's label and each node that may be addressed here, as stamped."""
         found = self._decided
         if found is None:
-            found = self._decided = dict(self._decide())
+            found = self._decided = dict(zip(self.circle.nodes, self._decide(), strict=self.header.label is not None))
         return found
 
     @property
@@ -170,7 +170,8 @@ class Case:
         """The nodes that may be addressed here and to which policy gives this entry's label, as stamped."""
         found = self._permitted
         if found is None:
-            found = self._permitted = frozenset([node for node, decision in self._decide() if decision.permitted])
+            decided = zip(self.circle.nodes, self._decide(), strict=self.header.label is not None)
+            found = self._permitted = frozenset([node for node, decision in decided if decision.permitted])
         return found
 
     @property
@@ -181,15 +182,17 @@ class Case:
             found = self._unaddressed = self.permitted.difference(self.nodes, (self.header.sender,))
         return found
 
-    def _decide(self) -> Sequence[tuple[str, Decision]]:
-        """All at once: every row asks about some readers, and together they ask about all."""
+    def _decide(self) -> Sequence[Decision]:
+        """About the nodes of `circle`, in their order, all at once: together the rows ask about each.
+
+        Of an entry without a label there is nothing to decide.
+        """
         found = self._decisions
         if found is None:
             label, circle = self.header.label, self.circle
             if label is None:
                 return ()
-            decided = self.view.decide(self.bundle, label, circle.readers, "receive", self.facets)
-            found = self._decisions = list(zip(circle.nodes, decided, strict=True))
+            found = self._decisions = self.view.decide(self.bundle, label, circle.readers, "receive", self.facets)
         return found
 
     @property

@@ -14,19 +14,19 @@ def right_log(case: Case) -> None:
     log = case.header.log
     if log != case.view.log:
         raise Refused("unknown-log", f"the entry is for {log}", row=2, log=log, here=case.view.log)
-    if case.at.log(log) is None:
+    if log not in case.at.logs:
         raise Refused("unknown-log", f"no channel of the charter has the log {log}", row=2, log=log)
 
 
 def heads_signed(case: Case) -> None:
     """Row 2: `seen` and `directory` are what the logs signed, not what the sender says they signed."""
-    h, directory = case.header, case.at.charter.directory
+    h = case.header
     _verify_head(case, h.log, h.seen, "seen")
-    _verify_head(case, directory, h.directory, "directory")
+    _verify_head(case, case.at.directory, h.directory, "directory")
 
 
 def _verify_head(case: Case, origin: str, head: Head, where: str) -> None:
-    spec = case.at.log(origin)
+    spec = case.at.logs.get(origin)
     if spec is None:
         return
     key, signatures = spec.ed25519, case.view.signatures
