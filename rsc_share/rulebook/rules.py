@@ -31,6 +31,7 @@ class Applied:
     """The checks of one party: what to run, one after the other, and the row of each. `first` are those of the rows
     that ask nothing about the entries before."""
 
+    runs: tuple[Callable[[Case], None], ...]
     first: tuple[Callable[[Case], None], ...]
     rest: tuple[Callable[[Case], None], ...]
     rows: tuple[int, ...]
@@ -39,14 +40,10 @@ class Applied:
     def of(cls, checks: list[Check]) -> Applied:
         runs, rows = tuple(check.run for check in checks), tuple(check.row for check in checks)
         end = bisect_right(rows, LAST_ROW_OF_ITS_OWN)
-        return cls(runs[:end], runs[end:], rows)
-
-    @property
-    def runs(self) -> tuple[Callable[[Case], None], ...]:
-        return self.first + self.rest
+        return cls(runs, runs[:end], runs[end:], rows)
 
 
-NO_CHECKS = Applied((), (), ())
+NO_CHECKS = Applied((), (), (), ())
 
 
 @dataclass(frozen=True, slots=True)
