@@ -6,8 +6,6 @@ processor's cache, out of which all the other rows would drive it.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from rsc_share import names
 from rsc_share.audit import layout
 from rsc_share.audit.beside_checks import body_sizes
@@ -91,20 +89,21 @@ class Docket:
             if isinstance(entry, UnverifiedEntry):
                 if i in altered or entry.stamp.directory > usable:
                     return
-                self._begun[i] = self._ready(i, entry)
+                beside = self.beside_of(i)
+                judging = Judging(self._case(i, entry, beside))
+                self._begun[i] = judging, beside
+                try:
+                    judging.begin()
+                except RscError:  # raised again when it is judged; the ones after it are begun later
+                    return
             elif entry is None and not self._entries.view:
                 return
 
-    def _ready(self, index: int, entry: UnverifiedEntry) -> tuple[Judging, Beside]:
-        beside = self.beside_of(index)
+    def _case(self, index: int, entry: UnverifiedEntry, beside: Beside) -> Case:
         view = self._view("" if self._setting.member is None else self._me(entry.header))
         view.size = index
         sizes = body_sizes(entry.signed.header, self._setting.book.present)
-        case = Case(view, entry.signed, entry.stamp, beside.openings, sizes)
-        judging = Judging(case)
-        with suppress(RscError):  # raised again when it is judged
-            judging.begin()
-        return judging, beside
+        return Case(view, entry.signed, entry.stamp, beside.openings, sizes)
 
     def _view(self, me: str) -> View:
         """What is known through these eyes; moved on from entry to entry, and asked by one case at a time."""
