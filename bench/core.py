@@ -27,7 +27,8 @@ from rsc_share.audit.replay import Anchors, replay
 from rsc_share.compiled import described
 from rsc_share.crypto.bodies import open_part, seal_part
 from rsc_share.crypto.sealing import Prekey, grant_check, grant_info, open_key, seal_key
-from rsc_share.crypto.signing import PrivateKey, Suite, VerifyCache, verify
+from rsc_share.crypto.signing import PrivateKey, Suite, verify
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.envelope.header import Header, header_hash
 from rsc_share.envelope.signature import SignatureBlock, sign_batch, verify_block

@@ -19,7 +19,8 @@ from rsc_share.charter.directory import Directory
 from rsc_share.charter.prekey import Prekey, publish_prekey
 from rsc_share.crypto.bodies import to_commitment
 from rsc_share.crypto.sealing import Prekey as PrekeyPair
-from rsc_share.crypto.signing import PrivateKey, VerifyCache
+from rsc_share.crypto.signing import PrivateKey
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.contents import Content, GrantContent, HeartbeatContent
 from rsc_share.envelope.entry import DirectoryEntry, Signed, Stamp, UnverifiedEntry
 from rsc_share.envelope.header import FIRST_PREV, Header, header_hash

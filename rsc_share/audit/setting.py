@@ -9,7 +9,8 @@ from rsc_share.audit.bodies import BodyBook
 from rsc_share.audit.load import Export
 from rsc_share.audit.second import SecondOpinion
 from rsc_share.audit.trust import Trust
-from rsc_share.crypto.signing import PublicKey, VerifyCache, verify
+from rsc_share.crypto.signing import PublicKey, verify
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.parts import Ref
 from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.unseen import Unseen

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from rsc_share.crypto.signing import PublicKey, Signer, Suite, VerifyCache, signed_bytes
+from rsc_share.crypto.signing import PublicKey, Signer, Suite, signed_bytes
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.block import MAX_BLOCK, MAX_PATH, SignatureBlock
 from rsc_share.envelope.header import header_hash
 from rsc_share.log import proofs

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rsc_share import names
-from rsc_share.crypto.signing import VerifyCache
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, StorageError, Unavailable
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.carrier import Carrier

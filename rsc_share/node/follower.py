@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from rsc_share.crypto.signing import VerifyCache
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
 from rsc_share.envelope.parts import Head, Ref
 from rsc_share.errors import RemoteError, StorageError

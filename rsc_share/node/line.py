@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rsc_share.crypto.signing import VerifyCache
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import Misbehaviour, Refused, RscError
 from rsc_share.node.alarms import Alarms

@@ -10,7 +10,7 @@ from rsc_share import names
 from rsc_share.bell import Bell
 from rsc_share.charter.directory import Directory
 from rsc_share.charter.view import DirectoryView
-from rsc_share.crypto.signing import VerifyCache
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.parts import Head as SignedHead
 from rsc_share.errors import Refused, StorageError, Unavailable
 from rsc_share.relay.blobs import Blobs

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rsc_share.charter.directory import Directory
-from rsc_share.crypto.signing import VerifyCache
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.policy.decide import decide_each

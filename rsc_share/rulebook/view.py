@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rsc_share.charter.directory import Directory
-from rsc_share.crypto.signing import VerifyCache
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.entry import Stamp
 from rsc_share.labels.label import Label
 from rsc_share.policy.bundle import Bundle

@@ -24,7 +24,8 @@ from rsc_share.charter.quorum import pack_signatures, sign_charter
 from rsc_share.charter.revocation import Revocation, revoke
 from rsc_share.charter.text import parse_charter
 from rsc_share.crypto.bodies import commitment, received_commitment, to_commitment
-from rsc_share.crypto.signing import PrivateKey, Suite, VerifyCache
+from rsc_share.crypto.signing import PrivateKey, Suite
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.approval import approve
 from rsc_share.envelope.contents import GrantContent, HeartbeatContent
 from rsc_share.envelope.entry import DirectoryEntry, Signed, Stamp, UnverifiedEntry

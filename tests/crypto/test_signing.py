@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsc_share.crypto import signing as module
+from rsc_share.crypto import verify_cache
 from rsc_share.crypto.signing import (
     KINDS,
     PUBLIC_SIZE,
@@ -21,10 +21,10 @@ from rsc_share.crypto.signing import (
     PublicKey,
     Signer,
     Suite,
-    VerifyCache,
     signed_bytes,
     verify,
 )
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.errors import LocalError, RemoteError
 
 FRAMEWORK = bytes(range(32))
@@ -240,7 +240,7 @@ def test_cache_verifies_again_only_what_it_forgot(monkeypatch: Any) -> None:
     key, cache = KEYS[Suite.ED25519], VerifyCache(4)
     signed = {n: (key.public, str(n).encode(), key.sign(str(n).encode())) for n in range(4)}
     verified: list[bytes] = []
-    monkeypatch.setattr(module, "verify", lambda key, data, signature: verified.append(data))
+    monkeypatch.setattr(verify_cache, "verify", lambda key, data, signature: verified.append(data))
     for n in (0, 1, 0, 1, 2, 0, 3, 0, 1):
         cache.verify(*signed[n])
     assert verified == [b"0", b"1", b"2", b"3", b"1"]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsc_share.crypto.signing import PrivateKey, Suite, VerifyCache
+from rsc_share.crypto.signing import PrivateKey, Suite
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.log import lines
 from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint

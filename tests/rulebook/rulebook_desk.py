@@ -9,7 +9,7 @@ from functools import cache
 
 from rsc_share.charter.compose import compose, next_charter
 from rsc_share.charter.text import parse_charter
-from rsc_share.crypto.signing import VerifyCache
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.approval import approve, release_digest
 from rsc_share.envelope.contents import ReleaseContent
 from rsc_share.envelope.entry import Stamp

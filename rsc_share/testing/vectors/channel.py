@@ -10,7 +10,7 @@ from typing import Any
 from rsc_share import names
 from rsc_share.crypto.bodies import received_commitment, seal_part, to_commitment
 from rsc_share.crypto.sealing import grant_check, grant_info
-from rsc_share.crypto.signing import VerifyCache
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.approval import approve
 from rsc_share.envelope.contents import GrantContent, HeartbeatContent
 from rsc_share.envelope.entry import DirectoryEntry, Signed, Stamp, UnverifiedEntry
