@@ -17,6 +17,7 @@ from rsc_share.audit.export import whole_export
 from rsc_share.audit.files import Folder, MemoryFiles
 from rsc_share.audit.findings import Grade
 from rsc_share.audit.replay import Replay, replay
+from rsc_share.charter.parameters import Parameters
 from rsc_share.cli.main import main
 from rsc_share.crypto.blobs import SEALED_CHUNK
 from rsc_share.crypto.keystore import UNSAFE_FAST, Keystore
@@ -31,6 +32,7 @@ from rsc_share.relay.store.file_blobs import FOLDER, FileBlobs, path_of
 from rsc_share.relay.store.sqlite import SqliteStore
 from rsc_share.session.frames import Logged
 
+LAG = Parameters().lag
 SECRET = b"not a secret"
 SETTINGS = """host = "{host}"
 listen = "127.0.0.1:0"
@@ -79,7 +81,7 @@ class Served:
             self.world.clock.now += 2_000
             await self.world.witness()
 
-    async def attach(self, chunks: int) -> None:
+    async def attach(self, chunks: int, **more: Any) -> None:
         data = [os.urandom(SEALED_CHUNK) for _ in range(chunks - 1)] + [os.urandom(70_000)]
         tree, size = CompactRange(), sum(map(len, data))
         for chunk in data:
@@ -87,7 +89,7 @@ class Served:
         for index, chunk in enumerate(data):
             await self.world.ports[EST].blob_put(CT, tree.root(), size, index, chunk)
         part = Part(digest=tree.root(), size=size, commit=bytes(32), media="application/octet-stream")
-        await self.world.submit(EST, self.pen.message(FIN, blobs=(part,)))
+        await self.world.submit(EST, self.pen.message(FIN, blobs=(part,), **more))
         self.digests.append(tree.root())
 
     def checkpoint(self, log: str) -> bytes:
@@ -227,6 +229,48 @@ async def test_an_order_is_waited_for_until_the_log_has_signed_it(
     copied = await copying.copy_of(served.folder / "store", founding()[0], pause)
     (found,) = [snapshot for snapshot in copied.snapshots if snapshot.origin == CT]
     assert (go.is_set(), len(found.tail)) == (True, 1)
+
+
+async def copy_audited(served: Served) -> tuple[list[str], dict[str, str]]:
+    """What is found in a copy made now, and why bodies are absent. The auditor has nothing newer than the copy."""
+    notes = {log: served.checkpoint(log) for log in (CT, DIRECTORY)}
+    copied = await copying.copy_of(served.folder / "store", founding()[0])
+    source = source_of(copied.snapshots, copied.directory, framework_id=founding()[0], by="HUB", now=0)
+    found = replay(MemoryFiles(whole_export(source)), Anchors(founding()[0], notes))
+    return grave(found), {digest.hex(): reason for digest, reason in source.absent.items()}
+
+
+async def test_an_attachment_that_expires_while_a_copy_is_made_accuses_no_relay(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel's checkpoint is read first. Its next one is later than the expiry, the directory's is not."""
+    world, sure, swept = served.world, copying._snapshot, list[int]()
+    ends = world.clock.now + 60_000
+    await served.attach(1, expires_at=ends)
+    await served.witnessed()
+
+    async def slowly(copy: Any, origin: str, note: Any) -> Any:
+        if origin == CT:
+            await world.submit(EST, served.pen.message(FIN))  # something to cosign
+            for node, witness in world.witnesses.items():
+                await witness.answer(world.ports[node], world.clock, only=CT)
+            swept.append(await world.relay.blobs.sweep(world.relay.logs, LAG, at_once=True))
+        return await sure(copy, origin, note)
+
+    monkeypatch.setattr(copying, "_snapshot", slowly)
+    digest = served.digests[-1].hex()
+    for now in (ends + 1_000, ends + LAG - 1_000):
+        world.clock.now = now
+        await world.witness()
+        found, absent = await copy_audited(served)
+        assert (found, absent[digest], swept.pop()) == ([], "apart", 0)
+    world.clock.now = ends + LAG
+    found, absent = await copy_audited(served)
+    assert (found, absent[digest], swept.pop()) == ([], "apart", 0), "the directory was cosigned before that"
+    world.clock.now += LAG // 4
+    await world.witness()
+    found, absent = await copy_audited(served)
+    assert (found, absent[digest], swept.pop()) == ([], "expired", 1), "in the middle of the copy"
 
 
 async def test_attachments_that_stay_with_the_relay_are_said_not_to_be_checked(
