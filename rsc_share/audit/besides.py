@@ -57,8 +57,8 @@ def read_besides(data: bytes, bundle: int) -> dict[int, Beside]:
 def _beside(row: WrittenBeside) -> Beside:
     if not row.openings and not row.statements:
         raise shape.wrong("openings", "has a row with nothing in it")
-    openings = {names.node(item.node): Opening(item.salt, item.n) for item in row.openings}
-    shape.ascending([item.node for item in row.openings], "openings")
+    names.audience(tuple([item.node for item in row.openings]), "openings")
+    openings = {item.node: Opening(item.salt, item.n) for item in row.openings}
     if not row.statements:
         return Beside(openings, _NO_STATEMENTS)
     statements = {

@@ -18,6 +18,8 @@ Two logs of one channel (a relay was lost, another took over) lie in `<channel>`
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 
 from rsc_share import names
 from rsc_share.errors import RemoteError
@@ -28,7 +30,7 @@ CHARTER_DIGEST = "charter-digest.txt"
 REPORT_HTML, REPORT_JSON = "report.html", "report.json"
 OURS = (REPORT_HTML, REPORT_JSON)
 """What an earlier audit may have left in the folder: not part of what is checked."""
-EXPORT = "export/"
+EXPORT, CHARTERS, LOGS, BODIES = "export/", "export/charter/", "export/logs/", "export/bodies/"
 CHECKPOINTS = "checkpoints/"
 """Not the exporter's: what lies here is used only if the examiner, who knows where it came from, says so."""
 ABSENT = "export/bodies/absent.json"
@@ -79,6 +81,10 @@ def body_file(digest: bytes) -> str:
     return f"export/bodies/{text[:2]}/{text[2:]}"
 
 
+def is_body(path: str) -> bool:
+    return _BODY.fullmatch(path) is not None
+
+
 def body_of(path: str) -> bytes | None:
     """The digest a body's path names, None for another path."""
     found = _BODY.fullmatch(path)
@@ -88,6 +94,12 @@ def body_of(path: str) -> bytes | None:
 def digest_of(text: str) -> bytes | None:
     """The 32 bytes that 64 hex digits spell, None for another text."""
     return bytes.fromhex(text) if _DIGEST.fullmatch(text) else None
+
+
+def below(paths: Sequence[str], folder: str) -> Sequence[str]:
+    """Of sorted paths those that begin with `folder`, which ends with a slash."""
+    start = bisect_left(paths, folder)
+    return paths[start : bisect_left(paths, f"{folder[:-1]}0", start)]  # in ASCII, 0 follows the slash
 
 
 def folder_of(path: str) -> str | None:
@@ -120,8 +132,6 @@ def _group(bundle: int) -> str:
 
 def safe(path: str) -> str:
     """A path that stays below its folder. Raises `RemoteError`."""
-    if _BODY.fullmatch(path):
-        return path
     parts = path.split("/")
     if not path or len(path) > 512 or any(part in ("", ".", "..") for part in parts) or "\\" in path or "\0" in path:
         raise RemoteError(f"{path!r} is not a path inside an export", where="path")

@@ -55,7 +55,9 @@ def check_files(files: Files, paths: list[str], manifest: Manifest) -> list[Find
         if line.path not in here:
             found.append(file_finding(line.path, "is missing", f"SHA-256 {line.sha256.hex()}"))
         else:
-            found.extend(_altered(files, line))
+            altered = _altered(files, line)
+            if altered is not None:
+                found.append(altered)
     extra = (path for path in sorted(here - listed.keys()) if path not in _BESIDE)
     found += [_extra(path) for path in extra if not path.startswith(layout.CHECKPOINTS)]
     return found
@@ -71,19 +73,19 @@ def _extra(path: str) -> Finding:
     return Finding(Grade.OBSERVATION, "file-beside", what, evidence={"path": path})
 
 
-def _altered(files: Files, line: FileLine) -> list[Finding]:
+def _altered(files: Files, line: FileLine) -> Finding | None:
     if line.size > layout.MAX_FILE:
-        return [file_finding(line.path, f"has {line.size} bytes by the manifest", f"at most {layout.MAX_FILE}")]
+        return file_finding(line.path, f"has {line.size} bytes by the manifest", f"at most {layout.MAX_FILE}")
     data = files.read(line.path, line.size)
     if data is None:
-        return [file_finding(line.path, "is no regular file", f"SHA-256 {line.sha256.hex()}")]
+        return file_finding(line.path, "is no regular file", f"SHA-256 {line.sha256.hex()}")
     if len(data) != line.size:
         has = f"has {len(data)} bytes" if len(data) < line.size else f"has more than {line.size} bytes"
-        return [file_finding(line.path, has, f"{line.size} bytes")]
+        return file_finding(line.path, has, f"{line.size} bytes")
     digest = hashlib.sha256(data).digest()
     if digest == line.sha256:
-        return []
-    return [file_finding(line.path, f"has SHA-256 {digest.hex()}", f"SHA-256 {line.sha256.hex()}")]
+        return None
+    return file_finding(line.path, f"has SHA-256 {digest.hex()}", f"SHA-256 {line.sha256.hex()}")
 
 
 def load(files: Files) -> Export:
@@ -116,7 +118,7 @@ def load(files: Files) -> Export:
 
 def _permanent(files: Files, here: list[str], findings: list[Finding]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    for path in here:
+    for path in layout.below(here, layout.CHARTERS):
         place = layout.charter_version(path)
         if place is None or place[1] not in layout.CHARTER_FILES:
             continue
@@ -134,12 +136,13 @@ def _bodies(files: Files, here: list[str], manifest: Manifest, findings: list[Fi
     for finding in findings:
         intact.pop(str(finding.evidence.get("path")), None)
     found: dict[bytes, int] = {}
-    for path in here:
-        digest, line = layout.body_of(path), intact.get(path)
-        if digest is None:
+    for path in layout.below(here, layout.BODIES):
+        line = intact.get(path)
+        if line is not None and path == layout.body_file(line.sha256):  # hashed a moment ago, against the manifest
+            found[line.sha256] = line.size
             continue
-        if line is not None and line.sha256 == digest:  # hashed a moment ago, against the manifest
-            found[digest] = line.size
+        digest = layout.body_of(path)
+        if digest is None:
             continue
         data = files.read(path, layout.MAX_BODY)
         if data is None or len(data) > layout.MAX_BODY or hashlib.sha256(data).digest() != digest:

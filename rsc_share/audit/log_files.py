@@ -30,7 +30,8 @@ class LogFiles:
 
 def find_logs(files: Files, here: list[str], findings: list[Finding]) -> dict[str, LogFiles]:
     """By origin. A folder whose checkpoint does not parse is a finding and no log."""
-    folders = Counter(folder for path in here if (folder := layout.folder_of(path)) is not None)
+    paths = layout.below(here, layout.LOGS)
+    folders = Counter(folder for path in paths if (folder := layout.folder_of(path)) is not None)
     found: dict[str, LogFiles] = {}
     for folder in sorted(folders):
         path = layout.log_file(folder, "checkpoint")

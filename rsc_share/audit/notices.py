@@ -10,8 +10,6 @@ from rsc_share.audit.second import Disagreement
 from rsc_share.audit.setting import Bound
 from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.header import Header
-from rsc_share.labels.label import Label
-from rsc_share.rulebook.audience import here
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.unseen import Unchecked
 
@@ -29,15 +27,10 @@ def times(place: Place, stamp: Stamp, bounds: Iterable[Bound], skew: int, found:
         found.append(place.finding(Grade.INTEGRITY, code, what, "", **evidence))
 
 
-def left_out(case: Case, label: Label, place: Place, found: list[Finding]) -> None:
+def left_out(case: Case, place: Place, found: list[Finding]) -> None:
     """Permitted by policy and not addressed, without the rules being broken: committees ask about that too."""
     h = case.header
-    active = case.at.active_nodes(h.log, case.now)
-    if len(active) == len(h.to) + 1:
-        return
-    for node in active:
-        if node == h.sender or node in case.nodes or not here(case, node, label).permitted:
-            continue
+    for node in sorted(case.unaddressed):
         no_key = case.then.prekey(node, case.now) is None
         why = "had no key to receive with" if no_key else "became entitled just before"
         what = f"policy permitted {node} to have entry {place.index}; it was not addressed, because it {why}"

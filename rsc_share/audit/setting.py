@@ -9,7 +9,7 @@ from rsc_share.audit.bodies import BodyBook
 from rsc_share.audit.load import Export
 from rsc_share.audit.second import SecondOpinion
 from rsc_share.audit.trust import Trust
-from rsc_share.crypto.signing import PublicKey, VerifyCache
+from rsc_share.crypto.signing import PublicKey, VerifyCache, verify
 from rsc_share.envelope.parts import Ref
 from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.unseen import Unseen
@@ -17,7 +17,8 @@ from rsc_share.rulebook.view import RootAt, Source
 
 
 class CountingCache(VerifyCache):
-    """Counts what was verified, from memory or not."""
+    """Counts what was verified, from memory or not. Keeps only what many entries share: whoever replays a log comes
+    to each of its own signatures once."""
 
     __slots__ = ("count",)
 
@@ -27,7 +28,7 @@ class CountingCache(VerifyCache):
 
     def verify(self, key: PublicKey, data: bytes, signature: bytes) -> None:
         self.count += 1
-        super().verify(key, data, signature)
+        verify(key, data, signature)
 
     def knows(self, mark: Hashable) -> bool:
         known = mark in self._young
@@ -36,6 +37,8 @@ class CountingCache(VerifyCache):
 
     def once(self, mark: Hashable, key: PublicKey, data: Callable[[], bytes], signature: bytes) -> None:
         self.count += 1
+        if mark in self._young:
+            return
         super().once(mark, key, data, signature)
 
 

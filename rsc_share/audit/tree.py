@@ -166,6 +166,6 @@ def _strangers(export: Export, log: LogFiles, entries: Entries) -> Iterator[Find
         expected = {path for path in expected if not path.startswith(f"{prefix}tile/entries/")}
         expected |= {layout.view_file(log.folder, tile.index) for tile in bundles_of(entries.size)}
     expected |= {f"{prefix}checkpoint", f"{prefix}vkeys"}
-    for path in export.paths:
-        if path.startswith(prefix) and path not in expected:
+    for path in layout.below(export.paths, prefix):
+        if path not in expected:
             yield file_finding(path, f"does not belong to a log of {entries.size} entries", "no such file")

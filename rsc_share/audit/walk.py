@@ -19,6 +19,7 @@ from rsc_share.audit.classes import (
 )
 from rsc_share.audit.findings import Finding, Grade, file_finding
 from rsc_share.audit.judged import ADMITTED, DOUBTED, OPEN, VOID, Judged
+from rsc_share.audit.parsed import Parsed
 from rsc_share.audit.setting import Bound, SenderState, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree
 from rsc_share.audit.verdicts import rule_of, void_finding
@@ -54,6 +55,7 @@ class Walk:
     last: Stamp | None = None
     busy: bool = False
     judged: Judged = field(init=False)
+    parsed: Parsed = field(init=False)
     _now: int = 0
     _besides: tuple[int, dict[int, Beside]] = (-1, {})
     _views: dict[str, View] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Walk:
     def __post_init__(self) -> None:
         self._channel = names.channel_of(self.origin)
         self.judged = Judged(self.entries, self.setting, self.bounds)
+        self.parsed = Parsed(self.entries)
 
     @property
     def size(self) -> int:
@@ -83,15 +86,18 @@ class Walk:
 
     def _step(self) -> None:
         index = self.position
-        raw = self.entries.get(index)
+        found = self.parsed.get(index)
         self.position += 1
         self.judged.verdicts.append(VOID)
-        if raw is None and self.entries.view:
+        if found is None and self.entries.view:
             self.classes.put(index, ONLY_HASH)
-        elif raw is None or index in self.tree.altered:
+        elif found is None or index in self.tree.altered:
             self._stop(index, UNREADABLE, AFTER_DAMAGE)
+        elif isinstance(found, RemoteError):
+            what = f"entry {index} cannot be read: {found.what}. The relay logged it all the same."
+            self._add(Finding(Grade.INTEGRITY, "malformed", what, 1, self.origin, index, rule=rule_of(1)))
         else:
-            self._read(index, raw)
+            self._read(index, found)
 
     def _stop(self, index: int, here: str, after: str) -> None:
         """What follows cannot be judged: numbers, counters and grants would all be wrong."""
@@ -100,13 +106,7 @@ class Walk:
         self.judged.verdicts.pop()
         self.position = self.size
 
-    def _read(self, index: int, raw: bytes) -> None:
-        try:
-            entry = UnverifiedEntry.parse(raw)
-        except RemoteError as error:
-            what = f"entry {index} cannot be read: {error.what}. The relay logged it all the same."
-            self._add(Finding(Grade.INTEGRITY, "malformed", what, 1, self.origin, index, rule=rule_of(1)))
-            return
+    def _read(self, index: int, entry: UnverifiedEntry) -> None:
         h = entry.signed.header
         self.sums.entries[h.sender, h.kind] += 1
         if entry.stamp.directory > self.setting.usable:
@@ -216,7 +216,7 @@ class Walk:
             self._add(notices.kept_back(place, h.sender, case.view.me, verdict.kept_back))
         self.setting.book.order(h)
         if h.label is not None and self.setting.member is None:
-            notices.left_out(case, h.label, place, self.findings)
+            notices.left_out(case, place, self.findings)
 
     def _besides_of(self, h: Header, beside: Beside, case: Case, place: Place) -> None:
         openings(case, beside, place, self.findings)

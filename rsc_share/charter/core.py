@@ -32,6 +32,19 @@ class WitnessKey:
     mldsa44: PublicKey
 
 
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Who takes part in one channel and may be addressed there: sorted, as a set, and as policy sees them, in the
+    order of `nodes`."""
+
+    nodes: tuple[str, ...]
+    active: frozenset[str]
+    readers: tuple[Subject, ...]
+
+
+NOBODY = Circle((), frozenset(), ())
+
+
 @dataclass(slots=True)
 class Slot:
     """Answers for `low <= now < high`. `current`: certificates within their time; `active`: those that may act."""
@@ -40,10 +53,10 @@ class Slot:
     high: int
     current: Mapping[str, NodeCertificate]
     active: Mapping[str, NodeCertificate]
-    by_channel: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    sets: dict[str, frozenset[str]] = field(default_factory=dict)
-    readers: dict[str, tuple[Subject, ...]] = field(default_factory=dict)
+    circles: dict[str, Circle] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
+    senders: dict[tuple[str, str | None, str | None], NodeCertificate] = field(default_factory=dict)
+    """Who may send what where, of those who may: (node, log, kind)."""
     witnesses: dict[str, Mapping[str, tuple[WitnessKey, ...]]] = field(default_factory=dict)
     memo: dict[tuple[str, str], Any] = field(default_factory=dict)
     """Room for what upper floors derive from these answers; never part of them."""
@@ -104,24 +117,18 @@ class Core:
         charter = self.state.charter
         return now >= charter.valid[1] and charter.on_expiry == "freeze"
 
-    def active_nodes(self, slot: Slot, channel: str) -> tuple[str, ...]:
-        found = slot.by_channel.get(channel)
+    def circle(self, slot: Slot, channel: str) -> Circle:
+        found = slot.circles.get(channel)
         if found is None:
-            found = slot.by_channel[channel] = self._in_channel(slot, channel)
+            found = slot.circles[channel] = self._circle(slot, channel)
         return found
 
-    def active_set(self, slot: Slot, channel: str) -> frozenset[str]:
-        found = slot.sets.get(channel)
-        if found is None:
-            found = slot.sets[channel] = frozenset(self.active_nodes(slot, channel))
-        return found
-
-    def _in_channel(self, slot: Slot, channel: str) -> tuple[str, ...]:
+    def _circle(self, slot: Slot, channel: str) -> Circle:
         spec = self.logs.get(channel) or next((s for s in self.logs.values() if s.channel == channel), None)
         if spec is None:
-            return ()
+            return NOBODY
         members = self.state.charter.members
-        return tuple(
+        nodes = tuple(
             name
             for name, certificate in slot.active.items()
             if certificate.member in spec.members
@@ -129,19 +136,13 @@ class Core:
             and certificate.role != "witness"
             and members[certificate.member].role != "auditor"
         )
+        return Circle(nodes, frozenset(nodes), tuple(self.subject(slot, slot.active[node]) for node in nodes))
 
     def subject(self, slot: Slot, certificate: NodeCertificate) -> Subject:
         found = slot.subjects.get(certificate.name)
         if found is None:
             member = self.state.charter.members[certificate.member]
             found = slot.subjects[certificate.name] = subject_of(member, certificate)
-        return found
-
-    def readers(self, slot: Slot, channel: str) -> tuple[Subject, ...]:
-        found = slot.readers.get(channel)
-        if found is None:
-            nodes = self.active_nodes(slot, channel)
-            found = slot.readers[channel] = tuple(self.subject(slot, slot.active[node]) for node in nodes)
         return found
 
     def channel_facts(self, spec: LogSpec) -> ChannelFacts:

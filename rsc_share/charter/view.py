@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rsc_share.charter.certificate import NodeCertificate, OfficerCertificate, Power
-from rsc_share.charter.core import Core, Slot, WitnessKey
+from rsc_share.charter.core import Circle, Core, Slot, WitnessKey
 from rsc_share.charter.facts import NodeFact, OfficerFact, Restricted, Revoked, State, current
 from rsc_share.charter.logs import LogSpec
 from rsc_share.charter.model import Charter, Closed
@@ -81,11 +81,14 @@ class DirectoryView:
 
     def active_nodes(self, channel: str, now: int) -> tuple[str, ...]:
         """Sorted nodes that take part in a channel (its name or log origin) and may be addressed there."""
-        return self._core.active_nodes(self._at(now), channel)
+        return self._core.circle(self._at(now), channel).nodes
 
-    def active_set(self, channel: str, now: int) -> frozenset[str]:
-        """The same nodes as a set."""
-        return self._core.active_set(self._at(now), channel)
+    def circle(self, channel: str, now: int) -> Circle:
+        """The same nodes, also as a set and as policy sees them: one value as long as nothing about them changes."""
+        slot = self._slot
+        if not slot.low <= now < slot.high:
+            slot = self._at(now)
+        return slot.circles.get(channel) or self._core.circle(slot, channel)
 
     def certificate(self, node: str, now: int) -> NodeCertificate | None:
         """The node's certificate within its time, whatever its member's standing; None if there is none."""
@@ -99,12 +102,17 @@ class DirectoryView:
         slot = self._slot
         if not slot.low <= now < slot.high:
             slot = self._at(now)
+        found = slot.senders.get((node, log, kind))
+        return found if found is not None else self._find_sender(slot, node, now, log, kind)
+
+    def _find_sender(self, slot: Slot, node: str, now: int, log: str | None, kind: str | None) -> NodeCertificate:
         found = slot.active.get(node)
         if found is None:
             raise self._why_not(node, now)
         if log is not None:
             self._takes_part(found, log)
         self._role_allows(found, kind)
+        slot.senders[node, log, kind] = found
         return found
 
     def _takes_part(self, certificate: NodeCertificate, log: str) -> None:
@@ -174,10 +182,6 @@ class DirectoryView:
         if found is None:
             raise self._why_not(node, now)
         return self._core.subject(slot, found)
-
-    def readers(self, channel: str, now: int) -> tuple[Subject, ...]:
-        """The subjects of `active_nodes`, in their order: the same tuple as long as nothing about them changes."""
-        return self._core.readers(self._at(now), channel)
 
     # --- logs
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from operator import itemgetter
+from typing import cast, get_args
 
 from msgspec import Raw
 
 from rsc_share import codec, names, shape
-from rsc_share.envelope.contents import READERS, Content, read_content
-from rsc_share.envelope.header_form import FORM, KEYS, MAX_DOCUMENT, MAX_HEADER, WrittenHeader
+from rsc_share.envelope.contents import Content, read_content
+from rsc_share.envelope.header_form import FORM, KEYS, MAX_DOCUMENT, MAX_HEADER, Kind, Precedence, WrittenHeader
 from rsc_share.envelope.parts import HASH, NO_REFS, Head, Part, Refs
 from rsc_share.labels.label import Label
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.value import Value
 from rsc_share.wire import write
 
-KINDS = ("message", *READERS)
-PRECEDENCES = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
+KINDS: tuple[str, ...] = get_args(Kind)
+PRECEDENCES: tuple[str, ...] = get_args(Precedence)
+"""The most urgent first."""
 FIRST_PREV = bytes(HASH)
 _NIL = Raw(codec.pack(None))
 _node_of: Callable[[tuple[str, bytes]], str] = itemgetter(0)
@@ -68,11 +70,11 @@ class Header(Value, frozen=True):
                 expires_at=self.expires_at,
                 grant=self.grant,
                 id=self.id,
-                kind=self.kind,
+                kind=cast("Kind", self.kind),
                 label=_NIL if self.label is None else Raw(self.label.packed),
                 log=self.log,
                 parts=self.parts,
-                precedence=self.precedence,
+                precedence=cast("Precedence", self.precedence),
                 prev=self.prev,
                 purpose=self.purpose,
                 refs=None if self.refs == NO_REFS else self.refs,
@@ -88,7 +90,7 @@ class Header(Value, frozen=True):
     def parse(cls, data: bytes) -> Header:
         """Raises `RemoteError` (`malformed`) unless `data` is the one spelling of a well-formed header."""
         m = FORM.read(data)
-        kind = shape.choice(m.kind, "kind", KINDS)
+        kind = m.kind
         header = cls(
             log=names.origin(m.log),
             kind=kind,
@@ -98,7 +100,7 @@ class Header(Value, frozen=True):
             seq=m.seq,
             prev=m.prev,
             expires_at=m.expires_at,
-            precedence=shape.choice(m.precedence, "precedence", PRECEDENCES),
+            precedence=m.precedence,
             purpose=None if m.purpose is None else shape.text(m.purpose, "purpose"),
             document=m.document,
             refs=NO_REFS if m.refs is None else m.refs,

@@ -5,7 +5,7 @@ Apart from `header`, because msgspec reads these annotations and a compiled modu
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Raw
 
@@ -15,6 +15,11 @@ from rsc_share.wire import Ed25519Signature, Form, Hash, Id, Map, Number, Positi
 MAX_HEADER = 65_000
 MAX_DOCUMENT = 256
 """Portions of one document."""
+
+
+# As `contents.READERS` has them, with the one kind that has parts instead.
+Kind = Literal["message", "acknowledgement", "erasure", "grant", "heartbeat", "recall", "release"]
+Precedence = Literal["FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE"]
 
 
 class WrittenHeader(Map, frozen=True):
@@ -28,11 +33,11 @@ class WrittenHeader(Map, frozen=True):
     expires_at: Number | None
     grant: Id | None
     id: Id
-    kind: str
+    kind: Kind
     label: Raw
     log: str
     parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_PARTS)]
-    precedence: str
+    precedence: Precedence
     prev: Hash
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] | None
     refs: Refs | None

@@ -10,9 +10,9 @@ from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key, count_key, count_of, effects_of
 from rsc_share.rulebook.in_log import confirmed
 from rsc_share.rulebook.order import continues, kept_back
+from rsc_share.rulebook.party import NODE
 from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applied, Rules
 from rsc_share.rulebook.unseen import NotCheckable, Unchecked
-from rsc_share.rulebook.view import Party
 from rsc_share.value import Value
 
 
@@ -66,12 +66,11 @@ def judge(case: Case) -> Admitted | Void:
     unchecked: tuple[Unchecked, ...] = ()
     try:
         checks = _checks(case)
-        for run in checks.runs:
+        for passed, run in enumerate(checks.runs):
             try:
                 run(case)
             except NotCheckable as open_:
                 unchecked = (*unchecked, Unchecked(checks.rows[passed], open_.unseen.reason))
-            passed += 1
     except Refused as refused:
         advances = passed < len(checks.rows) and checks.rows[passed] > LAST_IDENTITY_ROW and continues(case)
         return Void(case.signed, case.stamp, case.index, refused, _effects(case) if advances else {})
@@ -103,7 +102,7 @@ def _checks(case: Case) -> Applied:
 
 def _effects(case: Case) -> dict[Key, Fact]:
     changed = effects_of(case.view.facts, case.signed, case.index, case.now)
-    if case.view.party is not Party.NODE:
+    if case.view.party is not NODE:
         return changed
     # A node counts only for itself, and from its true opening: one gap must not raise an alarm for ever.
     mine = count_key(case.header.sender, case.view.me)

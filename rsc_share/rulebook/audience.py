@@ -56,9 +56,11 @@ def withheld(case: Case) -> list[Withholding]:
     label = case.header.label
     if label is None:
         return []
-    found, decided = [], case.decided
+    if case.permitted.issuperset(case.nodes):
+        return []
+    found = []
     for node in case.nodes:
-        outcome = decided.get(node) or here(case, node, label)
+        outcome = here(case, node, label)
         if not outcome.permitted:
             found.append(Withholding(node, outcome.code, outcome.row))
     return found
@@ -74,22 +76,17 @@ def left_out(case: Case) -> Set[str]:
     h = case.header
     if h.kind == "grant":
         return frozenset()
-    listed = frozenset(case.nodes)
     if h.kind != "message" or h.label is None:
         # Gone meanwhile: then leaving it out was right.
-        return (_circle(case, case.then, case.settled) & may_receive(case)) - listed
-    # A node that is listed is not missing: asking policy again would only cost time.
-    return {
-        node
-        for node in case.then.active_nodes(h.log, case.settled)
-        if node not in listed and node != h.sender and _owed(case, node, h.label)
-    }
+        return (_circle(case, case.then, case.settled) & may_receive(case)) - frozenset(case.nodes)
+    # Of those permitted as stamped: whoever is gone or no longer permitted was left out with good reason.
+    if not case.unaddressed:
+        return frozenset()
+    active = case.then.circle(h.log, case.settled).active
+    return {node for node in case.unaddressed if node in active and _owed(case, node, h.label)}
 
 
 def _owed(case: Case, node: str, label: Label) -> bool:
-    # Gone or no longer permitted meanwhile: then leaving it out was right.
-    if node not in case.active or not here(case, node, label).permitted:
-        return False
     if case.then.prekey(node, case.now) is None:
         return False  # without a prekey younger than PREKEY_MAX nobody can seal to it (I11)
     return decision(case, case.then, node, label, case.settled).permitted

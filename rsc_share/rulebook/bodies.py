@@ -13,7 +13,7 @@ from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
 from rsc_share.errors import Refused
 from rsc_share.rulebook.case import Case
-from rsc_share.rulebook.view import Party
+from rsc_share.rulebook.party import NODE
 
 CODE = "body-limit"
 LIMIT = "body_bytes"
@@ -35,7 +35,9 @@ def beside(header: Header) -> dict[bytes, int]:
 def within_limits(header: Header, largest: int | None = None) -> None:
     """Raises `Refused` for an entry whose bodies are more than a submission may carry, or one of them larger than
     `largest`."""
-    together = sum(part.size for part in header.parts if part.size <= MAX_INLINE_PART)
+    together = 0
+    for part in header.parts:
+        together += part.size if part.size <= MAX_INLINE_PART else 0
     if together > MAX_INLINE_ENTRY:
         what = f"{together} bytes beside one entry; at most {MAX_INLINE_ENTRY}"
         raise Refused(CODE, what, row=14, size=together, most=MAX_INLINE_ENTRY)
@@ -62,7 +64,7 @@ def bodies_here(case: Case) -> None:
     kept back); those it is given are the ones that were named."""
     if case.bodies is None:
         return
-    absent_passes = case.view.party is Party.NODE
+    absent_passes = case.view.party is NODE
     for part in case.header.parts:
         size = case.bodies.get(part.digest)
         if size != part.size and not (size is None and absent_passes):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from rsc_share import names
 from rsc_share.charter.certificate import NodeCertificate
+from rsc_share.charter.core import Circle
 from rsc_share.charter.parameters import Parameters
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.bodies import to_commitment
@@ -18,7 +19,7 @@ from rsc_share.labels.scheme import DAY
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.subject import ChannelFacts, Facets
-from rsc_share.rulebook.party import Party
+from rsc_share.rulebook.party import NODE
 from rsc_share.rulebook.unseen import NOT_SHOWN, Unseen
 from rsc_share.rulebook.view import Source, View
 
@@ -65,13 +66,16 @@ class Case:
     """
 
     __slots__ = (
-        "_active",
         "_bundle",
         "_certificate",
         "_channel",
+        "_circle",
         "_decided",
+        "_decisions",
         "_facets",
         "_opened",
+        "_permitted",
+        "_unaddressed",
         "at",
         "bodies",
         "header",
@@ -113,8 +117,11 @@ class Case:
         """`now` in every rule is the relay's `logged_at`; local clocks decide nothing here."""
         self._certificate: NodeCertificate | None = None
         self._bundle: Bundle | None = None
-        self._active: frozenset[str] | None = None
+        self._circle: Circle | None = None
         self._decided: dict[str, Decision] | None = None
+        self._decisions: Sequence[tuple[str, Decision]] | None = None
+        self._permitted: frozenset[str] | None = None
+        self._unaddressed: frozenset[str] | None = None
         self._opened: dict[str, int] | None = None
         self._channel: ChannelFacts | None = None
         self._facets: Facets | None = None
@@ -148,30 +155,47 @@ class Case:
         return found
 
     @property
-    def active(self) -> frozenset[str]:
+    def circle(self) -> Circle:
         """Nodes that may be addressed in this log, as stamped: active, of its members, and certified for its realm."""
-        found = self._active
+        found = self._circle
         if found is None:
-            found = self._active = self.at.active_set(self.header.log, self.now)
+            found = self._circle = self.at.circle(self.header.log, self.now)
         return found
 
     @property
     def decided(self) -> dict[str, Decision]:
-        """What policy says about this entry's label and each node that may be addressed here, as stamped.
-
-        All at once: every row asks about some of them, and together they ask about all.
-        """
+        """What policy says about this entry's label and each node that may be addressed here, as stamped."""
         found = self._decided
         if found is None:
-            found = self._decided = self._decide()
+            found = self._decided = dict(self._decide())
         return found
 
-    def _decide(self) -> dict[str, Decision]:
-        label, at, log = self.header.label, self.at, self.header.log
-        if label is None:
-            return {}
-        nodes, subjects = at.active_nodes(log, self.now), at.readers(log, self.now)
-        return dict(zip(nodes, self.view.decide(self.bundle, label, subjects, "receive", self.facets), strict=True))
+    @property
+    def permitted(self) -> frozenset[str]:
+        """The nodes that may be addressed here and to which policy gives this entry's label, as stamped."""
+        found = self._permitted
+        if found is None:
+            found = self._permitted = frozenset([node for node, decision in self._decide() if decision.permitted])
+        return found
+
+    @property
+    def unaddressed(self) -> frozenset[str]:
+        """Those of `permitted` that are not in `to`, but for the sending node."""
+        found = self._unaddressed
+        if found is None:
+            found = self._unaddressed = self.permitted.difference(self.nodes, (self.header.sender,))
+        return found
+
+    def _decide(self) -> Sequence[tuple[str, Decision]]:
+        """All at once: every row asks about some readers, and together they ask about all."""
+        found = self._decisions
+        if found is None:
+            label, circle = self.header.label, self.circle
+            if label is None:
+                return ()
+            decided = self.view.decide(self.bundle, label, circle.readers, "receive", self.facets)
+            found = self._decisions = list(zip(circle.nodes, decided, strict=True))
+        return found
 
     @property
     def opened(self) -> dict[str, int]:
@@ -182,10 +206,11 @@ class Case:
         return found
 
     def _open(self) -> dict[str, int]:
-        h, found = self.header, {}
+        h, openings, found = self.header, self.openings, {}
+        log, sender = h.log, h.sender
         for node, commitment in h.to:
-            opening = self.openings.get(node)
-            if opening is not None and opening_true(h.log, h.sender, node, commitment, opening):
+            opening = openings.get(node)
+            if opening is not None and opening_true(log, sender, node, commitment, opening):
                 found[node] = opening.n
         return found
 
@@ -210,7 +235,7 @@ class Case:
     def look_up(self, ref: Ref) -> Source | Unseen | None:
         """The entry that `ref` names; None where this party can say that there is none to refer to."""
         found = self.view.known(ref)
-        return NOT_SHOWN if found is None and self.view.party is Party.NODE else found
+        return NOT_SHOWN if found is None and self.view.party is NODE else found
 
     @property
     def is_own(self) -> bool:

@@ -94,8 +94,10 @@ def effects_of(facts: Facts, signed: Signed, index: int, logged_at: int) -> dict
         head_key(h.sender): HeadFact(h.seq, signed.header_hash, index),
         id_key(h.sender, h.id): IdFact(index, signed.header_hash),
     }
-    for node in h.nodes:
-        changed[count_key(h.sender, node)] = count_of(facts, h.sender, node) + 1
+    for node, _ in h.to:
+        key = ("count", h.sender, node)  # as `count_key` and `count_of`, for each reader of each entry
+        found = facts.get(key, 0)
+        changed[key] = found + 1 if isinstance(found, int) else 1
     if isinstance(h.content, GrantContent):
         changed[grant_key(h.sender, h.id)] = GrantFact(index, logged_at, h.nodes)
     return changed

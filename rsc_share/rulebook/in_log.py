@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rsc_share.errors import Refused
 from rsc_share.rulebook.case import Case
-from rsc_share.rulebook.view import Party
+from rsc_share.rulebook.party import NODE
 
 
 def seen_is_prefix(case: Case) -> None:
@@ -13,7 +13,7 @@ def seen_is_prefix(case: Case) -> None:
     if seen.size > case.index:
         raise Refused("equivocation", "the sender saw a longer log than this one", row=13, size=seen.size)
     root = case.view.root_at(seen.size)
-    if root is None and case.view.party is Party.NODE:
+    if root is None and case.view.party is NODE:
         return  # before this node's first checkpoint
     if root != seen.root:
         raise Refused("equivocation", "the log signed two different trees", row=13, size=seen.size, log=case.header.log)
@@ -40,6 +40,6 @@ def revocations_bite(case: Case) -> None:
 
 def confirmed(case: Case) -> bool:
     """Whether this party could judge row 15 for good; until then a node marks the entry `unconfirmed`."""
-    if case.view.party is not Party.NODE:
+    if case.view.party is not NODE:
         return True
     return case.view.confirmed_at is not None and case.view.confirmed_at >= case.now

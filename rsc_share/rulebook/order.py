@@ -7,7 +7,7 @@ from rsc_share.envelope.parts import Opening
 from rsc_share.errors import Refused
 from rsc_share.rulebook.case import Case, opening_true
 from rsc_share.rulebook.facts import IdFact, count_of, head_of, id_key
-from rsc_share.rulebook.view import Party
+from rsc_share.rulebook.party import NODE
 
 
 def id_is_new(case: Case) -> None:
@@ -42,9 +42,9 @@ def continues(case: Case) -> bool:
     """Whether the entry advances its sender: decides, too, what a void entry changes (I5)."""
     h = case.header
     head = head_of(case.view.facts, h.sender)
-    if case.view.party is Party.NODE and not case.is_own and h.seq != head.seq + 1:
+    if case.view.party is NODE and not case.is_own and h.seq != head.seq + 1:
         return h.seq > head.seq
-    if case.view.party is Party.NODE and head.seq == 0 and not case.is_own:
+    if case.view.party is NODE and head.seq == 0 and not case.is_own:
         return True  # the first one this node is shown need not be the sender's first
     return h.seq == head.seq + 1 and h.prev == head.header_hash
 
@@ -56,9 +56,10 @@ def counters_continue(case: Case) -> None:
     a gap in its own counter when something was kept from it; that is the relay's fault, not this entry's, and is
     reported by `kept_back`.
     """
+    facts, sender = case.view.facts, case.header.sender
     for node, n in case.opened.items():
-        expected = count_of(case.view.facts, case.header.sender, node) + 1
-        if n != expected and not (case.view.party is Party.NODE and n > expected):
+        expected = count_of(facts, sender, node) + 1
+        if n != expected and not (case.view.party is NODE and n > expected):
             raise Refused("stale-head", f"counter {n} for {node} where {expected} follows", row=7, node=node, n=n)
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from rsc_share.rulebook import bodies, identity, in_log, order, sharing, third_party
 from rsc_share.rulebook.case import Case
-from rsc_share.rulebook.view import Party
+from rsc_share.rulebook.party import ALL, RELAY, Party
 
-ALL, RELAY = Party.ALL, Party.RELAY
 LAST_IDENTITY_ROW = 4
 """What passes up to here and continues its sender advances, even when it is void (I5)."""
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rsc_share import names
 from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
 from rsc_share.errors import LocalError, Refused
+from rsc_share.labels.label import Label
 from rsc_share.labels.validity import validate
 from rsc_share.rulebook.audience import here, left_out, may_receive, target_of, withheld
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import GrantFact
+from rsc_share.rulebook.party import NODE
 from rsc_share.rulebook.unseen import IN_DOUBT, NotCheckable, Unseen
-from rsc_share.rulebook.view import Party, Source
+from rsc_share.rulebook.view import Source
 
 MAX_WRITTEN = 16_384
 NO_CLAIM_TO_SEND = frozenset({"epoch", "valid", "scheme", "level", "restrict", "need", "realm"})
@@ -26,8 +26,8 @@ def label_valid(case: Case) -> None:
     if label is None:
         return
     # Few labels, many messages: one that may be written may be written again, until its review.
-    written: set[tuple[Any, ...]] = case.bundle.memo.setdefault("written", set())
-    if label.core in written and (label.review is None or label.review > case.now):
+    written: dict[int, Label] = case.bundle.memo.get("written") or case.bundle.memo.setdefault("written", {})
+    if written.get(id(label)) is label and (label.review is None or label.review > case.now):
         return
     try:
         validate(label, case.bundle.schemes, case.now, writing=True)
@@ -35,14 +35,14 @@ def label_valid(case: Case) -> None:
         raise Refused("label", error.what, row=9, scheme=label.scheme, level=label.level) from None
     if len(written) >= MAX_WRITTEN:
         written.clear()
-    written.add(label.core)
+    written[id(label)] = label  # held here, so its identity is no other's
 
 
 def family_allowed(case: Case) -> None:
     """Row 9: the channel carries this family of messages."""
     if case.header.type is None:
         return
-    family = names.family_of(case.header.type)
+    family = case.facets.family
     if family != "control" and family not in case.channel.families:
         raise Refused("label", f"family {family} is not carried in this channel", row=9, family=family)
 
@@ -56,6 +56,8 @@ def sender_may_originate(case: Case) -> None:
         raise Refused(
             "label", f"{h.member} is not among the originators it names", row=9, originators=label.originators
         )
+    if h.sender in case.permitted:
+        return
     outcome = here(case, h.sender, label)
     if not outcome.permitted and outcome.code in NO_CLAIM_TO_SEND:
         raise Refused("label", f"{h.sender} may not hold this label here", row=9, step=outcome.code)
@@ -67,9 +69,10 @@ def recipients_active(case: Case) -> None:
     Policy does not ask for a certificate's realm and role: without this a grant to a node of the other realm, void but
     advancing, would carry a message there.
     """
-    if case.active.issuperset(case.nodes):
+    active = case.circle.active
+    if active.issuperset(case.nodes):
         return
-    idle = [node for node in case.nodes if node not in case.active]
+    idle = [node for node in case.nodes if node not in active]
     if idle:
         raise Refused(
             "policy-denied", f"not active here: {', '.join(idle)}", row=10, pairs=[(n, "inactive", None) for n in idle]
@@ -131,7 +134,7 @@ def grant_lives(case: Case) -> None:
 
 def grant_known(case: Case) -> None:
     """Row 11. A node sees only grants it is in; what it does not hold it cannot judge."""
-    if case.header.kind == "message" and _grant(case) is None and case.view.party is not Party.NODE:
+    if case.header.kind == "message" and _grant(case) is None and case.view.party is not NODE:
         raise Refused("dead-grant", "no grant of this sender has that id", row=11)
 
 
@@ -155,9 +158,10 @@ def nobody_left_out(case: Case) -> None:
     """Row 11: every node that was due the entry is in `to`."""
     if case.header.refs.target is not None and target_of(case) is None:
         return  # whose circle nobody here can draw: row 10 has said so
-    missing = sorted(left_out(case))
+    missing = left_out(case)
     if missing:
-        raise Refused("under-granted", f"entitled and left out: {', '.join(missing)}", row=11, nodes=missing)
+        without = sorted(missing)
+        raise Refused("under-granted", f"entitled and left out: {', '.join(without)}", row=11, nodes=without)
 
 
 def grant_rows_fit(case: Case) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsc_share.audit import canonical
+from rsc_share.audit import canonical, manifest_form
+from rsc_share.audit.manifest_form import WrittenLine, WrittenManifest, WrittenSeal, WrittenStatement
 from rsc_share.errors import LocalError, RemoteError
 
 values = st.recursive(
@@ -66,9 +68,46 @@ def test_what_is_read_quickly_is_the_one_spelling(value: object, data: st.DataOb
         assert right, altered
 
 
-@given(st.dictionaries(st.text(), plain, max_size=5))
-def test_a_seal_covers_the_other_keys(value: dict[str, object]) -> None:
-    whole = canonical.encode({**value, "seal": "x"})
-    assert canonical.without(canonical.decode(whole, "m"), whole, "seal") == canonical.encode(
-        {key: item for key, item in value.items() if key != "seal"}
+digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
+lines = st.builds(WrittenLine, st.integers(0, 1 << 40), st.text("ab/\\é\n\x7f\ud800", min_size=1, max_size=5), digests)
+statements = st.builds(
+    WrittenStatement,
+    by=st.text(min_size=1, max_size=5),
+    exported_at=st.integers(0, 1 << 40),
+    files=st.lists(lines, max_size=3).map(tuple),
+    format=st.just(manifest_form.FORMAT),
+    framework_id=digests,
+    tool=st.just("t"),
+    view=st.text(max_size=3),
+)
+seals = st.none() | st.builds(WrittenSeal, digests, digests, st.integers(0, 255))
+
+
+@given(statements, digests, seals, st.data())
+def test_a_manifest_that_is_read_quickly_is_the_one_spelling(
+    said: WrittenStatement, checksum: str, seal: WrittenSeal | None, data: st.DataObject
+) -> None:
+    """Against the plain way: JSON, spelled again by the slow writer, then the form."""
+    whole = manifest_form.spell(said.sealed(checksum, seal))
+    assert whole == canonical.encode(json.loads(whole))
+    assert manifest_form.spell(said) == canonical.encode(
+        {key: item for key, item in json.loads(whole).items() if key not in ("checksum", "signature")}
     )
+    text = bytearray(whole)
+    at = data.draw(st.integers(0, len(text) - 1))
+    byte = data.draw(st.sampled_from([*b'0-1.e "\n{}[],:az\\\x7f\x00\xc3']))
+    text[at : at + data.draw(st.integers(0, 1))] = bytes([byte][: data.draw(st.integers(0, 1))])
+    altered = bytes(text)
+    try:
+        value = json.loads(altered.decode("ascii"))
+        msgspec.convert(value, WrittenManifest)
+        right = canonical.encode(value) == altered
+    except (ValueError, LocalError):
+        right = False
+    try:
+        found = manifest_form.read(altered)
+    except RemoteError:
+        assert not right, altered
+    else:
+        assert right, altered
+        assert manifest_form.spell(found) == altered

@@ -14,7 +14,8 @@ import reference_header
 from test_envelope_bytes import VALUES, parsers
 
 from rsc_share import codec
-from rsc_share.envelope.header import KEYS, Header
+from rsc_share.envelope.contents import READERS
+from rsc_share.envelope.header import KEYS, KINDS, Header
 from rsc_share.errors import LocalError, RemoteError
 
 
@@ -30,6 +31,10 @@ def same(raw: bytes) -> str:
     found = verdict(Header.parse, raw)
     assert found == verdict(reference_header.check, raw)
     return found
+
+
+def test_every_kind_has_a_reader_of_its_content() -> None:
+    assert set(KINDS) == {"message", *READERS}
 
 
 def test_what_is_a_header_is_one_by_both() -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pool import vectors
 
 from rsc_share import codec, names, wire
-from rsc_share.audit import besides, canonical, layout, load, manifest, orders
+from rsc_share.audit import besides, canonical, layout, load, manifest, manifest_form, orders
 from rsc_share.bridges import cap, stix, strict_json
 from rsc_share.charter import (
     certificate,
@@ -446,7 +446,8 @@ TARGETS: tuple[Target, ...] = (
     Target("member's key file", _members_key_file, LocalError, (cli_keyfile._parse, cli_keyfile._keys), "text"),
     Target("signature file", _sig_file, LocalError, (sigfile.SigFile.parse,), "text"),
     Target("manifest", round_trip(manifest.Manifest.parse, manifest.Manifest.encode), RemoteError,
-           (manifest.Manifest.parse, manifest._line, manifest._seal, manifest._hex, canonical.decode), "text"),
+           (manifest.Manifest.parse, manifest._line, manifest._seal, manifest._hex, manifest_form.read,
+            canonical.decode), "text"),
     Target("openings", _besides, RemoteError,
            (besides.read_besides, besides._index, besides._beside)),
     Target("view", _view, RemoteError, (besides.read_view,)),
