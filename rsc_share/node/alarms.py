@@ -115,7 +115,8 @@ class Alarms:
 
 
 def _many(alarm: Alarm) -> tuple[int, str]:
-    return alarm.fields["count"] + 1, alarm.fields["oldest"]
+    """Of how many with one more, and their oldest. A relay's words may be a key that stands for many here."""
+    return alarm.fields.get("count", 1) + 1, alarm.fields.get("oldest", alarm.key)
 
 
 def _kind(code: str) -> str:

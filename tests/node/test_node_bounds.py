@@ -93,6 +93,17 @@ def test_a_relay_that_makes_codes_up_has_one_share_for_all() -> None:
     assert alarms.all()[-1].code == "other"
 
 
+def test_a_relay_whose_words_are_the_key_of_many_breaks_nothing() -> None:
+    alarms = Alarms(Shelf(MemoryStore()))
+    alarms.raise_("stalled", MORE, "the relay says `more`", 0)
+    alarms.raise_("undelivered", f"{LOG}/FIN/mod-1", "and this", 0)
+    for number in range(2 * EACH):
+        alarms.raise_("stalled", str(number), "stalled", 1)
+    alarms.again("undelivered", f"{LOG}/FIN/mod-1", "EST/mod-1/main/1", lambda count, _: str(count), 2)
+    found = {alarm.code: alarm for alarm in alarms.all() if "count" in alarm.fields}
+    assert (found["stalled"].fields["count"], found["undelivered"].what) == (EACH + 2, "2")
+
+
 async def test_alarms_that_stand_for_many_go_on_counting_after_a_restart(tmp_path: Path) -> None:
     async with Bench.create(tmp_path) as bench:
         for count in (1, 2, 3):
