@@ -18,6 +18,7 @@ from rsc_share import names, notify
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, passphrase
 from rsc_share.cli.bars import bars
 from rsc_share.cli.files import must_be_free
+from rsc_share.cli.json_log import JsonLog, Others
 from rsc_share.cli.node_state import Given
 from rsc_share.cli.output import GOOD, LOOK, WRONG, note, rows, say, show
 from rsc_share.durable import write_whole
@@ -31,24 +32,36 @@ Channel = Annotated[str, typer.Option(help="The channel's name.")]
 
 
 def run(folder: Folder, unlock_env: UnlockEnv = None, unlock_file: UnlockFile = None) -> None:
-    """Run the node until SIGTERM or Ctrl-C. Kill it whenever you like: nothing acknowledged is lost."""
-    asyncio.run(_run(folder, Given(passphrase(unlock_env, unlock_file, f"node {folder}"))))
+    """Run the node until SIGTERM or Ctrl-C. The log goes to stdout, one JSON line an event.
+
+    Kill it whenever you like: nothing acknowledged is lost.
+    """
+    log, unlock = JsonLog(), Given(passphrase(unlock_env, unlock_file, f"node {folder}"))
+    with Others(log):
+        asyncio.run(_run(folder, unlock, log))
 
 
-async def _run(folder: Path, unlock: Given) -> None:
+async def _run(folder: Path, unlock: Given, log: JsonLog) -> None:
     stop = asyncio.Event()
+
+    def asked(why: str) -> None:
+        log.info("asked to stop", why=why)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, asked, number.name)
     async with opened(folder, unlock) as node, Door(node, folder):
-        note(f"{node.name} runs; stop it with SIGTERM")
+        log.info("running", node=node.name)
         stopping = asyncio.ensure_future(stop.wait())
         failing = asyncio.ensure_future(node.failed())
         async with notify.serving():
             await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if failing.done():
-            failing.result()
+        if failing.done() and (error := failing.exception()) is not None:
+            log.error("stopped", code=getattr(error, "code", "internal"), what=str(error))
+            raise error
         failing.cancel()
+    log.info("stopped")
 
 
 def publish(

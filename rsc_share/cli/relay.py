@@ -18,6 +18,7 @@ from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, new_passphrase
 from rsc_share.cli.bars import bars
 from rsc_share.cli.charter_verify import OBJECT, entry_files
 from rsc_share.cli.files import must_be_free
+from rsc_share.cli.json_log import JsonLog, Others
 from rsc_share.cli.output import GOOD, LOOK, WRONG, digits, note, rows, say, show
 from rsc_share.cli.packet import read_packet
 from rsc_share.cli.relay_export import export
@@ -30,7 +31,6 @@ from rsc_share.cli.relay_files import (
     settings_of,
     template,
 )
-from rsc_share.cli.relay_log import JsonLog, Others
 from rsc_share.crypto.keystore import Keystore
 from rsc_share.crypto.tls import read_certificate, self_signed
 from rsc_share.errors import LocalError, Unavailable

@@ -201,5 +201,13 @@ class Deliveries:
         reference = names.reference(self._me, names.channel_of(self._log), seq)
         for node in self._nodes(number):
             if self._confirmed(node) < seq:
-                what = f"{node} has not confirmed {reference}"
-                self._alarms.raise_("undelivered", f"{node}/{reference}", what, now, node=node)
+                self._undelivered(node, reference, now)
+
+    def _undelivered(self, node: str, reference: str, now: int) -> None:
+        """One alarm for a recipient, however many messages it leaves unconfirmed."""
+
+        def what(count: int, oldest: str) -> str:
+            more = f" and {count - 1} more, the newest {reference}" if count > 1 else ""
+            return f"{node} has not confirmed {oldest}{more}"
+
+        self._alarms.again("undelivered", f"{self._log}/{node}", reference, what, now, node=node)

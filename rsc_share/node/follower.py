@@ -14,6 +14,7 @@ from rsc_share.log.tree import MemoryTree
 from rsc_share.node.newest import Newest, log_signature
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.stretches import Stretches
+from rsc_share.node.times import Times
 from rsc_share.node.trust import Trust, same_tree
 from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.case import Case
@@ -45,8 +46,8 @@ class Follower:
         self.tree = MemoryTree()
         self._stretches = Stretches(shelf, me)
         self.last: Stamp | None = None
-        self.times: list[tuple[int, int]] = []
-        """(index, logged_at) of the entries shown to this node, judged or not, for the cosigning rule."""
+        self.times = Times()
+        """Of the entries shown to this node, judged or not, for the cosigning rule."""
         self.unreadable: list[tuple[int, str]] = []
         """Entries of the tree that no reader of this release can parse, and why: as good as void."""
         self.head: Head | None = None
@@ -66,7 +67,7 @@ class Follower:
         self._kept, head, self.witnessed_size, last, times = found
         self.head = None if head is None else Head.from_wire(head, "head")
         self.last = None if last is None else Stamp(*last)
-        self.times = [(index, at) for index, at in times]
+        self.times = Times(times)
         for _, leaves in sorted(self._shelf.rows(Room.TILE)):
             self.tree.extend(leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE))
         if self.tree.size != self._kept:
@@ -88,11 +89,11 @@ class Follower:
         head = self.head.wire() if self.head is not None and self.head.size <= size else None
         last = None if self.last is None else [self.last.logged_at, self.last.directory]
         witnessed = min(self.witnessed_size, size)
-        self._shelf.put(Room.FOLLOWER, 0, [size, head, witnessed, last, [[i, at] for i, at in self.times if i < size]])
+        self._shelf.put(Room.FOLLOWER, 0, [size, head, witnessed, last, self.times.wire(size)])
 
     def cosigned(self, size: int) -> None:
         """The times of the first `size` entries have been looked at, and need not be again."""
-        self.times = [(index, at) for index, at in self.times if index >= size]
+        self.times.forget(size)
 
     @property
     def facts(self) -> Facts:
@@ -131,7 +132,7 @@ class Follower:
             self.unreadable.append((index, error.what))
             return
         self._pending.append((index, entry, item))
-        self.times.append((index, entry.stamp.logged_at))
+        self.times.add(index, entry.stamp.logged_at)
 
     def _note(self, note: bytes, found: Witnessed) -> None:
         checkpoint = found.checkpoint
@@ -174,10 +175,10 @@ class Follower:
         """Whether checked entries wait for a newer directory."""
         return bool(self._pending) and self._pending[0][0] < self.checked
 
-    def logged_times(self, start: int, stop: int) -> list[int]:
+    def logged_times(self, start: int, stop: int) -> list[int] | None:
         """When the entries shown to this node between two sizes were logged (ms). Judged or not: one that waits for
-        its directory can be back-dated, too."""
-        return [at for index, at in self.times if start <= index < stop]
+        its directory can be back-dated, too. None where that is not known of so small a tree any more."""
+        return self.times.between(start, stop)
 
     def _judge(self, index: int, entry: UnverifiedEntry, item: Full) -> Seen:
         case = self.case(index, entry, item)

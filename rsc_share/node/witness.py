@@ -31,7 +31,7 @@ class Reader(Protocol):
     @property
     def size(self) -> int: ...
 
-    def logged_times(self, start: int, stop: int) -> list[int]: ...
+    def logged_times(self, start: int, stop: int) -> list[int] | None: ...
 
 
 AGAIN = 250
@@ -90,7 +90,10 @@ class Witness:
             if reader.size < size:
                 return []  # read first, cosign then
             same_tree(reader.tree.root(size), found.checkpoint)
-            self._times_plausible(reader, head, found.checkpoint, now, parameters.skew)
+            times = reader.logged_times(0 if head is None else head.size, size)
+            if times is None:
+                return []  # far behind what was read since: a larger tree is offered soon
+            self._times_plausible(times, head, found.checkpoint, now, parameters.skew)
         pq = head is None or now - head.pq_time >= PQ_EVERY or offer.log == view.charter.directory
         kept = self.heads[offer.log] = WitnessHead(size, root, now, now if pq or head is None else head.pq_time)
         self._shelf.put(Room.WITNESS, offer.log, [kept.size, kept.root, kept.time, kept.pq_time])
@@ -124,12 +127,11 @@ class Witness:
             ) from None
 
     def _times_plausible(
-        self, reader: Reader, head: WitnessHead | None, checkpoint: Checkpoint, now: int, skew: int
+        self, times: list[int], head: WitnessHead | None, checkpoint: Checkpoint, now: int, skew: int
     ) -> None:
         """No entry beyond the tree last cosigned is dated before that cosigning, or in the future (I2: back-dating)."""
         floor = (head.time - skew) if head is not None else 0
-        start = head.size if head is not None else 0
-        for at in reader.logged_times(start, checkpoint.size):
+        for at in times:
             if not floor <= at <= now + skew:
                 what = f"{checkpoint.origin} dates a new entry at {at} ms; this node cosigned without it after that"
                 raise RemoteError(what, code="back-dated", log=checkpoint.origin, logged_at=at)

@@ -183,10 +183,10 @@ class Blobs:
             await self.store.delete(owner, digest)
             self._forget(owner, digest)
 
-    async def sweep(self, logs: Mapping[str, LiveLog], *, at_once: bool = False) -> int:
+    async def sweep(self, logs: Mapping[str, LiveLog], lag: int, *, at_once: bool = False) -> int:
         """Forget what stands still, delete what expired and what no entry names; how many whole blobs went.
 
-        Every ten minutes, and never while an entry that names blobs is committed.
+        Every ten minutes, and never while an entry that names blobs is committed. `lag`: LAG (ms).
         """
         now = self._clock()
         if not at_once and self._swept is not None and now - self._swept < SWEEP_EVERY:
@@ -200,7 +200,7 @@ class Blobs:
         gone = 0
         for (owner, digest), whole in found.items():
             async with self.naming:
-                fate = await fate_of(logs, owner, digest, self._clock(), stale=whole.since < before)
+                fate = await fate_of(logs, owner, digest, self._clock(), stale=whole.since < before, lag=lag)
                 if fate != KEPT:
                     await self.delete(owner, [digest])
                     self.told(fate, whole.size)

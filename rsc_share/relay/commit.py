@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rsc_share import names
-from rsc_share.envelope.contents import ERASING, ErasureContent
+from rsc_share.envelope.contents import ErasureContent
 from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import Refused, StorageError
@@ -17,7 +17,7 @@ from rsc_share.relay.fanout import Line, all_bodies, blobs_of
 from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.live import LiveLog, Logs
 from rsc_share.relay.sequencer import Ground, Past, Placed, Run, Verdict, sequence
-from rsc_share.relay.store.protocol import Body, Full, LogStore
+from rsc_share.relay.store.protocol import Body, Erasing, Full, LogStore
 from rsc_share.rulebook.facts import IdFact, Key, id_key, needs
 from rsc_share.rulebook.view import Known, Source
 from rsc_share.session.frames import Logged, Outcome, Turned
@@ -64,12 +64,12 @@ async def _commit(
     past = await _past(log, logs, [item for run in runs for item in run if isinstance(item, Candidate)], blobs)
     done = sequence(ground, runs, past, now)
     if done.batch is not None:
-        first = log.writer.head.size
+        first, orders = log.writer.head.size, list[Erasing]()
         await log.append(done.batch)
         for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
             log.remember(first + offset, Line(stored, entry))
-            await _obey(log, first + offset, entry.header, blobs)
-        await log.show(now, stored=any(entry.header.kind in ERASING for entry in done.entries))
+            orders += await ordered_by(log, first + offset, entry.header, blobs)
+        await show(log, now, orders)
     outcomes = [
         [await _outcome(log, ground, item, verdict, now) for item, verdict in zip(run, found, strict=True)]
         for run, found in zip(runs, done.verdicts, strict=True)
@@ -141,39 +141,43 @@ def refusal(log: LiveLog, ground: Ground, header_hash: bytes, refused: Refused, 
     return said.signed(log.keys.ed25519, ground.directory.framework_id)
 
 
-async def _obey(log: LiveLog, index: int, header: Header, blobs: BlobRoom | None) -> None:
-    """Erase, or stop the log: were it to go on, a later note would say that this order had been obeyed."""
+async def show(log: LiveLog, now: int, orders: Sequence[Erasing]) -> None:
+    """Sign and erase, or stop the log: were it to go on, a later note would say that these orders had been obeyed."""
     try:
-        await erase_for(log, index, header, blobs)
+        await log.show(now, orders)
     except Full as full:
-        raise StorageError(f"no space to erase what entry {index} of {log.origin} orders: {full.what}") from full
+        if not orders:
+            raise
+        what = f"no space to erase what the newest entries of {log.origin} order: {full.what}"
+        raise StorageError(what) from full
 
 
-async def erase_for(log: LiveLog, index: int, header: Header, blobs: BlobRoom | None = None) -> None:
-    """Remove the bodies that the entry at `index`, a recall or an erasure, orders away; nothing for other kinds."""
+async def ordered_by(log: LiveLog, index: int, header: Header, blobs: BlobRoom | None = None) -> list[Erasing]:
+    """The bodies that the entry at `index`, a recall or an erasure, orders away; nothing for other kinds. Blobs among
+    them are gone when this returns."""
     if isinstance(header.content, ErasureContent):
-        await _erase(log.store, log.origin, header.content.digests, header.kind, range(index), blobs)
-    target = header.refs.target
+        return await _ordered(log.store, log.origin, header.content.digests, header.kind, range(index), blobs)
+    target, found = header.refs.target, list[Erasing]()
     if header.kind == "recall" and target is not None:
         async for stored in log.store.read(target.log, target.index, target.index + 1, max_bytes=1):
-            digests = all_bodies(Line.of(stored).entry.header)
-            await _erase(log.store, target.log, digests, header.kind, range(target.index, target.index + 1), blobs)
+            digests, brought_by = all_bodies(Line.of(stored).entry.header), range(target.index, target.index + 1)
+            found += await _ordered(log.store, target.log, digests, header.kind, brought_by, blobs)
+    return found
 
 
-async def _erase(
+async def _ordered(
     store: LogStore, log: str, digests: Sequence[bytes], reason: str, brought_by: range, blobs: BlobRoom | None
-) -> None:
+) -> list[Erasing]:
     """Only bodies that the named entries brought: a recipient who names the same ciphertext cannot recall it, and an
     order that is obeyed again at a start leaves alone what came after it."""
     found = await store.bodies(log, digests)
-    ordered = [digest for digest, body in found.items() if body.index in brought_by]
+    ordered = tuple(digest for digest, body in found.items() if body.index in brought_by)
     for digest in ordered:
         body = found[digest]
         if blobs is not None and isinstance(body, Body) and not body.data:
             # Before the row says it is gone: after a crash the order is obeyed again only where a row is still here.
             await blobs.obey(await _member(store, log, body.index), [digest])
-    if ordered:
-        await store.erase(log, ordered, reason)
+    return [Erasing(log, ordered, reason)] if any(isinstance(found[digest], Body) for digest in ordered) else []
 
 
 async def _member(store: LogStore, log: str, index: int) -> str:
@@ -182,12 +186,13 @@ async def _member(store: LogStore, log: str, index: int) -> str:
     raise StorageError(f"entry {index} of {log} is not here", code="broken")
 
 
-async def replay_erasures(log: LiveLog, since: int = 0, blobs: BlobRoom | None = None) -> None:
-    """Obey once more the orders from `since` on. At a start these are the entries that no note was kept for: a crash
+async def orders_since(log: LiveLog, since: int = 0, blobs: BlobRoom | None = None) -> list[Erasing]:
+    """What the entries from `since` on order away. At a start these are the entries that no note was kept for: a crash
     between the commit of a recall and its erasure left bodies behind. In a restored backup all of them may be."""
-    index = since
+    index, found = since, list[Erasing]()
     while index < log.size:
         lines = await log.lines(index, log.size)
         for offset, line in enumerate(lines):
-            await erase_for(log, index + offset, line.entry.header, blobs)
+            found += await ordered_by(log, index + offset, line.entry.header, blobs)
         index += len(lines)
+    return found

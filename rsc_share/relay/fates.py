@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rsc_share.envelope.header import Header
 from rsc_share.relay.commit import is_directory
@@ -17,13 +17,14 @@ KEPT, EXPIRED, UNNAMED, ORDERED = "kept", "expired", "unnamed", "ordered"
 """`ordered`: by a recall or an erasure."""
 
 
-async def fate_of(logs: Mapping[str, LiveLog], owner: str, digest: bytes, now: int, *, stale: bool) -> str:
+async def fate_of(logs: Mapping[str, LiveLog], owner: str, digest: bytes, now: int, *, stale: bool, lag: int) -> str:
     """`kept`, or why it goes. The row of an expired one says so before the file goes: a crash in between leaves a
     file that no entry names, which a later sweep deletes."""
     named = await _named(logs, owner, digest)
     if not named:
         return UNNAMED if stale else KEPT
-    if not all(_over(line.entry.header, log, now) for log, line in named):
+    directory = [log for origin, log in logs.items() if is_directory(origin)]
+    if not all(_over(line.entry.header, [log, *directory], now, lag) for log, line in named):
         return KEPT
     for log, _ in named:
         with contextlib.suppress(Full, TimeoutError):  # it may wait for who reads the store; the file goes anyway
@@ -32,10 +33,14 @@ async def fate_of(logs: Mapping[str, LiveLog], owner: str, digest: bytes, now: i
     return EXPIRED
 
 
-def _over(header: Header, log: LiveLog, now: int) -> bool:
-    """Expired, and the log's newest witnessed tree is later: an auditor must see that it may be gone."""
-    quorum = log.witnessing.quorum
-    return header.expires_at is not None and quorum is not None and header.expires_at <= min(quorum.time, now)
+def _over(header: Header, trees: Iterable[LiveLog], now: int, lag: int) -> bool:
+    """Expired, and the newest witnessed tree of each log is later by LAG: an auditor must see that it may be gone.
+
+    Also of the directory: an export reads a channel's checkpoint before its bodies, the directory's after them. LAG is
+    at least twice SKEW: a tree that is cosigned after this by clocks that are behind shows that it is over, too.
+    """
+    times = [0 if (seen := log.witnessing.quorum) is None else min(seen.time, now) for log in trees]
+    return header.expires_at is not None and header.expires_at + lag <= min(times)
 
 
 async def _named(logs: Mapping[str, LiveLog], owner: str, digest: bytes) -> list[tuple[LiveLog, Line]]:

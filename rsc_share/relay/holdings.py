@@ -177,9 +177,10 @@ class Holdings:
 
     async def _sweep(self) -> None:
         """A disk of blobs that fails stops no log: nothing that is signed lies there."""
-        if self.blobs is not None and not any(log.state is State.STOPPED for log in self.logs.values()):
+        founded = self.directory.size > 0
+        if self.blobs is not None and founded and not any(log.state is State.STOPPED for log in self.logs.values()):
             try:
-                await self.blobs.sweep(self.logs)
+                await self.blobs.sweep(self.logs, self.view.parameters.lag)
                 self.blob_failure = None
             except StorageError as error:
                 self.blob_failure = error

@@ -1,11 +1,12 @@
 """One log while its relay runs: the writer, the tree, the newest signed notes, and what its witnesses have said.
 
-Everything here follows the order of a commit: append (synced), sign, keep the note, show. `size` is what is shown.
+Everything here follows the order of a commit: append (synced), sign, keep the note and erase what was ordered, show.
+`size` is what is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -18,7 +19,7 @@ from rsc_share.relay.fanout import Line
 from rsc_share.relay.heads import OutsideHeads, Signed, proved
 from rsc_share.relay.logtree import LogTree
 from rsc_share.relay.notes import PQ_EVERY, LogKeys, own_lines, shown
-from rsc_share.relay.store.protocol import Batch, Broken, LogStore, Note, Stored, Writer
+from rsc_share.relay.store.protocol import Batch, Broken, Erasing, LogStore, Note, Stored, Writer
 from rsc_share.relay.witnessing import Witnessing
 from rsc_share.rulebook.view import Source
 
@@ -91,15 +92,16 @@ class LiveLog:
         self.writer = await self.store.append(self.writer, batch)
         self.tree.extend(leaf_hash(stored.entry) for stored in batch.entries)
 
-    async def show(self, now: int, *, stored: bool = False) -> None:
+    async def show(self, now: int, erasing: Sequence[Erasing] = ()) -> None:
         """Sign the synced head, keep the note, and only then let anybody see it.
 
-        `stored`: the store must have the note, too. After an erasure whoever copies it shows on which order (ADR 0065).
+        `erasing`: what entries that were not shown yet order away. It goes in one step with the note, so that whoever
+        has the store, also of a relay that died, shows on which signed order it went (ADR 0157).
         """
         head = self.writer.head
         lines = own_lines(self.keys, Checkpoint(self.origin, head.size, head.root), now, self.last_pq)
-        if len(lines) > 1 or stored:
-            await self._keep(head.size, lines)
+        if len(lines) > 1 or erasing:
+            await self._keep(head.size, lines, erasing)
             if len(lines) > 1:
                 self.last_pq, self.pq_size = now, head.size
         else:  # the store would keep it in memory, too: a start signs the same bytes again
@@ -120,11 +122,11 @@ class LiveLog:
             return False
         return self.pq_size < self.size and (self.last_pq is None or now - self.last_pq >= PQ_EVERY)
 
-    async def _keep(self, size: int, lines: Iterable[NoteSignature]) -> Note:
+    async def _keep(self, size: int, lines: Iterable[NoteSignature], erasing: Sequence[Erasing] = ()) -> Note:
         root = await self.tree.root(size)
         # With the lines there are: the store may have forgotten a note that nobody had cosigned.
         mine = self.notes[size].lines if size in self.notes else ()
-        return self._note(await self.store.keep_note(self.origin, Note(size, root, (*mine, *lines))))
+        return self._note(await self.store.keep_note(self.origin, Note(size, root, (*mine, *lines)), erasing))
 
     def _note(self, note: Note) -> Note:
         """Merge a note into those that are shown; the whole one. Forgets those that nobody asks for any more."""

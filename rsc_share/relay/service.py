@@ -16,7 +16,7 @@ from rsc_share import names
 from rsc_share.errors import LocalError, StorageError, Unavailable
 from rsc_share.policy.decide import decide_each
 from rsc_share.relay.blobs import Blobs
-from rsc_share.relay.commit import is_directory, replay_erasures
+from rsc_share.relay.commit import is_directory, orders_since
 from rsc_share.relay.heads import OutsideHeads
 from rsc_share.relay.holdings import Fittings, Holdings
 from rsc_share.relay.live import LiveLog, State
@@ -26,7 +26,7 @@ from rsc_share.relay.queue import LogQueue, Submitted
 from rsc_share.relay.quota import Quotas
 from rsc_share.relay.room import Room, enough
 from rsc_share.relay.session import Session
-from rsc_share.relay.store.protocol import Full, LogStore
+from rsc_share.relay.store.protocol import Erasing, Full, LogStore
 from rsc_share.rulebook.view import Decide
 from rsc_share.session.port import RelayPort
 
@@ -90,11 +90,12 @@ class Relay(Holdings):
         if origin.partition("/")[0] != self.host:
             raise LocalError(f"the store holds {origin}, which is not a log of {self.host}")
         log = await LiveLog.open(self.store, origin, self.keys, self._outside, restored=self._restored)
+        orders: list[Erasing] = []
         if is_directory(origin):
             await self._keeper.fold(log)
         else:
-            await replay_erasures(log, log.writer.noted, self.blobs)
-        await log.show(self.now())
+            orders = await orders_since(log, log.writer.noted, self.blobs)
+        await log.show(self.now(), orders)
         self.logs[origin] = log
         self._queues[origin] = LogQueue(self, log)
 

@@ -30,12 +30,6 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def runs(process: Process) -> None:
-    assert process.process.stderr is not None
-    async with asyncio.timeout(PATIENCE):
-        assert b"runs" in await process.process.stderr.readline()
-
-
 async def killed(process: Process) -> None:
     process.signal(signal.SIGKILL)
     assert (await process.end(parse=False))[0] == -signal.SIGKILL
@@ -87,7 +81,7 @@ async def test_a_file_survives_the_death_of_relay_sender_and_reader(
                 await stack.enter_async_context(Node.open(homes[code], unlock=Unlock.file(founders.secret)))
             sender = await stack.enter_async_context(started("node", "run", homes["EST"], *unlock))
             reader = await stack.enter_async_context(started("node", "run", homes["FIN"], *unlock))
-            await asyncio.gather(runs(sender), runs(reader))
+            await asyncio.gather(sender.event("running"), reader.event("running"))
             options = ("--channel", CHANNEL, "--label", LABEL, "--type", "threat/assessment/1", "--body", body)
             async with started("node", "publish", homes["EST"], *options, "--attach", source, "--json") as command:
                 code, err = await command.end(parse=False)
@@ -103,7 +97,7 @@ async def test_a_file_survives_the_death_of_relay_sender_and_reader(
         await until(lambda: durable(folder) > held or whole(folder))
         await killed(sender)
         sender = await stack.enter_async_context(started("node", "run", homes["EST"], *unlock))
-        await runs(sender)
+        await sender.event("running")
         memory[sender.process.pid] = rss(sender)
         listen = ("node", "listen", homes["FIN"], "--channel", CHANNEL, "--save", tmp_path / "in", "--count", "1")
         async with started(*listen) as listening:
@@ -115,7 +109,7 @@ async def test_a_file_survives_the_death_of_relay_sender_and_reader(
         kept = saved(tmp_path / "in")
         assert kept >= 4 * CHUNK
         reader = await stack.enter_async_context(started("node", "run", homes["FIN"], *unlock))
-        await runs(reader)
+        await reader.event("running")
         memory[reader.process.pid] = rss(reader)
         async with started(*listen) as listening:
             assert listening.process.stdout is not None
@@ -131,3 +125,6 @@ async def test_a_file_survives_the_death_of_relay_sender_and_reader(
         assert saved(tmp_path / "in") == 0
         async with started("relay", "check", config, "--json") as checking:
             assert (await checking.end(parse=False))[0] == 0
+        sender.signal(signal.SIGTERM)
+        assert await sender.end() == (0, ""), "its log is JSON on stdout, and nothing else is said"
+        assert [event["event"] for event in sender.events][-2:] == ["asked to stop", "stopped"]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import socket
+import sys
+import threading
+import warnings
 from asyncio import sslproto
 from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from rsc_share.cli.relay_log import JsonLog, Others
+from rsc_share.cli.json_log import JsonLog, Others
 from rsc_share.crypto.tls import pin_of, pinned, read_certificate, self_signed
 from rsc_share.errors import LocalError, RemoteError, Unavailable
 from rsc_share.node.connect import connect
@@ -267,8 +274,6 @@ def test_the_log_is_one_json_object_a_line() -> None:
 
 
 def test_a_bug_in_a_library_is_one_line_with_its_place() -> None:
-    import logging
-
     out = StringIO()
     with Others(JsonLog(out)):
         try:
@@ -279,6 +284,55 @@ def test_a_bug_in_a_library_is_one_line_with_its_place() -> None:
     assert line["error"] == "ValueError('boom')"
     assert __file__ in line["at"]
     assert "Traceback" not in out.getvalue()
+
+
+def test_what_only_looks_odd_is_a_warning_and_not_an_error() -> None:
+    out = StringIO()
+    with warnings.catch_warnings(), Others(JsonLog(out)):
+        warnings.simplefilter("always")
+        logging.getLogger("aiohttp.client").warning("Unclosed\nconnection")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [(line["level"], line["logger"]) for line in lines] == [
+        ("warning", "aiohttp.client"),
+        ("warning", "py.warnings"),
+    ]
+
+
+def test_what_ends_a_thread_or_fails_where_nobody_can_raise_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    class Unable:
+        def __del__(self) -> None:
+            raise OSError("too late")
+
+    def fails() -> None:
+        raise ValueError("boom")
+
+    out, before = StringIO(), (threading.excepthook, sys.unraisablehook)
+    with Others(JsonLog(out)):
+        thread = threading.Thread(target=fails, name="commits")
+        thread.start()
+        thread.join()
+        Unable()
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["error"] for line in lines] == ["ValueError('boom')", "OSError('too late')"]
+    assert "commits" in lines[0]["event"]
+    assert all(__file__ in line["at"] for line in lines)
+    assert capsys.readouterr() == ("", "")
+    assert (threading.excepthook, sys.unraisablehook) == before
+
+
+async def test_a_peer_that_leaves_in_the_middle_of_a_burst_fills_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    ours, theirs = socket.socketpair()
+    out, writes = StringIO(), 20
+    _, writer = await asyncio.open_connection(sock=ours)
+    theirs.close()
+    with Others(JsonLog(out)), patch.object(asyncio.log.logger, "warning", wraps=asyncio.log.logger.warning) as told:
+        for _ in range(writes):  # in one round of the loop, which learns of the loss only afterwards
+            writer.write(b"x" * 1024)
+    assert told.call_count == writes - 5, "asyncio says it for each write after the fifth"
+    assert out.getvalue() == ""
+    assert capsys.readouterr() == ("", "")
+    writer.close()
 
 
 def test_every_call_of_the_protocol_is_served_and_no_other() -> None:

@@ -13,6 +13,7 @@ from node_world import Bench
 
 from rsc_share import Attachment, Draft, LocalError, Refused, RemoteError, Unavailable
 from rsc_share.audit.bodies import BodyBook, Missing
+from rsc_share.charter.parameters import Parameters
 from rsc_share.crypto.blobs import CHUNK, SEALED_CHUNK
 from rsc_share.errors import RscError, StorageError
 from rsc_share.log.merkle import leaf_hash
@@ -34,6 +35,7 @@ from rsc_share.value import replace
 GREEN = "TLP:GREEN REL TO @members"
 FOR_FIN = "TLP:RED REL TO FIN"
 MAIN = f"{HOST}/test-framework/main"
+LAG = Parameters().lag
 LARGE = 2 * CHUNK + 12_345
 
 
@@ -155,7 +157,7 @@ async def test_an_expired_blob_is_not_read(fw: Framework, tmp_path: Path) -> Non
 async def swept(fw: Framework) -> int:
     blobs = fw.relay_service.blobs
     assert blobs is not None
-    return await blobs.sweep(fw.relay_service.logs, at_once=True)
+    return await blobs.sweep(fw.relay_service.logs, LAG, at_once=True)
 
 
 async def expiring(fw: Framework, tmp_path: Path) -> tuple[str, bytes, list[tuple[str, int]]]:
@@ -173,12 +175,15 @@ async def test_an_expired_blob_is_deleted_and_an_audit_finds_that_in_order(fw: F
     owner, digest, told = await expiring(fw, tmp_path)
     blobs = fw.relay_service.blobs
     assert blobs is not None
-    fw.clock.advance(seconds=299)
+    fw.clock.advance(seconds=299 + LAG // 1000)
     await fw.settle()
     assert await swept(fw) == 0
     fw.clock.advance(seconds=2)
     assert await swept(fw) == 0, "no witnessed tree is later yet: an auditor could not see that it may be gone"
     await publish(fw, made(tmp_path / "b", 10))  # something to cosign
+    await fw.settle()
+    assert await swept(fw) == 0, "nor is the directory's"
+    fw.clock.advance(seconds=LAG / 4000)
     await fw.settle()
     assert await swept(fw) == 1
     assert await blobs.store.size(owner, digest) is None
@@ -199,8 +204,7 @@ async def test_a_crash_between_the_row_and_the_file_of_an_expired_blob_leaves_no
     owner, digest, _ = await expiring(fw, tmp_path)
     blobs = fw.relay_service.blobs
     assert blobs is not None
-    fw.clock.advance(seconds=301)
-    await publish(fw, made(tmp_path / "b", 10))
+    fw.clock.advance(seconds=301 + LAG // 1000)
     await fw.settle()
 
     class Dying:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from node_world import GREEN, Bench, indicator, patterns
 
 from rsc_share.cli import node_talk
 from rsc_share.cli.frame import outcome
+from rsc_share.cli.json_log import JsonLog
 from rsc_share.cli.main import main
 from rsc_share.cli.node_state import Given
 from rsc_share.errors import StorageError
@@ -50,7 +52,8 @@ async def test_run_stops_at_sigterm_and_leaves_nothing_behind(
     async with Bench.create(tmp_path) as bench:
         await bench.started()
         await bench.close()
-        running = asyncio.create_task(node_talk._run(bench.path, Given(b"not a secret")))
+        out = StringIO()
+        running = asyncio.create_task(node_talk._run(bench.path, Given(b"not a secret"), JsonLog(out)))
         while not (bench.path / "socket").exists():
             await asyncio.sleep(0)
             assert not running.done(), running
@@ -59,6 +62,9 @@ async def test_run_stops_at_sigterm_and_leaves_nothing_behind(
         await asyncio.wait_for(running, 10)
         assert not (bench.path / "socket").exists()
         assert (tmp_path / "b").exists()
+        said = [json.loads(line) for line in out.getvalue().splitlines()]
+        assert [line["event"] for line in said] == ["running", "asked to stop", "stopped"]
+        assert (said[0]["node"], said[1]["why"]) == ("EST/mod-1", "SIGTERM")
         await bench.started()  # the lock was given back
         capsys.readouterr()
 
@@ -75,7 +81,7 @@ async def test_an_old_copy_is_one_line_and_code_74(tmp_path: Path) -> None:
         shutil.rmtree(bench.path / "state")
         shutil.copytree(tmp_path / "copy", bench.path / "state")
         with pytest.raises(StorageError) as refused:
-            await node_talk._run(bench.path, Given(b"not a secret"))
+            await node_talk._run(bench.path, Given(b"not a secret"), JsonLog(StringIO()))
         code, line = outcome(refused.value)
         assert code == 74
         assert "old copy" in line

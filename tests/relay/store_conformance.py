@@ -25,6 +25,7 @@ from rsc_share.relay.store.protocol import (
     Broken,
     Conflict,
     Erased,
+    Erasing,
     Fenced,
     Head,
     Note,
@@ -289,6 +290,24 @@ class StoreConformance:
         assert set(found.lines) == {log_line(), cosignature("a", 5), cosignature("b", 6)}
         assert await store.keep_note(LOG, Note(2, head.root)) == found
 
+    async def test_a_note_takes_the_bodies_away_that_entries_under_it_order(self, store):
+        """Of another log, too; and what does not fit together erases nothing."""
+        writer, other = await store.acquire(LOG), await store.acquire(OTHER)
+        bodies = {**body(b"here", 0), **body(b"there", 0)}
+        here, there = bodies
+        await store.append(other, batch(other.head, [stored(0)], bodies={there: bodies[there]}))
+        head = (await store.append(writer, batch(writer.head, [stored(0)], bodies={here: bodies[here]}))).head
+        orders = [Erasing(LOG, (here, bytes(32)), "erasure"), Erasing(OTHER, (there,), "recall")]
+        with pytest.raises(Broken):
+            await store.keep_note(LOG, Note(1, bytes(32), (log_line(),)), orders)
+        assert await store.bodies(LOG, [here]) == {here: bodies[here]}
+        note = Note(1, head.root, (log_line(),))
+        for _ in range(2):
+            assert await store.keep_note(LOG, note, orders) == note
+            assert await store.bodies(LOG, [here, there]) == {here: Erased(0, "erasure")}
+            assert await store.bodies(OTHER, [there]) == {there: Erased(0, "recall")}
+        assert (await store.acquire(LOG)).noted == 1
+
     async def test_second_root_at_a_size_is_broken(self, store):
         head = (await filled(store, 2)).head
         for note in (Note(2, bytes(32)), Note(1, head.root), Note(3, head.root), Note(0, bytes(32))):
@@ -379,6 +398,16 @@ class StoreMachine(RuleBasedStateMachine):
         root = MemoryTree(leaf_hash(item.entry) for item in self.entries[:size]).root()
         kept = self.run(self.store.keep_note(LOG, Note(size, root, (cosignature("a", time),))))
         assert int.from_bytes(kept.lines[0].blob[:8], "big") >= time
+
+    @precondition(lambda self: self.bodies)
+    @rule(pick=st.integers(0, 1 << 30))
+    def erase_with_the_note(self, pick: int) -> None:
+        digest = sorted(self.bodies)[pick % len(self.bodies)]
+        root = MemoryTree(leaf_hash(item.entry) for item in self.entries).root()
+        note = Note(len(self.entries), root, (cosignature("b", 5),))
+        self.run(self.store.keep_note(LOG, note, [Erasing(LOG, (digest,), "recall")]))
+        found = self.bodies[digest]
+        self.bodies[digest] = found if isinstance(found, Erased) else Erased(found.index, "recall")
 
     @invariant()
     def same_as_the_list(self) -> None:

@@ -141,12 +141,15 @@ async def faults(folder: Path, said: Acknowledged) -> list[str]:
         if entries != [entry(log, n) for n in range(size)]:
             found.append(f"{log} has other entries")
         bodies = await store.bodies(log, [digest(log, n) for n in range(size)])
+        noted = (await store.acquire(log)).noted if log in heads else 0
         for n in range(size):
             body = bodies.get(digest(log, n))
             if not (isinstance(body, Erased) or body == Body(n, text(log, n))):
                 found.append(f"body {n} of {log} is {body}")
             if (log, n) in said.erased and not isinstance(body, Erased):
                 found.append(f"body {n} of {log} was erased and is here")
+            if isinstance(body, Erased) and n >= noted:
+                found.append(f"body {n} of {log} is gone, and no note that was kept covers the order")
     for log, size in sorted(said.notes):
         if size <= (heads[log].size if log in heads else 0):
             kept = await store.keep_note(log, Note(size, expected(log, size)))

@@ -3,7 +3,8 @@
     python store_victim.py FOLDER TURNS SYNCHRONOUS ERASING
 
 Lines: `O log size` what it found, `A log size` appended, `N log size` a cosigned note kept, `E log entry` the body of
-that entry erased, `F log` no space. It ends with 0 after TURNS appends to each log, with 74 when the store is broken.
+that entry erased in one step with the log's own note, `F log` no space. It ends with 0 after TURNS appends to each
+log, with 74 when the store is broken.
 Everything it writes follows from log and index, so whoever looks afterwards knows what must be there.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from rsc_share.envelope.entry import Stamp
 from rsc_share.errors import StorageError
 from rsc_share.log.note import NoteSignature
-from rsc_share.relay.store.protocol import Batch, Body, Full, Note, Stored, Writer
+from rsc_share.relay.store.protocol import Batch, Body, Erasing, Full, Note, Stored, Writer
 from rsc_share.relay.store.sqlite import SqliteStore
 from rsc_share.rulebook.facts import Fact, IdFact, Key, count_key, id_key
 
@@ -78,7 +79,8 @@ async def _besides(store: SqliteStore, writer: Writer, turn: int, first: int | N
             await store.keep_note(log, Note(size, writer.head.root, (cosignature(size),)))
             say("N", log, size)
         if turn % 4 == 0 and first is not None:
-            await store.erase(log, [digest(log, first)], "recall")
+            note = Note(size, writer.head.root, (NoteSignature(log, b"log!", bytes(64)),))
+            await store.keep_note(log, note, [Erasing(log, (digest(log, first),), "recall")])
             say("E", log, first)
     except Full:
         say("F", log)

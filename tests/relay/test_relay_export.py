@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,25 @@ from rsc_share.audit.export import whole_export
 from rsc_share.audit.files import Folder, MemoryFiles
 from rsc_share.audit.findings import Grade
 from rsc_share.audit.replay import Replay, replay
+from rsc_share.charter.parameters import Parameters
 from rsc_share.cli.main import main
 from rsc_share.crypto.blobs import SEALED_CHUNK
 from rsc_share.crypto.keystore import UNSAFE_FAST, Keystore
 from rsc_share.envelope.contents import RecallContent
 from rsc_share.envelope.parts import Part, Ref
+from rsc_share.errors import StorageError
 from rsc_share.handover import source_of
 from rsc_share.log.merkle import CompactRange, leaf_hash
 from rsc_share.relay.blobs import Blobs
-from rsc_share.relay.live import LiveLog
+from rsc_share.relay.live import State
+from rsc_share.relay.net.front import FrontStore
 from rsc_share.relay.store import copying
 from rsc_share.relay.store.file_blobs import FOLDER, FileBlobs, path_of
+from rsc_share.relay.store.protocol import Erasing, LogStore, Note
 from rsc_share.relay.store.sqlite import SqliteStore
 from rsc_share.session.frames import Logged
 
+LAG = Parameters().lag
 SECRET = b"not a secret"
 SETTINGS = """host = "{host}"
 listen = "127.0.0.1:0"
@@ -79,7 +84,7 @@ class Served:
             self.world.clock.now += 2_000
             await self.world.witness()
 
-    async def attach(self, chunks: int) -> None:
+    async def attach(self, chunks: int, **more: Any) -> None:
         data = [os.urandom(SEALED_CHUNK) for _ in range(chunks - 1)] + [os.urandom(70_000)]
         tree, size = CompactRange(), sum(map(len, data))
         for chunk in data:
@@ -87,13 +92,16 @@ class Served:
         for index, chunk in enumerate(data):
             await self.world.ports[EST].blob_put(CT, tree.root(), size, index, chunk)
         part = Part(digest=tree.root(), size=size, commit=bytes(32), media="application/octet-stream")
-        await self.world.submit(EST, self.pen.message(FIN, blobs=(part,)))
+        await self.world.submit(EST, self.pen.message(FIN, blobs=(part,), **more))
         self.digests.append(tree.root())
 
     def checkpoint(self, log: str) -> bytes:
         """As a member holds it: the newest that k members cosigned."""
         live = self.world.relay.logs[log]
         return live.note(live.witnessing.quorum.size)
+
+    def checkpoints(self) -> dict[str, bytes]:
+        return {log: self.checkpoint(log) for log in (CT, DIRECTORY)}
 
     def blob(self, number: int) -> Path:
         return path_of(self.folder / "store" / FOLDER, "EST", self.digests[number])
@@ -131,7 +139,7 @@ def _beside_a_loop(arguments: list[str]) -> int:
 
 
 def audited(served: Served, out: Path, blobs: Path | None = None) -> Replay:
-    notes = {log: served.checkpoint(log) for log in (CT, DIRECTORY)}
+    notes = served.checkpoints()
     return replay(Folder(out), Anchors(founding()[0], notes), blobs=blobs)
 
 
@@ -199,34 +207,92 @@ async def test_a_recall_that_comes_while_the_copy_is_made_is_read_after_the_bodi
     copied = await copying.copy_of(served.folder / "store", founding()[0])
     source = source_of(copied.snapshots, copied.directory, framework_id=founding()[0], by="HUB", now=0)
     files = whole_export(source)
-    notes = {log: served.checkpoint(log) for log in (CT, DIRECTORY)}
+    notes = served.checkpoints()
     assert grave(replay(MemoryFiles(files), Anchors(founding()[0], notes))) == []
     without = {path: data for path, data in files.items() if "orders" not in path}
     assert "body-missing" in grave(replay(MemoryFiles(without), Anchors(founding()[0], notes))), "or it had been lost"
 
 
-async def test_an_order_is_waited_for_until_the_log_has_signed_it(
-    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Dies(FrontStore):
+    """A store whose process dies once, at the note that comes with an erasure: just before it, or just after."""
+
+    def __init__(self, store: LogStore, *, done: bool) -> None:
+        super().__init__(store)
+        self._done = done
+
+    async def keep_note(self, log: str, note: Note, erasing: Sequence[Erasing] = ()) -> Note:
+        if erasing and not self._done:
+            raise StorageError("killed before it erased and signed")
+        found = await super().keep_note(log, note, erasing)
+        if erasing:
+            raise StorageError("killed before anybody was told")
+        return found
+
+
+@pytest.mark.parametrize("done", [False, True])
+async def test_a_relay_that_dies_where_it_obeys_a_recall_is_not_accused_before_it_starts_again(
+    served: Served, done: bool
 ) -> None:
-    """The relay erases before it signs: a copy may see the one and not yet the other."""
-    sign, erased, go = LiveLog.show, asyncio.Event(), asyncio.Event()
+    """A body never goes without the signed order: also an export of the dead relay's disk shows both, or neither."""
+    log, notes = served.world.relay.logs[CT], served.checkpoints()
+    line = await log.line(1)
+    log.store = Dies(served.store, done=done)
+    target = Ref(CT, 1, line.entry.signed.header_hash)
+    (outcome,) = await served.world.submit(EST, served.pen.refer("recall", (FIN,), target, RecallContent(None)))
+    assert not isinstance(outcome, Logged), "nobody was told"
+    assert log.state is State.STOPPED
+    assert (await served.store.logs())[CT].size == log.size + 1
+    await served.store.aclose()
+    found, absent = await copy_audited(served, notes)
+    assert found == []
+    assert list(absent.values()).count("recalled") == done
+    served.store = SqliteStore.open(served.folder / "store")
+    served.world.store = served.store
+    await served.world.restart()
+    found, absent = await copy_audited(served, notes)
+    assert found == []
+    assert list(absent.values()).count("recalled") == 1, "the start has obeyed"
 
-    async def late(log: LiveLog, now: int, *, stored: bool = False) -> None:
-        erased.set()
-        await go.wait()
-        await sign(log, now, stored=stored)
 
-    monkeypatch.setattr(LiveLog, "show", late)
-    sending = asyncio.create_task(recalled(served, 1))
-    await erased.wait()
+async def copy_audited(served: Served, notes: dict[str, bytes]) -> tuple[list[str], dict[str, str]]:
+    """What is found in a copy made now, and why bodies are absent. The auditor has `notes` from members."""
+    copied = await copying.copy_of(served.folder / "store", founding()[0])
+    source = source_of(copied.snapshots, copied.directory, framework_id=founding()[0], by="HUB", now=0)
+    found = replay(MemoryFiles(whole_export(source)), Anchors(founding()[0], notes))
+    return grave(found), {digest.hex(): reason for digest, reason in source.absent.items()}
 
-    async def pause(_: float) -> None:
-        go.set()
-        await sending
 
-    copied = await copying.copy_of(served.folder / "store", founding()[0], pause)
-    (found,) = [snapshot for snapshot in copied.snapshots if snapshot.origin == CT]
-    assert (go.is_set(), len(found.tail)) == (True, 1)
+async def test_an_attachment_that_expires_while_a_copy_is_made_accuses_no_relay(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel's checkpoint is read first. Its next one is later than the expiry, the directory's is not."""
+    world, sure, swept = served.world, copying._snapshot, list[int]()
+    ends = world.clock.now + 60_000
+    await served.attach(1, expires_at=ends)
+    await served.witnessed()
+
+    async def slowly(copy: Any, origin: str, note: Any) -> Any:
+        if origin == CT:
+            await world.submit(EST, served.pen.message(FIN))  # something to cosign
+            for node, witness in world.witnesses.items():
+                await witness.answer(world.ports[node], world.clock, only=CT)
+            swept.append(await world.relay.blobs.sweep(world.relay.logs, LAG, at_once=True))
+        return await sure(copy, origin, note)
+
+    monkeypatch.setattr(copying, "_snapshot", slowly)
+    digest = served.digests[-1].hex()
+    for now in (ends + 1_000, ends + LAG - 1_000):
+        world.clock.now = now
+        await world.witness()
+        found, absent = await copy_audited(served, served.checkpoints())
+        assert (found, absent[digest], swept.pop()) == ([], "apart", 0)
+    world.clock.now = ends + LAG
+    found, absent = await copy_audited(served, served.checkpoints())
+    assert (found, absent[digest], swept.pop()) == ([], "apart", 0), "the directory was cosigned before that"
+    world.clock.now += LAG // 4
+    await world.witness()
+    found, absent = await copy_audited(served, served.checkpoints())
+    assert (found, absent[digest], swept.pop()) == ([], "expired", 1), "in the middle of the copy"
 
 
 async def test_attachments_that_stay_with_the_relay_are_said_not_to_be_checked(

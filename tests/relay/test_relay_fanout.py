@@ -182,9 +182,9 @@ async def test_a_recall_cut_off_before_its_erasure_is_finished_at_the_next_start
     ((_, _, message, index),) = await exchange(world, (EST, (FIN,), b"not like this"))
     pen = Pen(world, EST, seq=2, prev=header_hash(message.header), counts={FIN: 2}, made=9)
     target = Ref(CT, index, header_hash(message.header))
-    erase, world.store.erase = world.store.erase, _cut_off
+    keep, world.store.keep_note = world.store.keep_note, _cut_off
     await world.submit(EST, pen.refer("recall", (FIN,), target, RecallContent(None)))
-    world.store.erase = erase
+    world.store.keep_note = keep
     digest = hashlib.sha256(message.bodies[0]).digest()
     assert isinstance((await world.store.bodies(CT, [digest]))[digest], Body)
     await world.restart()
@@ -195,10 +195,10 @@ async def test_an_erasure_that_finds_no_space_stops_the_log_and_is_made_good(wor
     """Were the log to go on, its next note would say that everything under it had been obeyed."""
     ((_, _, message, index),) = await exchange(world, (EST, (FIN,), b"not like this"))
     pen = Pen(world, EST, seq=2, prev=header_hash(message.header), counts={FIN: 2}, made=9)
-    erase, world.store.erase = world.store.erase, _no_space
+    keep, world.store.keep_note = world.store.keep_note, _no_space
     recall = pen.refer("recall", (FIN,), Ref(CT, index, header_hash(message.header)), RecallContent(None))
     await world.submit(EST, recall)
-    world.store.erase = erase
+    world.store.keep_note = keep
     assert world.relay.states()[CT] is State.STOPPED
     await world.restart()
     await world.witness()
@@ -207,11 +207,13 @@ async def test_an_erasure_that_finds_no_space_stops_the_log_and_is_made_good(wor
     assert isinstance(again, Logged)
 
 
-async def _no_space(log, digests, reason):
+async def _no_space(log, note, erasing):
+    assert erasing
     raise StoreFull("the disk is full")
 
 
-async def _cut_off(log, digests, reason):
+async def _cut_off(log, note, erasing):
+    assert erasing
     raise Unknown("the process was killed")
 
 

@@ -32,7 +32,7 @@ from store_conformance import (
 )
 
 from rsc_share.errors import StorageError
-from rsc_share.relay.store.protocol import Body, Broken, Erased, Full, Note, Writer
+from rsc_share.relay.store.protocol import Body, Broken, Erased, Erasing, Full, Note, Writer
 from rsc_share.relay.store.schema import FILE
 from rsc_share.relay.store.sqlite import SqliteStore
 from rsc_share.rulebook.facts import IdFact, count_key, id_key
@@ -452,7 +452,7 @@ async def test_a_cosigners_line_that_found_no_space_is_not_taken_for_kept(folder
     db.close()
 
 
-async def test_the_first_note_after_an_erasure_is_seen_beside_the_store_at_once(store, folder):
+async def test_the_note_of_an_erasure_is_seen_beside_the_store_as_soon_as_the_body_is_gone(store, folder):
     """Others of the log alone wait for the next write. Whoever copies the store must see on which order a body went."""
 
     def beside() -> list[int]:
@@ -467,9 +467,26 @@ async def test_the_first_note_after_an_erasure_is_seen_beside_the_store_at_once(
     assert beside() == []
     other = await store.append(other, batch(other.head, [stored(0)]))  # the recall may stand in another log
     assert beside() == [1]
-    assert await store.erase(LOG, bodies, "recall") == 1
-    await store.keep_note(OTHER, Note(1, other.head.root, (line,)))
+    await store.keep_note(OTHER, Note(1, other.head.root, (line,)), [Erasing(LOG, tuple(bodies), "recall")])
     assert beside() == [1, 1]
     other = await store.append(other, batch(other.head, [stored(1)]))
     await store.keep_note(OTHER, Note(2, other.head.root, (line,)))
     assert beside() == [1, 1], "and those after it wait again"
+
+
+async def test_an_erasure_that_found_no_space_leaves_no_note_that_says_it_was_done(folder, store):
+    """Another log's next write would bring it onto the disk, and a start would not obey the order again."""
+    bodies, line = body(b"taken back", 0), dataclasses.replace(log_line(), name=OTHER)
+    writer, other = await store.acquire(LOG), await store.acquire(OTHER)
+    writer = await store.append(writer, batch(writer.head, [stored(0)], bodies=bodies))
+    other = await store.append(other, batch(other.head, [stored(0)]))
+    note = Note(1, other.head.root, (line, *(cosignature(f"a{n}", 5) for n in range(200))))
+    limit_pages(store, 0)
+    with pytest.raises(Full):
+        await store.keep_note(OTHER, note, [Erasing(LOG, tuple(bodies), "recall")])
+    limit_pages(store, None)
+    await store.append(writer, batch(writer.head, [stored(1)]))
+    assert isinstance((await store.bodies(LOG, list(bodies)))[next(iter(bodies))], Body)
+    with sqlite3.connect(folder / FILE) as db:
+        assert db.execute("SELECT count(*) FROM note_2").fetchone() == (0,)
+    db.close()

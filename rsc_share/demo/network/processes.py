@@ -66,7 +66,7 @@ class Child:
         return line
 
     async def event(self, name: str) -> dict[str, Any]:
-        """The first line of a relay's log of that name."""
+        """The first line of that name in the log of a relay or node."""
         found: dict[str, Any] = json.loads(await self.says(f'"event": "{name}"'))
         return found
 

@@ -67,7 +67,7 @@ class Troupe:
         seat.child = await self.processes.start(
             f"{member}'s node", "node", "run", str(seat.home), "--unlock-file", str(self.ground.unlock)
         )
-        await seat.child.says(" runs; ")
+        await seat.child.event("running")
         seat.state = "running"
         seat.running.set()
         self.change.tell()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
-from rsc_share.relay.store.protocol import Batch, Body, Erased, Full, Head, LogStore, Note, Stored, Writer
+from rsc_share.relay.store.protocol import Batch, Body, Erased, Erasing, Full, Head, LogStore, Note, Stored, Writer
 from rsc_share.rulebook.facts import Fact, Key
 
 
@@ -42,8 +42,8 @@ class FrontStore:
     async def erase(self, log: str, digests: Collection[bytes], reason: str) -> int:
         return await self._store.erase(log, digests, reason)
 
-    async def keep_note(self, log: str, note: Note) -> Note:
-        return await self._store.keep_note(log, note)
+    async def keep_note(self, log: str, note: Note, erasing: Sequence[Erasing] = ()) -> Note:
+        return await self._store.keep_note(log, note, erasing)
 
 
 class TimedStore(FrontStore):
@@ -78,9 +78,9 @@ class SparedStore(FrontStore):
             self._spare()  # another log may have done so a moment ago: there may be room either way
             return await super().erase(log, digests, reason)
 
-    async def keep_note(self, log: str, note: Note) -> Note:
+    async def keep_note(self, log: str, note: Note, erasing: Sequence[Erasing] = ()) -> Note:
         try:
-            return await super().keep_note(log, note)
+            return await super().keep_note(log, note, erasing)
         except Full:
             self._spare()
-            return await super().keep_note(log, note)
+            return await super().keep_note(log, note, erasing)

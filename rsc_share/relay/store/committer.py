@@ -135,7 +135,7 @@ class Committer:
                 call.outcome = error
 
     def _transaction(self, calls: Sequence[Call]) -> None:
-        txn = Transaction(self._db, self.states, self._unsynced)
+        txn = Transaction(self._db, self.states, dict(self._unsynced))
         try:
             self._begin()
             before = self._db.total_changes
@@ -175,8 +175,7 @@ class Committer:
         self.states = {**self.states, **txn.staged}
         self.bodies.follow(txn.bodies)
         self.facts.follow(txn.facts)
-        if wrote:
-            self._unsynced.clear()
+        self._unsynced = {} if wrote else txn.unsynced
         self._written += txn.written
 
     # --- the log before the database

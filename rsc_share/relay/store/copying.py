@@ -7,9 +7,8 @@ behind that size is read after them, for the orders they went on, and last the d
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,15 +61,7 @@ class Copy:
             return selects.bodies(self.db, log, self.numbers[log], digests=digests)
 
 
-SIGNED_WITHIN = 40
-"""How often a copy looks for the checkpoint of entries that it has seen: a relay signs after it has written and erased.
-One that is not running signs nothing."""
-PAUSE = 0.05
-"""Seconds between two looks."""
-Pause = Callable[[float], Awaitable[None]]
-
-
-async def copy_of(folder: Path, framework_id: bytes, pause: Pause = asyncio.sleep) -> Copied:
+async def copy_of(folder: Path, framework_id: bytes) -> Copied:
     """Every log up to its newest checkpoint that k members cosigned; up to the newest one where none did.
 
     Raises `LocalError` where there is no store or no directory in it, `StorageError` where it cannot be read.
@@ -94,7 +85,7 @@ async def copy_of(folder: Path, framework_id: bytes, pause: Pause = asyncio.slee
         channels = [(origin, note) for origin, note in sorted(notes.items()) if origin != home]
         snapshots = [await _snapshot(copy, origin, note) for origin, note in channels]
         if any(reason != EXPIRED for found in snapshots for reason in found.erased.values()):
-            snapshots = [await _with_tail(copy, found, pause) for found in snapshots]
+            snapshots = [await _with_tail(copy, found) for found in snapshots]
         sizes[home] = _size(copy, home)
         notes[home] = _note(copy, home, sizes[home], view, now) or notes[home]
         directory, _ = await fold(copy, home, notes[home].size, framework_id)
@@ -118,26 +109,15 @@ async def _snapshot(copy: Copy, origin: str, note: Note) -> Snapshot:
     return await snapshot_of(copy, origin, note.size, data, data)
 
 
-async def _with_tail(copy: Copy, found: Snapshot, pause: Pause) -> Snapshot:
+async def _with_tail(copy: Copy, found: Snapshot) -> Snapshot:
     """With the entries behind its end, up to the newest checkpoint. Read after the bodies of every log: a recall may
-    stand in another one than what it recalls."""
-    size = len(found.entries)
-    note = await _signed(copy, found.origin, pause)
+    stand in another one than what it recalls. That checkpoint covers every order on which a body has gone: the store
+    has both in one step."""
+    size, note = len(found.entries), _newest(copy, found.origin)
     if note is None or note.size <= size:
         return found
     tail = [stored.entry async for stored in copy.read(found.origin, size, note.size, max_bytes=1 << 62)]
     return replace(found, tail=tuple(tail), tail_note=whole(found.origin, note))
-
-
-async def _signed(copy: Copy, origin: str, pause: Pause) -> Note | None:
-    """The newest checkpoint, once it covers what is written now; what there is, where the relay signs no more."""
-    size, note = _size(copy, origin), _newest(copy, origin)
-    for _ in range(SIGNED_WITHIN):
-        if note is not None and note.size >= size:
-            break
-        await pause(PAUSE)
-        note = _newest(copy, origin)
-    return note
 
 
 def _size(copy: Copy, origin: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rsc_share.log.merkle import leaf_hash
@@ -17,6 +17,7 @@ from rsc_share.relay.store.protocol import (
     Broken,
     Conflict,
     Erased,
+    Erasing,
     Fenced,
     Full,
     Head,
@@ -123,6 +124,9 @@ class MemoryStore:
         return {digest: bodies[digest] for digest in digests if digest in bodies}
 
     async def erase(self, log: str, digests: Collection[bytes], reason: str) -> int:
+        return self._erase(log, digests, reason)
+
+    def _erase(self, log: str, digests: Collection[bytes], reason: str) -> int:
         bodies, erased = self._log(log).bodies, 0
         for digest in digests:
             body = bodies.get(digest)
@@ -132,13 +136,15 @@ class MemoryStore:
                 erased += 1
         return erased
 
-    async def keep_note(self, log: str, note: Note) -> Note:
+    async def keep_note(self, log: str, note: Note, erasing: Sequence[Erasing] = ()) -> Note:
         found = self._log(log)
         root = found.tree.root(note.size) if note.size <= found.head.size else None
         if note.root != root:
             raise Broken(f"no tree of {log} has size {note.size} and this root", log=log, size=note.size)
         kept = found.notes.get(note.size, Note(note.size, note.root)).merged(note.lines)
         found.notes[note.size] = kept
+        for item in erasing:
+            self._erase(item.log, item.digests, item.reason)
         return kept
 
     def _log(self, log: str) -> _Log:

@@ -11,7 +11,8 @@
    process was told is written. `lookup` is as of the newest head. An iterator holds no transaction between two items.
 5. `wait` is level triggered: it returns at once if the log is larger already. No wake-up is lost.
 6. `erase` removes bodies only, can be repeated, and returns when the bytes are out of reach of every read and of the
-   store's own files.
+   store's own files. Bodies that an order takes away go together with the note that covers the order (`keep_note`):
+   after a crash either both are done, or neither is.
 7. `keep_note` keeps the first note of a size, merges cosignature lines into it (the newest of each key), and raises
    `Broken` for a root that is not the tree's at that size, or a size never appended. The caller verifies every line
    before. A note is signed only after `append` returned. One that bears more than the log's own Ed25519 line is shown
@@ -119,6 +120,15 @@ class Erased:
     """A body that was here and is not any more."""
 
     index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """Bodies of `log` that go, and why."""
+
+    log: str
+    digests: tuple[bytes, ...]
     reason: str
 
 
@@ -239,6 +249,10 @@ class LogStore(Protocol):
         """Remove bodies; how many were still there (promise 6)."""
         ...
 
-    async def keep_note(self, log: str, note: Note) -> Note:
-        """Merge verified lines into the note kept for `note.size` and return it whole (promise 7)."""
+    async def keep_note(self, log: str, note: Note, erasing: Sequence[Erasing] = ()) -> Note:
+        """Merge verified lines into the note kept for `note.size` and return it whole (promise 7).
+
+        `erasing`: what entries under this note order away, of this log or another one. Note and erasure are durable in
+        one step, and as with `erase` nothing is left of the bodies when this returns (promise 6).
+        """
         ...

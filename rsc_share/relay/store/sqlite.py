@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +31,7 @@ from rsc_share.relay.store.folder import (
     refuse_marked,
     refuse_old_sqlite,
 )
-from rsc_share.relay.store.protocol import EMPTY, Batch, Body, Erased, Head, Note, Stored, Writer
+from rsc_share.relay.store.protocol import EMPTY, Batch, Body, Erased, Erasing, Head, Note, Stored, Writer
 from rsc_share.relay.store.readers import Readers
 from rsc_share.relay.store.schema import Synchronous, connect_writer
 from rsc_share.relay.store.state import LogState, load_states
@@ -159,8 +159,8 @@ class SqliteStore:
     async def erase(self, log: str, digests: Collection[bytes], reason: str) -> int:
         return await self._write(log, lambda txn: erase(txn, log, digests, reason), sweeps=True)
 
-    async def keep_note(self, log: str, note: Note) -> Note:
-        return await self._write(log, lambda txn: keep_note(txn, log, note))
+    async def keep_note(self, log: str, note: Note, erasing: Sequence[Erasing] = ()) -> Note:
+        return await self._write(log, lambda txn: keep_note(txn, log, note, erasing), sweeps=bool(erasing))
 
     # --- threads
 

@@ -28,8 +28,7 @@ CACHED_TILES = 16
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """`number` names the log's tables; `noted` is the size of its newest note, `plain` whether only the log signed it,
-    `owes_note` whether bodies of any log were erased since.
+    """`number` names the log's tables; `noted` is the size of its newest note, `plain` whether only the log signed it.
 
     Frozen: a transaction makes new states, and they count once it is committed.
     """
@@ -42,7 +41,6 @@ class LogState:
     cache: TileCache
     noted: int = 0
     plain: bool = False
-    owes_note: bool = False
 
 
 def is_plain(origin: str, note: Note) -> bool:

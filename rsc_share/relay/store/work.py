@@ -7,14 +7,14 @@ the same transaction go on.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tiletree import Place, TileTree
 from rsc_share.log.tree import MemoryTree
-from rsc_share.relay.store.protocol import Batch, Body, Broken, Conflict, Fenced, Head, Note, Writer
+from rsc_share.relay.store.protocol import Batch, Body, Broken, Conflict, Erasing, Fenced, Head, Note, Writer
 from rsc_share.relay.store.rows import fact_key, head_row, pack_beside, pack_fact, pack_lines
 from rsc_share.relay.store.schema import create_log, place_key
 from rsc_share.relay.store.state import LogState, is_plain, new_state, note_row
@@ -31,7 +31,8 @@ class Transaction:
     """One transaction of the writer. `staged` states and `unsynced` notes count once it is committed.
 
     `unsynced`: notes only the log itself signed. They are written with whatever is written next: a sync for each would
-    double what a commit costs, to keep what can be signed again.
+    double what a commit costs, to keep what can be signed again. It is this transaction's own: a note that found no
+    space must not be written later without the erasure it came with.
     """
 
     db: sqlite3.Connection
@@ -43,7 +44,7 @@ class Transaction:
     """What was brought, and what was erased (None), by log and digest, in this order."""
     facts: list[tuple[str, Mapping[Key, Fact]]] = field(default_factory=list)
     urgent: bool = False
-    """Whether `unsynced` holds something that must not wait: a cosigner's line, or the first note after an erasure."""
+    """Whether `unsynced` holds something that must not wait: a cosigner's line, or the note of an erasure."""
     written: int = 0
     """Roughly how many bytes the log before the database has grown by."""
 
@@ -153,13 +154,20 @@ def erase(txn: Transaction, log: str, digests: Collection[bytes], reason: str) -
     erased = sum(txn.db.execute(query, (reason, digest)).rowcount for digest in set(digests))
     txn.bodies += ((log, digest, None) for digest in digests)
     txn.written += 8_192 * erased
-    if erased:  # in any log: a recall need not stand in that of what it recalls
-        txn.staged |= {name: replace(other, owes_note=True) for name, other in {**txn.states, **txn.staged}.items()}
     return erased
 
 
-def keep_note(txn: Transaction, log: str, note: Note) -> Note:
-    """Merge lines into the note of its size. Raises `Broken` for a tree this log never had."""
+def keep_note(txn: Transaction, log: str, note: Note, erasing: Sequence[Erasing] = ()) -> Note:
+    """Merge lines into the note of its size, and erase. Raises `Broken` for a tree this log never had."""
+    kept = _merged(txn, log, note)
+    for item in erasing:
+        erase(txn, item.log, item.digests, item.reason)
+    # Whoever reads beside it must see on which signed order a body went.
+    txn.urgent |= bool(erasing)
+    return kept
+
+
+def _merged(txn: Transaction, log: str, note: Note) -> Note:
     state = txn.state(log)
     head = Head() if state is None else state.head
     root = head.root if note.size == head.size else _root(state, note.size)
@@ -177,8 +185,7 @@ def keep_note(txn: Transaction, log: str, note: Note) -> Note:
             return before
         kept = before
     txn.unsynced[log, note.size] = kept
-    # The log's own words can be said again; but whoever reads beside it must see on which signed order a body went.
-    txn.urgent |= state.owes_note or any(line.name != log for line in kept.lines)
+    txn.urgent |= any(line.name != log for line in kept.lines)  # the log's own words can be said again
     return kept
 
 
@@ -197,6 +204,4 @@ def write_note(txn: Transaction, state: LogState, note: Note) -> None:
     if state.plain and note.size > state.noted:
         txn.db.execute(f"DELETE FROM note_{number} WHERE size = ?", (state.noted,))
     now = txn.state(state.origin) or state
-    txn.staged[state.origin] = replace(
-        now, noted=note.size, plain=is_plain(state.origin, note), owes_note=now.owes_note and note.size < now.head.size
-    )
+    txn.staged[state.origin] = replace(now, noted=note.size, plain=is_plain(state.origin, note))
