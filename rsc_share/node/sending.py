@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.contents import RecallContent
@@ -21,6 +22,7 @@ from rsc_share.node.identity import Identity, World
 from rsc_share.node.newest import Newest
 from rsc_share.node.outbox import Item, Outbox, Sent
 from rsc_share.node.store.late import Late
+from rsc_share.node.store.numbered import Numbered
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.ticket import Place
 from rsc_share.node.tickets import Tickets
@@ -75,13 +77,12 @@ class Sending:
         self.begun = False
         """Whether this instance has signed here: from then on it knows every number that its key has signed."""
         self._counters: dict[str, int] = {}
-        self._ours: set[bytes] = set(shelf.get(Room.OURS, 0) or ())
-        """Headers signed here that were not seen in the log yet."""
-        self._promised: dict[int, bytes] = dict(shelf.get(Room.PROMISE, 0) or ())
+        self._ours = Numbered(shelf, Room.OURS)
+        """Hash by number of every header signed here that was not seen in the log yet."""
+        self._promised = Numbered(shelf, Room.PROMISE)
         """Leaf by index of every receipt, until this node has read that far."""
         self._refused: dict[bytes, int] = dict(shelf.rows(Room.REFUSED))
         """Number by header hash of what the log has refused with its signature."""
-        self._signed_row, self._promised_row = Late(shelf, self._save_ours), Late(shelf, self._save_promised)
         self._sender_row = Late(shelf, self._save_sender)
         self._placed: set[bytes] = set()
         """What was placed already of what is, or lately was, in flight."""
@@ -96,12 +97,6 @@ class Sending:
             self.begun, seq, digest, index, counters = found
             self.head, self._counters = HeadFact(seq, digest, index), dict(counters)
         self._placed = {row.header_hash for row in self.outbox.in_flight if row.seq <= self.head.seq}
-
-    def _save_ours(self) -> None:
-        self._shelf.put(Room.OURS, 0, sorted(self._ours))
-
-    def _save_promised(self) -> None:
-        self._shelf.put(Room.PROMISE, 0, [list(row) for row in sorted(self._promised.items())])
 
     def _save_sender(self) -> None:
         counters = [[node, n] for node, n in sorted(self._counters.items())]
@@ -153,8 +148,7 @@ class Sending:
             self._placed.clear()
         self.outbox.signed(batch, now)
         for row in batch:
-            self._ours.add(row.header_hash)
-        self._signed_row.touch()
+            self._ours.put(row.seq, row.header_hash)
 
     def _standing(self, seen: Head, directory: Head) -> Standing:
         """After what is in flight: a signed refusal of one of those unwrites all that follow it."""
@@ -194,8 +188,8 @@ class Sending:
         self.outbox.answered(row)
         self._refused[row.header_hash] = row.seq
         self._shelf.put(Room.REFUSED, row.header_hash, row.seq)
-        self._ours.discard(row.header_hash)
-        self._signed_row.touch()
+        if self._ours.get(row.seq) == row.header_hash:
+            self._ours.pop(row.seq)
 
     def _logged(self, row: Sent, outcome: Logged, shown: _Shown) -> None:
         now = self._world.now()
@@ -209,16 +203,13 @@ class Sending:
             # Not a refusal of the receipt: the entry is in the tree. But its date is not ours to share silently.
             what = "the relay's receipt is dated off this node's clock"
             self._alarms.raise_("bad-receipt", row.header_hash.hex(), what, now, logged_at=outcome.stamp.logged_at)
-        self._promised[outcome.index] = entry.leaf
-        self._promised_row.touch()
+        self._promised.put(outcome.index, entry.leaf)
         place = Place(outcome.index, row.seq, outcome.stamp, row.header_hash, entry.raw, outcome.note, outcome.proof)
         self._take_place(row, place)
 
     def broken_promise(self, size: int, leaf: Callable[[int], bytes]) -> int | None:
         """The index of a receipt that the tree of `size` this node has read contradicts; None if all are kept."""
-        due = [index for index in self._promised if index < size]
-        if due:
-            self._promised_row.touch()
+        due = takewhile(lambda index: index < size, self._promised)
         return next((index for index in due if self._promised.pop(index) != leaf(index)), None)
 
     def _take_place(self, row: Sent, place: Place) -> None:
@@ -260,7 +251,7 @@ class Sending:
         elif digest in self._refused:
             what = f"number {header.seq} was refused with the log's signature and is logged all the same"
             self._alarms.raise_("refused-then-logged", f"{self._log}/{index}", what, now)
-        elif digest not in self._ours:
+        elif self._ours.get(entry.header.seq) != digest:
             self._not_ours(entry, index, now, started=started)
         self._forget_signed(digest, header.seq)
         if header.seq > self.head.seq:
@@ -288,9 +279,8 @@ class Sending:
 
     def _forget_signed(self, digest: bytes, seq: int) -> None:
         """What stands in the log, and what can stand there no more, need not be recognised again."""
-        if digest in self._ours:
-            self._ours.discard(digest)
-            self._signed_row.touch()
+        if self._ours.get(seq) == digest:
+            self._ours.pop(seq)
         for refused in [known for known, number in self._refused.items() if number <= seq]:
             del self._refused[refused]
             self._shelf.delete(Room.REFUSED, refused)

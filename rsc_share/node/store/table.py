@@ -21,7 +21,7 @@ from rsc_share.node.store.rows import RowKey, id_of, open_row, seal_row, shelf_o
 from rsc_share.node.store.segments import NEW, PERMANENT, Segments
 
 DATABASE: Final = "store.db"
-VERSION: Final = 3
+VERSION: Final = 4
 CHUNK: Final = 512
 """Rows sealed again in one transaction of a rotation."""
 # The index leaves the permanent segment out: only what is sealed again has to be found by its segment.
