@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
-from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
-
-import structlog
 
 _RANK = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _LOST = frozenset({"socket.send() raised exception.", "SSL connection is closed"})
@@ -21,31 +20,29 @@ class JsonLog:
     """A `Journal`. `level` may change while it is in use."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self.level = "info"
-        steps: list[Any] = [
-            self._drop,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.JSONRenderer(sort_keys=True, default=str),
-        ]
-        self._log = structlog.wrap_logger(structlog.PrintLogger(stream or sys.stdout), processors=steps)
-
-    def _drop(self, _: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if _RANK.get(method, 20) < _RANK[self.level]:
-            raise structlog.DropEvent
-        return event
+        self.level, self._stream = "info", stream or sys.stdout
+        self._lock = threading.RLock()
 
     def set_level(self, level: str) -> None:
         self.level = level
 
     def info(self, event: str, **fields: Any) -> None:
-        self._log.info(event, **fields)
+        self._write("info", event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
-        self._log.warning(event, **fields)
+        self._write("warning", event, fields)
 
     def error(self, event: str, **fields: Any) -> None:
-        self._log.error(event, **fields)
+        self._write("error", event, fields)
+
+    def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        if _RANK[level] < _RANK[self.level]:
+            return
+        time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = json.dumps({**fields, "event": event, "level": level, "time": time}, sort_keys=True, default=str)
+        with self._lock:  # other threads may end by an error; one may find another while it writes
+            self._stream.write(line + "\n")
+            self._stream.flush()
 
 
 class Others(logging.Handler):

@@ -321,6 +321,28 @@ def test_what_ends_a_thread_or_fails_where_nobody_can_raise_is_a_line(capsys: py
     assert (threading.excepthook, sys.unraisablehook) == before
 
 
+def test_what_is_found_while_a_line_is_written_is_a_line_too() -> None:
+    """The collector may run within any allocation. A lock that this thread holds must not keep it for ever."""
+
+    class Found(StringIO):
+        def write(self, text: str) -> int:
+            if "outer" in text:
+                logging.getLogger("asyncio").error("Task exception was never retrieved")
+            return super().write(text)
+
+    out = Found()
+    log = JsonLog(out)
+    with Others(log):
+        writing = threading.Thread(target=log.info, args=("outer",), daemon=True)
+        writing.start()
+        writing.join(10)
+        assert not writing.is_alive()
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == [
+        "Task exception was never retrieved",
+        "outer",
+    ]
+
+
 async def test_a_peer_that_leaves_in_the_middle_of_a_burst_fills_no_log(capsys: pytest.CaptureFixture[str]) -> None:
     ours, theirs = socket.socketpair()
     out, writes = StringIO(), 20

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class Journal(Protocol):
-    """A structlog logger, or anything with its three methods. No header content and no key is ever a field."""
+    """Anything with these three methods. No header content and no key is ever a field."""
 
     def info(self, event: str, **fields: Any) -> Any: ...
 
