@@ -28,6 +28,7 @@ accreditation = { REGIONAL = "SECRET" }
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from rsc_share import names
 from rsc_share.charter import parameters as params
@@ -46,8 +47,12 @@ _VOTES = ("quorum", "quorum_remove", "witness_quorum")
 _TABLES = ("parameters", "member", "relay", "channel", "closed", "predecessor")
 
 
+@lru_cache(maxsize=4)
 def parse_charter(data: bytes, name: str = "charter") -> Charter:
-    """The charter in `data`, consistent in itself; `LocalError` (code `charter`, fields `file line key`) otherwise."""
+    """The charter in `data`, consistent in itself; `LocalError` (code `charter`, fields `file line key`) otherwise.
+
+    The same text is asked for three times when it is logged: for its policy, to be judged, and to be taken.
+    """
     root, _ = tables(data, name)
     return read_charter(root, data)
 

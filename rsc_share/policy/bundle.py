@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
@@ -70,14 +71,14 @@ class Bundle:
     def from_files(cls, files: Mapping[str, bytes]) -> Bundle:
         """The bundle in a folder's files. Raises `LocalError` that names file, place and what belongs there."""
         try:
-            return cls._read(files)
+            return cls.unpack(pack_bundle(files))
         except RemoteError as error:
             raise LocalError(error.what, code="policy-file", **error.fields) from None
 
     @classmethod
     def unpack(cls, data: bytes) -> Bundle:
         """The bundle somebody sent. Raises `RemoteError`."""
-        return cls._read(unpack_bundle(data))
+        return replace(_unpacked(data))  # with room of its own for what is derived from it
 
     @classmethod
     def _read(cls, files: Mapping[str, bytes]) -> Bundle:
@@ -129,6 +130,12 @@ def unpack_bundle(data: bytes) -> dict[str, bytes]:
     if type(value) is not dict or not all(type(text) is str for text in value.values()):
         raise shape.wrong("bundle", "needs a map of path to text")
     return {path: text.encode("utf-8") for path, text in value.items()}
+
+
+@lru_cache(maxsize=2)
+def _unpacked(data: bytes) -> Bundle:
+    """Most versions of a charter name the policy of the one before."""
+    return Bundle._read(unpack_bundle(data))
 
 
 def _sound(schemes: list[Scheme]) -> SchemeSet:

@@ -11,6 +11,12 @@ from typing import Any
 import coverage
 from targets import Target
 
+from rsc_share.charter.text import parse_charter
+from rsc_share.policy.bundle import _unpacked
+
+REMEMBER = (parse_charter, _unpacked)
+"""Parsers that are not run again on what they read a moment ago."""
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -31,6 +37,8 @@ def measure(target: Target, inputs: Iterable[bytes]) -> Reached:
     for item in target.measured:
         for code in _codes(item):
             wanted.setdefault(code.co_filename, set()).update(_body(code))
+    for remembers in REMEMBER:
+        remembers.cache_clear()
     watch = coverage.Coverage(data_file=None, branch=False, include=list(wanted), config_file=False)
     watch.start()
     try:

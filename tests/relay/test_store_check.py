@@ -19,14 +19,12 @@ from rsc_share.relay.store.sqlite import SqliteStore
 SIZE = 66_100
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """A store with 66,100 entries in one log, bodies and notes in another, and an empty one."""
-    folder = tmp_path_factory.mktemp("kept") / "store"
+def make(folder, size):
+    """A store with `size` entries in one log, bodies and notes in another, and an empty one."""
 
-    async def make():
+    async def fill():
         store = SqliteStore.open(folder)
-        await filled(store, SIZE, each=20_000)
+        await filled(store, size, each=20_000)
         writer = await store.acquire(OTHER)
         for number in range(40):
             bodies = {k: v for n in range(5) for k, v in body(b"%d %d" % (number, n) * 400, number).items()}
@@ -37,17 +35,37 @@ def kept(tmp_path_factory):
         await store.acquire("relay.example/regional/empty")
         await store.aclose()
 
-    asyncio.run(make())
+    asyncio.run(fill())
     return folder
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("kept") / "store", SIZE)
+
+
+@pytest.fixture(scope="module")
+def kept_small(tmp_path_factory):
+    """For damage that is not in the large log, which takes most of a check's time."""
+    return make(tmp_path_factory.mktemp("small") / "store", 300)
+
+
+def copied(kept, under):
+    """To break."""
+    made = under / "store"
+    made.mkdir()
+    (made / FILE).write_bytes((kept / FILE).read_bytes())
+    return made
 
 
 @pytest.fixture
 def folder(kept, tmp_path):
-    """A copy to break."""
-    made = tmp_path / "store"
-    made.mkdir()
-    (made / FILE).write_bytes((kept / FILE).read_bytes())
-    return made
+    return copied(kept, tmp_path)
+
+
+@pytest.fixture
+def small(kept_small, tmp_path):
+    return copied(kept_small, tmp_path)
 
 
 def edit(folder, *statements):
@@ -88,6 +106,8 @@ DAMAGE = {
         "UPDATE log SET edge = zeroblob(length(edge)) WHERE number = 1",
         {f"head of size {SIZE}"},
     ),
+}
+ELSEWHERE = {
     "an empty log with a root": ("UPDATE log SET root = zeroblob(32) WHERE number = 3", {"head of size 0"}),
     "an old note is another": ("UPDATE note_2 SET root = zeroblob(32) WHERE size = 5", {"note of size 5"}),
     "a note is unreadable": ("UPDATE note_2 SET lines = x'c1' WHERE size = 6", {"note of size 6"}),
@@ -99,7 +119,15 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_found_where_it_is(folder, damage):
-    statement, where = DAMAGE[damage]
+    found_where_it_is(folder, *DAMAGE[damage])
+
+
+@pytest.mark.parametrize("damage", ELSEWHERE)
+def test_damage_to_another_log_is_found_where_it_is(small, damage):
+    found_where_it_is(small, *ELSEWHERE[damage])
+
+
+def found_where_it_is(folder, statement, where):
     edit(folder, statement)
     done = check(folder)
     found = {finding.where for finding in done.findings}
@@ -109,13 +137,13 @@ def test_damage_is_found_where_it_is(folder, damage):
         SqliteStore.open(folder)
 
 
-def test_a_flipped_bit_in_a_body_is_found(folder):
-    db = sqlite3.connect(folder / FILE)
+def test_a_flipped_bit_in_a_body_is_found(small):
+    db = sqlite3.connect(small / FILE)
     (digest,) = db.execute("SELECT digest FROM body_2 WHERE brought = 9").fetchone()
     db.execute("UPDATE body_2 SET data = CAST('x' || data AS BLOB) WHERE digest = ?", (digest,))
     db.commit()
     db.close()
-    (found,) = check(folder).findings
+    (found,) = check(small).findings
     assert found.log == OTHER
     assert digest.hex() in found.where
 
