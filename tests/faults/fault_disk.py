@@ -81,7 +81,8 @@ async def _lost_by(world: World, node: str, entries: list[UnverifiedEntry]) -> l
         store = home.store()
         try:
             shelf = Shelf(store, LOG)
-            tickets, ours = Tickets(shelf), {digest.hex() for digest in shelf.get(Room.OURS, 0) or ()}
+            tickets = Tickets(shelf)
+            ours = {digest.hex() for _, row in shelf.rows(Room.OURS) for _, digest in row}
             return [
                 *(f"{n} was acknowledged and is not in the outbox" for n in heard.acked if not tickets.under(str(n))),
                 *(
