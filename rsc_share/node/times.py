@@ -31,8 +31,9 @@ class Times:
         self._each.append((index, at))
         if len(self._each) > EACH:
             old, at = self._each.popleft()
-            _, least, most = self._folded or (0, at, at)
-            self._folded = (old + 1, min(least, at), max(most, at))
+            end, least, most = self._folded or (0, at, at)
+            # After a restart entries come again that were among the older ones.
+            self._folded = (max(end, old + 1), min(least, at), max(most, at))
 
     def between(self, start: int, stop: int) -> list[int] | None:
         """Times of the entries from `start`, the size cosigned last, up to `stop`: of many the least and the greatest.

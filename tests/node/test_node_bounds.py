@@ -149,6 +149,18 @@ def test_times_that_are_folded_say_what_all_of_them_said(steps: list[tuple[str, 
         assert found.between(cosigned, size) is not None, "what was read can be cosigned"
 
 
+def test_entries_that_come_again_after_a_restart_are_not_taken_for_all_older_ones() -> None:
+    most = times_room.EACH
+    found = Times()
+    for index in range(2 * most):
+        found.add(index, index)
+    found = Times(found.wire(100))  # those behind had not been judged
+    for index in range(100, 2 * most):
+        found.add(index, index)
+        assert found.between(0, index) is None or index >= most
+    assert found.between(0, 2 * most) == [0, 2 * most - most - 1, *range(most, 2 * most)]
+
+
 def test_a_tree_far_behind_what_was_read_is_not_cosigned_and_not_blamed() -> None:
     found = Times()
     for index in range(3 * times_room.EACH):
