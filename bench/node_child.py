@@ -22,7 +22,7 @@ from typing import Any
 from sampling import flushing
 from stage import CHANNEL, LABEL, TEXT, warm
 
-from rsc_share import Attachment, Draft, Message, Node, Portion, Unlock
+from rsc_share import Attachment, Draft, Message, Node, Portion, Unlock, collector
 from rsc_share.demo.network.child import bind_to
 from rsc_share.errors import Unavailable
 from rsc_share.messages import Indicator, ThreatAssessment
@@ -114,6 +114,7 @@ async def _save(found: Message[Any], folder: Path) -> None:
 
 async def run(role: str, home: Path, passphrase: Path, argument: str) -> None:
     async with Node.open(home, unlock=Unlock.file(passphrase)) as node:
+        collector.freeze()  # as `rsc-share node run` does
         await (send(node, argument) if role == "send" else read(node, Path(argument)))
 
 
