@@ -1,6 +1,6 @@
-"""Python's cycle collector in a process that serves for months: what its start made stays, and is not searched again.
+"""Python's cycle collector in a process that serves for months: what its start made is not searched again.
 
-A full collection of a node or a relay takes 15 to 30 ms in which no message moves, and a busy sender had more than one a
+A full collection of a node or a relay takes 15 to 30 ms in which no message moves, and a busy sender had one each
 second. Nearly all of what it looks through was made while the process started: modules, classes, the charter.
 """
 

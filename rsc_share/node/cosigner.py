@@ -12,6 +12,7 @@ from rsc_share.node.follower import Follower
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.line import Line
 from rsc_share.node.store.protocol import Store
+from rsc_share.node.told import Told
 from rsc_share.node.trust import Trust
 from rsc_share.node.witness import Reader, Witness
 from rsc_share.session.frames import Offer
@@ -55,10 +56,22 @@ class Cosigner:
                     moved = await self._answer(port, offer) or moved
         return moved
 
+    def due(self, feeds: Mapping[str, Feed], gap: int) -> bool:
+        """Whether a round would do anything: ask, answer what news have brought, or what was put off until now."""
+        if any(not isinstance(feed, Told) or feed.offered for feed in feeds.values()):
+            return True
+        put_off = [offer for offers in self._put_off.values() for offer in offers.values()]
+        return any(not self._wait(offer, gap) for offer in put_off)
+
+    def _wait(self, offer: Offer, gap: int) -> int:
+        """ms for which an offer is put off."""
+        wait = self._witness.last(offer.log) + gap - self._world.now()
+        return wait if 0 < wait <= gap else 0  # a clock that was set back must not put it off for hours
+
     def _too_soon(self, host: str, offer: Offer, gap: int) -> bool:
         """Whether an offer waits because its log was cosigned a moment ago. It is kept: nobody makes it again."""
-        wait = self._witness.last(offer.log) + gap - self._world.now()
-        if not 0 < wait <= gap:  # a clock that was set back must not put it off for hours
+        wait = self._wait(offer, gap)
+        if not wait:
             return False
         self._put_off.setdefault(host, {})[offer.log] = offer
         self.pause = min(wait / 1000, self.pause or wait / 1000)

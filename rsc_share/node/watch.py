@@ -27,10 +27,11 @@ class Watch:
         """Relays that are not asked again before a second is over: what fails at once would be asked for ever."""
 
     async def rest(self, work: asyncio.Event) -> Mapping[str, News] | None:
-        """Until `work` is set, a relay has news, or a second is over. What is new by relay; None: ask for all of it."""
+        """Until `work` is set, a relay has news or has answered, or a second is over. What is new by relay; None: ask
+        for all of it."""
         self._ask()
         nudged = asyncio.ensure_future(work.wait())
-        waits: set[asyncio.Future[Any]] = {nudged, *self._asked.values()}
+        waits: set[asyncio.Future[Any]] = {nudged, *self._asked.values(), *self._engine.under_way()}
         pause = self._engine.cosigner.pause
         try:
             done, _ = await asyncio.wait(

@@ -120,6 +120,9 @@ class _Engine:
     def sizes(self) -> dict[str, int]:
         return {LOG: 5}
 
+    def under_way(self) -> list[Any]:
+        return []
+
 
 class _Port:
     def __init__(self) -> None:
