@@ -204,7 +204,6 @@ class Node:
         async with contextlib.aclosing(Watch(self.engine)) as watch:
             news: Mapping[str, News] | None = None
             while True:
-                self._work.clear()
                 await self.drain(news, wait=False)
                 if any(line.uploads.waiting for line in self.engine.lines.values()):
                     self._files.set()

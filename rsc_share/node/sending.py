@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from rsc_share.charter.view import DirectoryView
@@ -32,6 +33,8 @@ from rsc_share.session.frames import Logged, Turned
 from rsc_share.session.port import RelayPort
 
 MAX_ATTEMPTS = 5
+LEAVES = 2
+"""Rounds of the loop in which a call leaves, before the rest of a turn."""
 REDO = frozenset(
     {"stale-directory", "directory-ahead", "stale-head", "under-granted", "over-granted", "dead-grant", "policy-denied"}
 )
@@ -127,6 +130,8 @@ class Sending:
         await self._shelf.store.commit()
         sent, since = (batch, now) if behind else (self.outbox.in_flight, self.outbox.submitted_at)
         self.runs.begin(sent, since, port.submit(self._log, [row.submission for row in sent]))
+        for _ in range(LEAVES):
+            await asyncio.sleep(0)
         self._more = bool(self._ready_to_sign(view, now))
         return self._more
 
