@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from sampling import flushing
+from sampling import Pace, flushing
 from stage import CHANNEL, LABEL, TEXT, warm
 
 from rsc_share import Attachment, Draft, Message, Node, Portion, Unlock, collector
@@ -60,11 +60,11 @@ async def _commands() -> AsyncIterator[list[str]]:
 
 async def _publish(node: Node, rank: Any, rate: float) -> None:
     """Each at its time, however long the ones before it take: who waits for the last one measures no queue."""
-    channel, began = node.channel(CHANNEL), time.monotonic_ns()
+    channel, began, pace = node.channel(CHANNEL), time.monotonic_ns(), Pace()
     async with asyncio.TaskGroup() as group:
         for number in itertools.count(1):
             due = began + int(number * 1e9 / rate)
-            await asyncio.sleep(max(0.0, (due - time.monotonic_ns()) / 1e9))
+            await pace.until(due)
             body = Indicator(
                 pattern=TEXT, stix_id=f"{TIMED}{due}"
             )  # one portion: one entry, as the others send one message

@@ -138,7 +138,9 @@ class Follower:
 
     def _note(self, note: bytes, found: Witnessed) -> None:
         checkpoint = found.checkpoint
-        self.head = Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
+        known = self.newest.head
+        same = known is not None and (known.size, known.root) == (checkpoint.size, checkpoint.root)
+        self.head = known if same else Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
         self._count(found)
 
     def confirm(self, note: bytes, now: int) -> bool:

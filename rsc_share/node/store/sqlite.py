@@ -46,6 +46,8 @@ class SqliteStore:
         self._flushing: asyncio.Task[None] | None = None
         self._copying: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
+        self._hurry = False
+        """Whether somebody waits for the next write."""
         self._broken: StorageError | None = None
         self._rotated = segments.rotated
         self._passed = False
@@ -133,6 +135,7 @@ class SqliteStore:
         while self._durable < wanted:
             if self._broken is not None:
                 raise self._broken
+            self._hurry = True
             self._begin_flush()
             if self._flushing is not None:
                 # Cancelling a wait changes nothing: whoever else waits for the same write goes on waiting.
@@ -177,7 +180,8 @@ class SqliteStore:
 
     def _bind(self, leaving: Rows) -> int:
         self._passed = self._passed or any(room in ERASABLE for room, _, _ in leaving)
-        folding = self._layers.fold(2 * len(leaving) + FOLD)
+        hurry, self._hurry = self._hurry, False
+        folding = self._layers.fold(2 * len(leaving) + FOLD, hurry=hurry)
         return self._table.write(leaving, folding, self._layers.oldest)
 
     def _sync(self) -> None:
