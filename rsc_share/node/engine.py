@@ -132,6 +132,11 @@ class Engine:
         """Whether another turn may find something to do without being told anything."""
         return self._ask or self.behind or any(line.more for line in self.lines.values())
 
+    @property
+    def judging(self) -> bool:
+        """Whether entries of its own wait for the next turn, so that others need not wait for all of them."""
+        return any(line.follower.due for line in self.lines.values())
+
     def under_way(self) -> list[asyncio.Task[Any]]:
         """What relays have not answered yet of what turns handed in."""
         cosigning = [] if self._cosigning is None else [self._cosigning]
@@ -176,8 +181,6 @@ class Engine:
             if not self._cut_off and line not in resting:
                 reachable.append(line)
         moved = taken or moved
-        if moved:
-            await asyncio.sleep(0)  # what was read is handed out before anything else is done
         if self.stopped is not None:
             return moved  # what was just read says that this instance must not sign: not in this turn either
         moved = await self._send(reachable) or moved

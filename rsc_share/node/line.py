@@ -92,8 +92,8 @@ class Line:
 
     @property
     def _slice(self) -> int | None:
-        """How many of its own entries this node judges in a turn, once it knows which those are."""
-        return OWN_ENTRIES if self._started and not self.behind else None
+        """How many of its own entries this node judges in a turn, once it knows which those are; None for all."""
+        return OWN_ENTRIES if self._started and not self.behind and not self._world.busy() else None
 
     def _follow(self, tail: Tail) -> bool:
         """True if there is more than before, or it is better witnessed: the same note without end is no news."""

@@ -174,7 +174,8 @@ class Node:
                     if not self.engine.more:
                         break
                     news = {}
-                    await asyncio.sleep(0)  # whoever wants to publish may, between two turns
+                    if self.engine.judging:
+                        await asyncio.sleep(0)  # whoever wants to publish may, between two turns
             if isinstance(self.engine.stopped, StorageError):
                 self._unfit.set()
             return moved
