@@ -43,6 +43,12 @@ class Cosigner:
         self._put_off: dict[str, dict[str, Offer]] = {}
         """Offers that came too soon after the one before, by host and log."""
         self.pause: float | None = None
+        self._waited = False
+        """Whether a pause is over by the clock of the loop: that of the world may stand still, or be set back."""
+
+    def waited(self) -> None:
+        """The pause is over: what was put off is due."""
+        self._waited = True
 
     async def round(self, ports: Mapping[str, RelayPort], feeds: Mapping[str, Feed], gap: int) -> bool:
         """Ask for offers and answer what is due; True if anything was. `gap`: ms between two lines for one log."""
@@ -54,6 +60,7 @@ class Cosigner:
             for offer in found.values():
                 if not self._too_soon(host, offer, gap):
                     moved = await self._answer(port, offer) or moved
+        self._waited = False
         return moved
 
     def due(self, feeds: Mapping[str, Feed], gap: int) -> bool:
@@ -66,7 +73,8 @@ class Cosigner:
     def _wait(self, offer: Offer, gap: int) -> int:
         """ms for which an offer is put off."""
         wait = self._witness.last(offer.log) + gap - self._world.now()
-        return wait if 0 < wait <= gap else 0  # a clock that was set back must not put it off for hours
+        # A clock that was set back must not put it off for hours.
+        return wait if 0 < wait <= gap and not self._waited else 0
 
     def _too_soon(self, host: str, offer: Offer, gap: int) -> bool:
         """Whether an offer waits because its log was cosigned a moment ago. It is kept: nobody makes it again."""

@@ -190,7 +190,7 @@ class Engine:
 
     async def _cosign(self, feeds: Mapping[str, Feed], gap: int, wait: bool) -> bool:
         """Beside the turns, one round after the other: each costs a sync and a trip, which no message should wait for.
-        True if what was done since the last turn cosigned anything."""
+        True if this turn cosigned anything; a round beside it makes no turn follow."""
         moved = False
         if self._cosigning is not None and (wait or self._cosigning.done()):
             cosigning, self._cosigning = self._cosigning, None
@@ -199,7 +199,7 @@ class Engine:
             return await self._guarded(self.cosigner.round(self.ports, feeds, gap)) or moved
         if self.cosigner.due(feeds, gap):
             self._cosigning = asyncio.create_task(self._cosign_behind(self._cosigning, feeds, gap), name="cosign")
-        return moved
+        return False
 
     async def _cosign_behind(self, before: asyncio.Task[bool] | None, feeds: Mapping[str, Feed], gap: int) -> bool:
         """Raises what the round before raised, after its own."""

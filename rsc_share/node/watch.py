@@ -45,7 +45,9 @@ class Watch:
             async with asyncio.timeout(IDLE_SECONDS if pause is None else pause):
                 await (asyncio.sleep(0) if work.is_set() else work.wait())  # the others get their turn, too
         except TimeoutError:
-            if pause is None and not any(answer.done() for answer in waits):
+            if pause is not None:
+                self._engine.cosigner.waited()
+            elif not any(answer.done() for answer in waits):
                 return self._rested()
         finally:
             for answer in waits:

@@ -115,10 +115,14 @@ class _Engine:
         self.ports = {"relay.example": port}
         self.witness = self.cosigner = self
         self.pause: float | None = None
+        self.over = False
         self.loop = asyncio.get_running_loop()
 
     def sizes(self) -> dict[str, int]:
         return {LOG: 5}
+
+    def waited(self) -> None:
+        self.over = True
 
     def under_way(self) -> list[Any]:
         return []
@@ -191,4 +195,5 @@ async def test_an_offer_that_was_put_off_wakes_the_node() -> None:
     engine.pause = 0.001
     watch = Watch(engine)  # type: ignore[arg-type]
     assert await watch.rest(asyncio.Event()) == {}
+    assert engine.over, "what was put off is due, whatever the clock of the world says"
     await watch.aclose()
