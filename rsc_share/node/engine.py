@@ -140,7 +140,10 @@ class Engine:
     def under_way(self) -> list[asyncio.Task[Any]]:
         """What relays have not answered yet of what turns handed in."""
         cosigning = [] if self._cosigning is None else [self._cosigning]
-        return [task for line in self.lines.values() for task in line.sending.runs.tasks()] + cosigning
+        if self.stopped is not None:
+            return cosigning  # nobody takes the others any more
+        lines = [line for line in self.lines.values() if line.stopped is None]
+        return [task for line in lines for task in line.sending.runs.tasks()] + cosigning
 
     @property
     def behind(self) -> bool:

@@ -39,6 +39,15 @@ class Run:
         return found
 
     @property
+    def stands_alone(self) -> bool:
+        """Of a call that has ended: whether its answer says nothing about the runs behind it. It failed, or all of it
+        is logged."""
+        try:
+            return all(isinstance(outcome, Logged) for outcome in self.outcomes())
+        except RscError:
+            return True
+
+    @property
     def is_light(self) -> bool:
         """Whether it is one call. What is cut into several goes one after the other, and a run behind it would pass."""
         return sum(sent.submission.weight for sent in self.sent) <= ONE_CALL
@@ -69,15 +78,20 @@ class Runs:
 
     @property
     def heard(self) -> bool:
-        """Whether the oldest of them is answered."""
-        return bool(self._under_way) and self._under_way[0].answer.done()
+        """Whether `next` gives an answer, or raises."""
+        first = self._under_way[0] if self._under_way else None
+        if first is None or not first.answer.done():
+            return False
+        return first.stands_alone or all(run.answer.done() for run in self._under_way)
 
     def hold(self, sent: Sent) -> bool:
         """Whether the answer about these bytes is still to come."""
         return any(row is sent for run in self._under_way for row in run.sent)
 
     def tasks(self) -> list[asyncio.Task[list[Outcome]]]:
-        return [run.answer for run in self._under_way]
+        """Whose end is worth waking for: one that has come, and has to wait for others, is not."""
+        pending = [run.answer for run in self._under_way if not run.answer.done()]
+        return [self._under_way[0].answer, *pending] if self.heard else pending
 
     def may_follow(self, items: Sequence[Item]) -> bool:
         """Whether these may be numbered behind what is under way.
@@ -98,18 +112,18 @@ class Runs:
     def next(self) -> Answer | None:
         """The next answer that can be taken. Raises what a call raised; then none of the others counts any more: what
         is in flight is handed in again, and what it says then is said in order."""
-        first = self._under_way[0] if self._under_way else None
-        if first is None or not first.answer.done():
+        if not self.heard:
             return None
+        first = self._under_way[0]
         try:
             outcomes = first.outcomes()
         except RscError:
             self.drop()
             raise
-        if all(isinstance(outcome, Logged) for outcome in outcomes):
-            self._under_way.popleft()
-            return Answer(first.sent, first.since, tuple(outcomes))
-        return self._all() if all(run.answer.done() for run in self._under_way) else None
+        if not first.stands_alone:
+            return self._all()
+        self._under_way.popleft()
+        return Answer(first.sent, first.since, tuple(outcomes))
 
     def _all(self) -> Answer:
         """Of one whose call failed, and all behind it, nothing is known."""
@@ -127,7 +141,7 @@ class Runs:
     async def answered(self) -> None:
         """Return when everything under way is answered, or has failed."""
         if self._under_way:
-            await asyncio.wait(self.tasks())
+            await asyncio.wait([run.answer for run in self._under_way])
 
     def drop(self) -> None:
         """Wait for none of them any more. What was handed in may be logged all the same."""

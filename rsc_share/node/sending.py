@@ -87,6 +87,8 @@ class Sending:
         """Number by header hash of what the log has refused with its signature."""
         self._signed_row, self._promised_row = Late(shelf, self._save_ours), Late(shelf, self._save_promised)
         self._sender_row = Late(shelf, self._save_sender)
+        self._seen: dict[bytes, Place] = {}
+        """What the log has shown of what is under way, before its receipt came: by header hash."""
         self.newest = Newest(shelf)
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
@@ -203,6 +205,9 @@ class Sending:
         for row, outcome in zip(answer.sent, answer.outcomes, strict=True):
             if isinstance(outcome, Logged) and not unknown:
                 self._logged(row, outcome, shown, answer.since)
+            elif isinstance(outcome, Turned) and row.header_hash in self._seen:
+                self._refused_and_logged(row.header_hash, row.seq, self._seen[row.header_hash].index)
+                self._take_place(row, self._seen[row.header_hash])
             elif isinstance(outcome, Turned):
                 # Behind what has no outcome it was refused for that: not a word about the message.
                 self._turned(row, outcome, view, again, counts=not unknown)
@@ -257,6 +262,7 @@ class Sending:
 
     def _take_place(self, row: Sent, place: Place) -> None:
         """Once for each entry, whichever comes first of its receipt and the log."""
+        self._seen.pop(row.header_hash, None)
         if not self.outbox.answered(row):
             return
         if row.seq > self.head.seq:  # else it was read in the log before its receipt came
@@ -289,11 +295,13 @@ class Sending:
         header, digest = entry.header, entry.signed.header_hash
         row = next((sent for sent in self.outbox.in_flight if sent.header_hash == digest), None)
         if row is not None:
-            if not self.runs.hold(row):  # else its receipt comes, and with it the proof
-                self._take_place(row, Place(index, row.seq, entry.stamp, digest, entry.raw))
+            place = Place(index, row.seq, entry.stamp, digest, entry.raw)
+            if self.runs.hold(row):
+                self._seen[digest] = place  # its receipt comes, and with it the proof
+            else:
+                self._take_place(row, place)
         elif digest in self._refused:
-            what = f"number {header.seq} was refused with the log's signature and is logged all the same"
-            self._alarms.raise_("refused-then-logged", f"{self._log}/{index}", what, now)
+            self._refused_and_logged(digest, header.seq, index)
         elif digest not in self._ours:
             self._not_ours(entry, index, now, started=started)
         self._forget_signed(digest, header.seq)
@@ -302,6 +310,10 @@ class Sending:
             for node in header.nodes:
                 self._counters[node] = self._counters.get(node, 0) + 1
             self._sender_row.touch()
+
+    def _refused_and_logged(self, digest: bytes, seq: int, index: int) -> None:
+        what = f"number {seq} was refused with the log's signature and is logged all the same"
+        self._alarms.raise_("refused-then-logged", f"{self._log}/{index}", what, self._world.now(), header=digest.hex())
 
     def _not_ours(self, entry: UnverifiedEntry, index: int, now: int, *, started: bool) -> None:
         header = entry.header

@@ -22,6 +22,7 @@ from rsc_share.node.runs import MOST, Runs
 from rsc_share.relay.room import Room
 from rsc_share.session.frames import NOT_TRIED, Logged, Outcome, Submission, Turned, Weather
 from rsc_share.session.port import ONE_CALL, RelayPort
+from rsc_share.session.refusal import Refusal
 from rsc_share.testing import Framework
 from rsc_share.testing.founding import HOST
 from rsc_share.testing.wire import RelayControl, Wire
@@ -300,6 +301,79 @@ async def test_a_crash_between_the_log_and_the_receipt_loses_no_message(tmp_path
         await bench.fw.settle()
         assert len(node.channel("main").line.sending.outbox) == 0
         assert texts(bench.fw)[-2:] == ["a", "b"]
+
+
+async def test_what_is_refused_and_logged_all_the_same_is_told_and_not_sent_twice() -> None:
+    """The log shows the entry before the answer comes, and the answer is a signed refusal."""
+
+    class Liar(Gate):
+        async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
+            await super().submit(log, entries)
+            digest = header_hash(entries[0].header)
+            said = Refusal(log, digest, "policy-denied", 12, "no", 1, fw.clock.now)
+            return [Turned(said.signed(fw.founded.log_keys[0], fw.founded.framework_id))]
+
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        node = await warm(fw)
+        wire = node.engine.ports[HOST]
+        wire.port = gate = Liar(wire.port)
+        (sent,) = await publish(node, "a")
+        await until(lambda: bool(gate.runs))
+        line = node.channel("main").line
+        for _ in range(SPINS):
+            if line.sending.head.seq == gate.runs[0][0].seq:
+                break
+            await asyncio.sleep(0)
+            await node.drain(wait=False)
+        gate.answer(0)
+        await until(lambda: sent.settled)
+        assert (await sent.receipt()).index
+        assert "refused-then-logged" in node.engine.alarms.codes()
+        assert len(gate.runs) == 1
+        await fw.settle()
+        assert texts(fw)[1:] == ["a"]
+
+
+async def test_a_relay_that_answers_one_and_not_the_other_wakes_nobody_again_and_again() -> None:
+    runs = Runs()
+    answers: list[asyncio.Future[list[Outcome]]] = []
+
+    async def answered(number: int) -> list[Outcome]:
+        return await answers[number]
+
+    for number in range(3):
+        answers.append(asyncio.get_running_loop().create_future())
+        runs.begin([_sent("ROUTINE")], 0, answered(number))
+    answers[0].set_result([BUSY])
+    await idle()
+    assert not runs.heard
+    assert runs.next() is None
+    assert len(runs.tasks()) == 2, "of those that are not answered yet"
+    answers[2].set_result([NOT_TRIED])
+    await idle()
+    assert len(runs.tasks()) == 1
+    answers[1].set_exception(Unavailable("cut"))
+    await idle()
+    assert runs.heard
+    assert len(runs.tasks()) == 1
+    found = runs.next()
+    assert found is not None
+    assert found.outcomes == (BUSY,), "and of what is behind a call that failed nothing is known"
+    assert not runs
+
+
+async def test_a_node_that_is_stopped_waits_for_no_answer() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        node = await warm(fw)
+        gate = gated(node)
+        await publish(node, "a")
+        await until(lambda: len(gate.runs) == 1)
+        assert len(node.engine.under_way()) == 1
+        node.channel("main").line.stopped = RemoteError("no more")
+        assert node.engine.under_way() == []
+        gate.answer(0)
+        await idle()
+        assert node.engine.under_way() == []
 
 
 class Weathered(Gate):
