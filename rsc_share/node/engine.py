@@ -184,6 +184,8 @@ class Engine:
             if not self._cut_off and line not in resting:
                 reachable.append(line)
         moved = taken or moved
+        if moved and not self.world.busy():
+            await asyncio.sleep(0)  # what was read is handed out before anything else is done
         if self.stopped is not None:
             return moved  # what was just read says that this instance must not sign: not in this turn either
         moved = await self._send(reachable) or moved
