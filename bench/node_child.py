@@ -19,10 +19,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from sampling import flushing
+from sampling import Pace, flushing
 from stage import CHANNEL, LABEL, TEXT, warm
 
-from rsc_share import Attachment, Draft, Message, Node, Portion, Unlock
+from rsc_share import Attachment, Draft, Message, Node, Portion, Unlock, collector
 from rsc_share.demo.network.child import bind_to
 from rsc_share.errors import Unavailable
 from rsc_share.messages import Indicator, ThreatAssessment
@@ -60,11 +60,11 @@ async def _commands() -> AsyncIterator[list[str]]:
 
 async def _publish(node: Node, rank: Any, rate: float) -> None:
     """Each at its time, however long the ones before it take: who waits for the last one measures no queue."""
-    channel, began = node.channel(CHANNEL), time.monotonic_ns()
+    channel, began, pace = node.channel(CHANNEL), time.monotonic_ns(), Pace()
     async with asyncio.TaskGroup() as group:
         for number in itertools.count(1):
             due = began + int(number * 1e9 / rate)
-            await asyncio.sleep(max(0.0, (due - time.monotonic_ns()) / 1e9))
+            await pace.until(due)
             body = Indicator(
                 pattern=TEXT, stix_id=f"{TIMED}{due}"
             )  # one portion: one entry, as the others send one message
@@ -114,6 +114,7 @@ async def _save(found: Message[Any], folder: Path) -> None:
 
 async def run(role: str, home: Path, passphrase: Path, argument: str) -> None:
     async with Node.open(home, unlock=Unlock.file(passphrase)) as node:
+        collector.freeze()  # as `rsc-share node run` does
         await (send(node, argument) if role == "send" else read(node, Path(argument)))
 
 

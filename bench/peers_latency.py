@@ -19,7 +19,7 @@ from typing import Any
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from nacl.signing import SigningKey, VerifyKey
 from peers import PAYLOAD, eventually, nats_installed, redis_installed, running, stream, unheard
-from sampling import flushing
+from sampling import Pace, flushing
 from stage import Child
 
 NATS, REDIS = "nats://127.0.0.1:14222", 16399
@@ -46,11 +46,11 @@ async def _timed(send: Send, role: str, keys: str, rate: float, seconds: float) 
     reader = await Child.of(__file__, role, keys, hear=lambda line: _hear(line, took))
     try:
         await reader.says("ready")
-        began, count = time.monotonic_ns(), int(rate * seconds)
+        began, count, pace = time.monotonic_ns(), int(rate * seconds), Pace()
         async with asyncio.TaskGroup() as group:
             for number in range(1, count + 1):
                 due = began + int(number * 1e9 / rate)
-                await asyncio.sleep(max(0.0, (due - time.monotonic_ns()) / 1e9))
+                await pace.until(due)
                 group.create_task(send(due.to_bytes(8, "big") + PAYLOAD))  # type: ignore[arg-type]
         async with asyncio.timeout(60):
             while len(took) < count:  # noqa: ASYNC110 - after the measurement

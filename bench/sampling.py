@@ -10,12 +10,15 @@ import resource
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 MIB = 1 << 20
 FLUSH_SECONDS = 0.25
+COARSE_NS = 2_000_000
+"""Before something is due: no timer of a loop is so late."""
 _PAGE = resource.getpagesize()
 _TICK = os.sysconf("SC_CLK_TCK")
 Point = tuple[float, float]
@@ -92,6 +95,25 @@ def megabytes(text: str) -> int:
         if text.endswith(unit):
             return int(float(text.removesuffix(unit)) * size)
     return int(text) << 20
+
+
+class Pace:
+    """Waits until something is due. asyncio's loop wakes up to a millisecond late, which is not what is measured: the
+    last of the wait is slept in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pace")
+
+    async def until(self, due: int) -> None:
+        """`due`: monotonic ns."""
+        left = due - time.monotonic_ns()
+        if left > COARSE_NS:
+            await asyncio.sleep((left - COARSE_NS) / 1e9)
+        await asyncio.get_running_loop().run_in_executor(self._thread, _sleep_until, due)
+
+
+def _sleep_until(due: int) -> None:
+    time.sleep(max(0, due - time.monotonic_ns()) / 1e9)
 
 
 async def flushing() -> None:

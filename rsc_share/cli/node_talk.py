@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rsc_share import names, notify
+from rsc_share import collector, names, notify
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, passphrase
 from rsc_share.cli.bars import bars
 from rsc_share.cli.files import must_be_free
@@ -52,6 +52,7 @@ async def _run(folder: Path, unlock: Given, log: JsonLog) -> None:
         asyncio.get_running_loop().add_signal_handler(number, asked, number.name)
     async with opened(folder, unlock) as node, Door(node, folder):
         log.info("running", node=node.name)
+        collector.freeze()
         stopping = asyncio.ensure_future(stop.wait())
         failing = asyncio.ensure_future(node.failed())
         async with notify.serving():

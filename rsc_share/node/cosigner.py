@@ -12,6 +12,7 @@ from rsc_share.node.follower import Follower
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.line import Line
 from rsc_share.node.store.protocol import Store
+from rsc_share.node.told import Told
 from rsc_share.node.trust import Trust
 from rsc_share.node.witness import Reader, Witness
 from rsc_share.session.frames import Offer
@@ -42,6 +43,12 @@ class Cosigner:
         self._put_off: dict[str, dict[str, Offer]] = {}
         """Offers that came too soon after the one before, by host and log."""
         self.pause: float | None = None
+        self._waited = False
+        """Whether a pause is over by the clock of the loop: that of the world may stand still, or be set back."""
+
+    def waited(self) -> None:
+        """The pause is over: what was put off is due."""
+        self._waited = True
 
     async def round(self, ports: Mapping[str, RelayPort], feeds: Mapping[str, Feed], gap: int) -> bool:
         """Ask for offers and answer what is due; True if anything was. `gap`: ms between two lines for one log."""
@@ -53,12 +60,26 @@ class Cosigner:
             for offer in found.values():
                 if not self._too_soon(host, offer, gap):
                     moved = await self._answer(port, offer) or moved
+        self._waited = False
         return moved
+
+    def due(self, feeds: Mapping[str, Feed], gap: int) -> bool:
+        """Whether a round would do anything: ask, answer what news have brought, or what was put off until now."""
+        if any(not isinstance(feed, Told) or feed.offered for feed in feeds.values()):
+            return True
+        put_off = [offer for offers in self._put_off.values() for offer in offers.values()]
+        return any(not self._wait(offer, gap) for offer in put_off)
+
+    def _wait(self, offer: Offer, gap: int) -> int:
+        """ms for which an offer is put off."""
+        wait = self._witness.last(offer.log) + gap - self._world.now()
+        # A clock that was set back must not put it off for hours.
+        return wait if 0 < wait <= gap and not self._waited else 0
 
     def _too_soon(self, host: str, offer: Offer, gap: int) -> bool:
         """Whether an offer waits because its log was cosigned a moment ago. It is kept: nobody makes it again."""
-        wait = self._witness.last(offer.log) + gap - self._world.now()
-        if not 0 < wait <= gap:  # a clock that was set back must not put it off for hours
+        wait = self._wait(offer, gap)
+        if not wait:
             return False
         self._put_off.setdefault(host, {})[offer.log] = offer
         self.pause = min(wait / 1000, self.pause or wait / 1000)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rsc_share import names
 from rsc_share.crypto.verify_cache import VerifyCache
@@ -73,6 +74,7 @@ class Engine:
         self._cache = VerifyCache()
         self._cut_off = False
         self._moved = False
+        self._cosigning: asyncio.Task[bool] | None = None
         self.cosigner = Cosigner(
             identity, world, directory_log, self.trust, self.lines, self.witness, self.alarms, self.store,
             self._misbehaved,
@@ -109,6 +111,11 @@ class Engine:
 
     async def aclose(self) -> None:
         """Give up every connection."""
+        for line in self.lines.values():
+            line.sending.runs.drop()
+        if self._cosigning is not None:
+            self._cosigning.cancel()
+            await asyncio.gather(self._cosigning, return_exceptions=True)
         await close(self.ports.values())
 
     def notes(self) -> dict[str, bytes]:
@@ -123,17 +130,31 @@ class Engine:
     @property
     def more(self) -> bool:
         """Whether another turn may find something to do without being told anything."""
-        return self._ask or self.behind or any(len(line.sending.outbox) for line in self.lines.values())
+        return self._ask or self.behind or any(line.more for line in self.lines.values())
+
+    @property
+    def judging(self) -> bool:
+        """Whether entries of its own wait for the next turn, so that others need not wait for all of them."""
+        return any(line.follower.due for line in self.lines.values())
+
+    def under_way(self) -> list[asyncio.Task[Any]]:
+        """What relays have not answered yet of what turns handed in."""
+        cosigning = [] if self._cosigning is None else [self._cosigning]
+        if self.stopped is not None:
+            return cosigning  # nobody takes the others any more
+        lines = [line for line in self.lines.values() if line.stopped is None]
+        return [task for line in lines for task in line.sending.runs.tasks()] + cosigning
 
     @property
     def behind(self) -> bool:
         """Whether there is more to be read than one turn does."""
         return any(line.behind and line.stopped is None for line in self.lines.values())
 
-    async def turn(self, news: Mapping[str, News] | None = None) -> bool:
+    async def turn(self, news: Mapping[str, News] | None = None, *, wait: bool = True) -> bool:
         """One round over everything. True if anything moved; errors of one log do not stop the others.
 
-        `news`: what the relays have said is new, by host; None asks them for everything.
+        `news`: what the relays have said is new, by host; None asks them for everything. `wait` until what is handed in
+        is answered; else a later turn takes the answers (`under_way`).
         """
         self.turned_away = None
         asks = news is None or self._ask or self.behind
@@ -141,7 +162,7 @@ class Engine:
         ports: dict[str, Feed] = dict(self.ports)
         if news is not None and not asks:
             ports = {host: Told(port, news.get(host, NOTHING)) for host, port in self.ports.items()}
-        moved = await self._turn(ports, AGAIN if self._moved else (0 if news is None else SOON))
+        moved = await self._turn(ports, AGAIN if self._moved else (0 if news is None else SOON), wait)
         self._moved = moved
         if news is None:
             await self.store.commit()
@@ -150,21 +171,68 @@ class Engine:
         await self.store.rotate(self.world.now())
         return moved
 
-    async def _turn(self, ports: Mapping[str, Feed], gap: int) -> bool:
+    async def _turn(self, ports: Mapping[str, Feed], gap: int, wait: bool) -> bool:
         moved = self.stopped is None and await self._guarded(self.feed.follow(_of(ports, self.directory_log)))
         if not self.trust.ready or self.stopped is not None:
-            return await self._guarded(self.cosigner.round(self.ports, ports, gap)) or moved
+            return await self._cosign(ports, gap, wait) or moved
         self._open_lines()
+        taken, resting = await self._settle()
         reachable = []
         for line in self.lines.values():
             self._cut_off = False
             moved = await self._guarded(line.read(_of(ports, line.log))) or moved
-            if not self._cut_off:
+            if not self._cut_off and line not in resting:
                 reachable.append(line)
+        moved = taken or moved
+        if moved and not self.world.busy():
+            await asyncio.sleep(0)  # what was read is handed out before anything else is done
         if self.stopped is not None:
             return moved  # what was just read says that this instance must not sign: not in this turn either
         moved = await self._send(reachable) or moved
-        return await self._guarded(self.cosigner.round(self.ports, ports, gap)) or moved
+        if wait:
+            moved = await self._answered(reachable) or moved
+        return await self._cosign(ports, gap, wait) or moved
+
+    async def _cosign(self, feeds: Mapping[str, Feed], gap: int, wait: bool) -> bool:
+        """Beside the turns, one round after the other: each costs a sync and a trip, which no message should wait for.
+        True if this turn cosigned anything; a round beside it makes no turn follow."""
+        moved = False
+        if self._cosigning is not None and (wait or self._cosigning.done()):
+            cosigning, self._cosigning = self._cosigning, None
+            moved = await self._guarded(cosigning)
+        if wait:
+            return await self._guarded(self.cosigner.round(self.ports, feeds, gap)) or moved
+        if self.cosigner.due(feeds, gap):
+            self._cosigning = asyncio.create_task(self._cosign_behind(self._cosigning, feeds, gap), name="cosign")
+        return False
+
+    async def _cosign_behind(self, before: asyncio.Task[bool] | None, feeds: Mapping[str, Feed], gap: int) -> bool:
+        """Raises what the round before raised, after its own."""
+        if before is not None:
+            await asyncio.wait([before])
+        moved = await self.cosigner.round(self.ports, feeds, gap)
+        return (before is not None and before.result()) or moved
+
+    async def _settle(self) -> tuple[bool, list[Line]]:
+        """Take the answers that have come: before anything is read, so that receipts come before the log. True if
+        something moved, and the lines of which nothing was taken: what is in flight there is not offered again at
+        once."""
+        moved, resting = False, []
+        for line in self.lines.values():
+            if line.sending.runs.heard:
+                taken = await self._guarded(line.settle())
+                moved = moved or taken
+                if not taken:
+                    resting.append(line)
+        return moved, resting
+
+    async def _answered(self, lines: Sequence[Line]) -> bool:
+        """Wait for what was handed in, and take it."""
+        moved = False
+        for line in lines:
+            await line.sending.runs.answered()
+            moved = await self._guarded(line.settle()) or moved
+        return moved
 
     async def _send(self, reachable: Sequence[Line]) -> bool:
         """Before anything is cosigned: a witness has a quarter of a second, a message has none."""

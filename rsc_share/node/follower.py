@@ -81,7 +81,7 @@ class Follower:
 
         The quorum's time is left out: after a restart only a cosignature seen since then lets this node sign.
         """
-        size = min([self.checked, *(index for index, _, _ in self._pending[:1])])
+        size = self.judged
         for first in range(self._kept - self._kept % TILE, size, TILE):
             self._shelf.put(Room.TILE, first, self.tree.row(0, first, min(TILE, size - first)))
         self._stretches.save()
@@ -104,8 +104,11 @@ class Follower:
     def size(self) -> int:
         return self.tree.size
 
-    def take(self, tail: Tail, now: int) -> list[Seen]:
-        """Check a tail; what it shows, judged, in log order. Raises `Misbehaviour` (equivocation) or `RemoteError`."""
+    def take(self, tail: Tail, now: int, own: int | None = None) -> list[Seen]:
+        """Check a tail; what it shows, judged as `judge_pending` says, in log order.
+
+        Raises `Misbehaviour` (equivocation) or `RemoteError`.
+        """
         if tail.log != self.log or tail.start != self.size:
             raise RemoteError(f"entries from {tail.start} where {self.size} follow", code="out-of-order")
         found = open_witnessed(tail.note, self.trust.view, self.log, now)
@@ -123,7 +126,7 @@ class Follower:
         same_tree(self.tree.root(), checkpoint)
         self._note(tail.note, found)
         self.checked = checkpoint.size
-        return self.judge_pending()
+        return self.judge_pending(own)
 
     def _queue(self, index: int, item: Full) -> None:
         try:
@@ -136,7 +139,9 @@ class Follower:
 
     def _note(self, note: bytes, found: Witnessed) -> None:
         checkpoint = found.checkpoint
-        self.head = Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
+        known = self.newest.head
+        same = known is not None and (known.size, known.root) == (checkpoint.size, checkpoint.root)
+        self.head = known if same else Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
         self._count(found)
 
     def confirm(self, note: bytes, now: int) -> bool:
@@ -159,21 +164,45 @@ class Follower:
             self.witnessed_size = found.checkpoint.size
             self.quorum_time = max(quorum, self.quorum_time or 0)
 
-    def judge_pending(self) -> list[Seen]:
-        """Judge what can be judged: an entry under a directory newer than ours waits until we hold that."""
+    def judge_pending(self, own: int | None = None) -> list[Seen]:
+        """Judge what can be judged: an entry under a directory newer than ours waits until we hold that.
+
+        `own`: at most so many of this node's own entries behind the last one of others. They tell it nothing that it
+        waits for, and half a hundred of them at once would hold up what does.
+        """
         seen: list[Seen] = []
-        while self._pending and self._pending[0][0] < self.checked:
-            index, entry, item = self._pending[0]
-            if entry.stamp.directory > self.trust.witnessed:
-                break
-            seen.append(self._judge(index, entry, item))
+        for _ in range(self._judgeable(own)):
+            seen.append(self._judge(*self._pending[0]))
             del self._pending[0]
         return seen
+
+    def _judgeable(self, own: int | None) -> int:
+        """How many of those that wait."""
+        ready = others = 0
+        for index, entry, _ in self._pending:
+            if index >= self.checked or entry.stamp.directory > self.trust.witnessed:
+                break
+            ready += 1
+            if entry.header.sender != self.me:
+                others = ready
+        return ready if own is None else min(ready, others + own)
+
+    @property
+    def judged(self) -> int:
+        """Everything before this index has been judged."""
+        return min([self.checked, *(index for index, _, _ in self._pending[:1])])
+
+    @property
+    def due(self) -> bool:
+        """Whether something waits that can be judged now."""
+        return bool(self._pending) and self._pending[0][0] < self.checked and not self.waiting
 
     @property
     def waiting(self) -> bool:
         """Whether checked entries wait for a newer directory."""
-        return bool(self._pending) and self._pending[0][0] < self.checked
+        if not self._pending or self._pending[0][0] >= self.checked:
+            return False
+        return self._pending[0][1].stamp.directory > self.trust.witnessed
 
     def logged_times(self, start: int, stop: int) -> list[int] | None:
         """When the entries shown to this node between two sizes were logged (ms). Judged or not: one that waits for

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from rsc_share import names
 from rsc_share.crypto.signing import Signer
+from rsc_share.node.load import Load
 
 Clock = Callable[[], int]
 Random = Callable[[int], bytes]
@@ -37,7 +38,9 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a node takes from outside besides messages: the time and randomness. Tests give their own."""
+    """What a node takes from outside besides messages: the time, randomness, and whether its process is busy. Tests
+    give their own."""
 
     now: Clock = system_clock
     random: Random = os.urandom
+    busy: Callable[[], bool] = field(default_factory=Load)

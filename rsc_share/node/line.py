@@ -27,6 +27,8 @@ from rsc_share.session.port import Feed, RelayPort
 READ_LIMIT = 256
 TURN_ENTRIES = 4_096
 """Entries read in one turn: a long backlog must not keep a node from opening, or from what else there is to do."""
+OWN_ENTRIES = 8
+"""Of this node's own judged in one turn: about a millisecond, which messages that were published meanwhile wait."""
 CONFIRMED, STOPPED = "confirmed", "stopped"
 DIRECTORY_ROW = 5
 """The row of the admission table that compares `directory`; row 13 compares `seen`."""
@@ -78,7 +80,7 @@ class Line:
                 moved = self._follow(tail) or moved
             if tail is None or not tail.items:
                 self.behind = False
-                if self._take(self.follower.judge_pending(), self._world.now()):
+                if self._take(self.follower.judge_pending(self._slice), self._world.now()):
                     self.follower.save()
                     moved = True
                 self._tell_unread(self._world.now())
@@ -88,11 +90,16 @@ class Line:
                 return True
         return moved
 
+    @property
+    def _slice(self) -> int | None:
+        """How many of its own entries this node judges in a turn, once it knows which those are; None for all."""
+        return OWN_ENTRIES if self._started and not self.behind and not self._world.busy() else None
+
     def _follow(self, tail: Tail) -> bool:
         """True if there is more than before, or it is better witnessed: the same note without end is no news."""
         now, before = self._world.now(), (self.follower.witnessed_size, self.follower.quorum_time)
         try:
-            self._take(self.follower.take(tail, now), now)
+            self._take(self.follower.take(tail, now, None if self._slice is None else 0), now)
             self._promises_kept()
             self.follower.save()
         except Misbehaviour as error:
@@ -202,6 +209,11 @@ class Line:
                 self.sending.begin()
         return self._started
 
+    @property
+    def more(self) -> bool:
+        """Whether another turn may find something to do here without being told anything."""
+        return self.sending.more or (self.stopped is None and self.follower.due)
+
     def wake(self) -> None:
         """Everybody who waits looks again."""
         self.reading.inbox.wake()
@@ -221,7 +233,11 @@ class Line:
         """Whether the relay says that an entry of this node stands where it has not read yet: it may not know that
         one, and its number would be used twice. Only ever a reason to wait; the relay's word proves nothing."""
         own = own_of(port).get(self.log)
-        return own is not None and own[2] >= self.follower.checked
+        return own is not None and own[2] >= self.follower.judged
+
+    async def settle(self) -> bool:
+        """Take the answers to what was handed in. True if something moved."""
+        return self.stopped is None and self.sending.settle(self._trust.view)
 
     async def send(self, port: RelayPort) -> bool:
         now, view, directory = self._world.now(), self._trust.view, self._trust.head

@@ -163,17 +163,19 @@ class Node:
             await self.engine.store.commit()
             return write_backup(out, self._home, self.engine.store, self.now())
 
-    async def drain(self, news: Mapping[str, News] | None = None) -> bool:
+    async def drain(self, news: Mapping[str, News] | None = None, *, wait: bool = True) -> bool:
         """Do everything that can be done now, with what the relays said is new (None: ask them). True if anything
-        was."""
+        was. `wait` for what is handed in meanwhile."""
         async with self._turning:
             moved = False
-            while await self.engine.turn(news):
+            while await self.engine.turn(news, wait=wait):
                 moved = True
                 if news is not None:
                     if not self.engine.more:
                         break
                     news = {}
+                    if self.engine.judging:
+                        await asyncio.sleep(0)  # whoever wants to publish may, between two turns
             if isinstance(self.engine.stopped, StorageError):
                 self._unfit.set()
             return moved
@@ -203,8 +205,7 @@ class Node:
         async with contextlib.aclosing(Watch(self.engine)) as watch:
             news: Mapping[str, News] | None = None
             while True:
-                self._work.clear()
-                await self.drain(news)
+                await self.drain(news, wait=False)
                 if any(line.uploads.waiting for line in self.engine.lines.values()):
                     self._files.set()
                 news = await watch.rest(self._work)

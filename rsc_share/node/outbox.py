@@ -106,7 +106,7 @@ class Book(Protocol):
 
 
 class Outbox:
-    """Items of one log by precedence and age; at most one signed batch in flight. What changes is staged at once."""
+    """Items of one log by precedence and age, and what is signed of them. What changes is staged at once."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
@@ -172,10 +172,13 @@ class Outbox:
             self._book.signed(sent)
         self._book.flying(self.in_flight)
 
-    def answered(self, sent: Sent) -> None:
-        """The outcome of these bytes is known."""
-        self.in_flight = [row for row in self.in_flight if row is not sent]
+    def answered(self, sent: Sent) -> bool:
+        """The outcome of these bytes is known. False: it was known before."""
+        left = [row for row in self.in_flight if row is not sent]
+        known = len(left) == len(self.in_flight)
+        self.in_flight = left
         self._book.flying(self.in_flight)
+        return not known
 
     def logged(self, item: Item) -> None:
         """A message that stands in the log. On disk its payload and salt stay until it is delivered or recalled (a

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable
 from itertools import takewhile
 
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.contents import RecallContent
 from rsc_share.envelope.entry import Signed, UnverifiedEntry
 from rsc_share.envelope.parts import Head
-from rsc_share.errors import Refused, RemoteError
+from rsc_share.errors import Refused, RemoteError, RscError
 from rsc_share.log import proofs
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.node.alarms import Alarms
@@ -21,6 +22,7 @@ from rsc_share.node.hold import Hold
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.newest import Newest
 from rsc_share.node.outbox import Item, Outbox, Sent
+from rsc_share.node.runs import Answer, Runs
 from rsc_share.node.store.late import Late
 from rsc_share.node.store.numbered import Numbered
 from rsc_share.node.store.protocol import Room, Shelf
@@ -29,10 +31,12 @@ from rsc_share.node.tickets import Tickets
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact
 from rsc_share.rulebook.witnesses import open_witnessed
 from rsc_share.session.calls import MAX_RUN
-from rsc_share.session.frames import Logged, Outcome, Turned, Weather
+from rsc_share.session.frames import Logged, Turned
 from rsc_share.session.port import RelayPort
 
 MAX_ATTEMPTS = 5
+LEAVES = 2
+"""Rounds of the loop in which a call leaves, before the rest of a turn."""
 REDO = frozenset(
     {"stale-directory", "directory-ahead", "stale-head", "under-granted", "over-granted", "dead-grant", "policy-denied"}
 )
@@ -72,7 +76,7 @@ class Sending:
         self._dispatch = Dispatch(log, identity, world)
         self.outbox = Outbox(OutboxBook(shelf, tickets))
         deliveries.delivered = self.outbox.forget
-        self._hold = Hold()
+        self._hold, self.runs, self._more = Hold(), Runs(), False
         self.head: HeadFact = NO_HEAD
         self.begun = False
         """Whether this instance has signed here: from then on it knows every number that its key has signed."""
@@ -84,8 +88,8 @@ class Sending:
         self._refused: dict[bytes, int] = dict(shelf.rows(Room.REFUSED))
         """Number by header hash of what the log has refused with its signature."""
         self._sender_row = Late(shelf, self._save_sender)
-        self._placed: set[bytes] = set()
-        """What was placed already of what is, or lately was, in flight."""
+        self._seen: dict[bytes, Place] = {}
+        """What the log has shown of what is under way, before its receipt came: by header hash."""
         self.newest = Newest(shelf)
         self.forbidden: frozenset[str] = frozenset()
         """Nodes revoked by an act the log does not show yet."""
@@ -96,7 +100,6 @@ class Sending:
         if found is not None:
             self.begun, seq, digest, index, counters = found
             self.head, self._counters = HeadFact(seq, digest, index), dict(counters)
-        self._placed = {row.header_hash for row in self.outbox.in_flight if row.seq <= self.head.seq}
 
     def _save_sender(self) -> None:
         counters = [[node, n] for node, n in sorted(self._counters.items())]
@@ -110,78 +113,114 @@ class Sending:
             self._sender_row.touch()
 
     async def send(self, port: RelayPort, view: DirectoryView, seen: Head, directory: Head) -> bool:
-        """Sign what is queued and hand it in, or hand in again what has no answer. True if something moved.
+        """Sign what is queued and hand it in, or hand in again what has no answer. Its answer is not waited for:
+        `settle` takes it. True if more can be signed at once.
 
         Nothing leaves before the bytes and their numbers are durable: after a crash the same bytes go out again.
         """
-        now = self._world.now()
-        self._sign(self._ready_to_sign(view, now), view, seen, directory, now)
-        if not self.outbox.in_flight or self._hold.rests(self.outbox.in_flight, now):
+        now, behind, self._more = self._world.now(), bool(self.runs), False
+        batch = self._sign(self._ready_to_sign(view, now), view, seen, directory, now)
+        if not (batch if behind else self.outbox.in_flight):
+            return False
+        if not behind and self._hold.rests(self.outbox.in_flight, now):
             return False
         await self._shelf.store.commit()
-        sent = self.outbox.in_flight
-        outcomes = await port.submit(self._log, [row.submission for row in sent])
-        if len(outcomes) != len(sent):
-            raise RemoteError("the relay answered another number of entries than were sent")
-        moved = self._settle(sent, outcomes, view)
-        self._hold.answered(sent, outcomes, self._world.now())
-        return moved or bool(self._ready_to_sign(view, now))
+        sent, since = (batch, now) if behind else (self.outbox.in_flight, self.outbox.submitted_at)
+        self.runs.begin(sent, since, port.submit(self._log, [row.submission for row in sent]))
+        for _ in range(0 if self._world.busy() else LEAVES):
+            await asyncio.sleep(0)
+        self._more = bool(self._ready_to_sign(view, now))
+        return self._more
+
+    @property
+    def more(self) -> bool:
+        """Whether something waits here that no answer has to come for."""
+        return self._more or (len(self.outbox) > 0 and not self.runs)
+
+    def settle(self, view: DirectoryView) -> bool:
+        """Take the answers that have come. True if something moved. Raises what a call, or an answer, is wrong with:
+        the same bytes go out again then."""
+        moved = False
+        while (answer := self.runs.next()) is not None:
+            try:
+                moved = self._settle(answer, view) or moved
+            except RscError:
+                self.runs.drop()
+                raise
+            self._hold.answered(answer.sent, answer.outcomes, self._world.now())
+        return moved
 
     def _ready_to_sign(self, view: DirectoryView, now: int) -> list[Item]:
         """The next batch; behind one that the relay did not take, only what is more urgent than that."""
         flying = self.outbox.in_flight
-        if flying and not self._hold.refusing:
+        if flying and not (self._hold.refusing or self.runs):
             return []
         room = min(MAX_ENTRIES, (MAX_RUN - len(flying)) // 2)  # each may need a grant of its own
-        found = self.outbox.next(room, self._hold.least(behind=bool(flying)))
-        if not found and not flying and self._hold.probe(now):
-            found = self.outbox.next(1)
+        if self.runs:
+            # Where there is much to do, one run of many messages costs everybody far less than many runs of one.
+            found = [] if self._hold.refusing or self._world.busy() else self.outbox.next(room)
+            found = found if self.runs.may_follow(found) else []
+        else:
+            found = self.outbox.next(room, self._hold.least(behind=bool(flying)))
+            if not found and not flying and self._hold.probe(now):
+                found = self.outbox.next(1)
         return [item for item in found if not self._held(item, view, now)]
 
-    def _sign(self, items: list[Item], view: DirectoryView, seen: Head, directory: Head, now: int) -> None:
+    def _sign(self, items: list[Item], view: DirectoryView, seen: Head, directory: Head, now: int) -> list[Sent]:
         ready, failed = self._dispatch.prepare(items, view, now)
         self.outbox.drop(failed)
         if not ready:
-            return
+            return []
         batch = self._dispatch.sign(ready, self._standing(seen, directory), view, now)
-        if not self.outbox.in_flight:
-            self._placed.clear()
         self.outbox.signed(batch, now)
         for row in batch:
             self._ours.put(row.seq, row.header_hash)
+        return batch
 
     def _standing(self, seen: Head, directory: Head) -> Standing:
-        """After what is in flight: a signed refusal of one of those unwrites all that follow it."""
+        """After what is in flight: a signed refusal of one of those unwrites all that follow it. Of what is in flight
+        some may stand in the log already, and await their receipts: numbers go on behind the newest of all."""
         head, counters = self.head, dict(self._counters)
         for row in self.outbox.in_flight:
-            head = HeadFact(row.seq, row.header_hash, -1)
-            counters.update(row.counters)
+            if row.seq > head.seq:
+                head = HeadFact(row.seq, row.header_hash, -1)
+                counters.update(row.counters)
         return Standing(head, counters, seen, directory)
 
     def _held(self, item: Item, view: DirectoryView, now: int) -> bool:
         """Whether it would reach a node whose revocation we obey already: it waits until the log shows that too."""
         return bool(self.forbidden) and not self.forbidden.isdisjoint(self._dispatch.audience(item, view, now))
 
-    def _settle(self, sent: Sequence[Sent], outcomes: Sequence[Outcome], view: DirectoryView) -> bool:
+    def _settle(self, answer: Answer, view: DirectoryView) -> bool:
         unknown = 0
         again: list[Item] = []
-        refused = False
+        refused: Sent | None = None
         shown = _Shown(self._log, view, self._world.now())
-        for row, outcome in zip(sent, outcomes, strict=True):
-            if isinstance(outcome, Logged) and not refused and not unknown:
-                self._logged(row, outcome, shown)
+        for row, outcome in zip(answer.sent, answer.outcomes, strict=True):
+            if isinstance(outcome, Logged) and not unknown:
+                self._logged(row, outcome, shown, answer.since)
+            elif isinstance(outcome, Turned) and row.header_hash in self._seen:
+                self._refused_and_logged(row.header_hash, row.seq, self._seen[row.header_hash].index)
+                self._take_place(row, self._seen[row.header_hash])
             elif isinstance(outcome, Turned):
-                self._turned(row, outcome, view, again)
-                refused = True
-            elif isinstance(outcome, Weather) and outcome.code == "not-tried" and refused:
-                # A signed refusal of an *earlier* header refuses every header whose prev runs through it (I7). Without
-                # one, another header for this number would be the second: a fork in our own name.
-                self._unwrite(row)
-                again.append(row.item)
+                # Behind what has no outcome it was refused for that: not a word about the message.
+                self._turned(row, outcome, view, again, counts=not unknown)
+                refused = row
+                break
             else:
                 unknown += 1
+        if refused is not None:
+            again += self._unwrite_behind(refused)
         self.outbox.requeue(again)
-        return unknown < len(sent)
+        return unknown < len(answer.sent)
+
+    def _unwrite_behind(self, refused: Sent) -> list[Item]:
+        """A signed refusal of an *earlier* header refuses every header whose prev runs through it (I7), whatever else
+        is said of that. Without one, another header for its number would be a fork in our own name."""
+        behind = [row for row in self.outbox.in_flight if row.seq > refused.seq]
+        for row in behind:
+            self._unwrite(row)
+        return [row.item for row in behind]
 
     def _unwrite(self, row: Sent) -> None:
         """These bytes will never stand in the log: their log has said so, over its signature."""
@@ -191,7 +230,7 @@ class Sending:
         if self._ours.get(row.seq) == row.header_hash:
             self._ours.pop(row.seq)
 
-    def _logged(self, row: Sent, outcome: Logged, shown: _Shown) -> None:
+    def _logged(self, row: Sent, outcome: Logged, shown: _Shown, since: int) -> None:
         now = self._world.now()
         signed = Signed.parse(row.submission.header, row.submission.block)
         entry = UnverifiedEntry.stamped(signed, outcome.stamp)
@@ -199,7 +238,7 @@ class Sending:
         proofs.verify_inclusion(outcome.index, checkpoint.size, entry.leaf, outcome.proof, checkpoint.root)
         self.newest.take(outcome.note, checkpoint)
         skew = shown.view.parameters.skew
-        if not self.outbox.submitted_at - skew <= outcome.stamp.logged_at <= now + skew:
+        if not since - skew <= outcome.stamp.logged_at <= now + skew:
             # Not a refusal of the receipt: the entry is in the tree. But its date is not ours to share silently.
             what = "the relay's receipt is dated off this node's clock"
             self._alarms.raise_("bad-receipt", row.header_hash.hex(), what, now, logged_at=outcome.stamp.logged_at)
@@ -213,14 +252,14 @@ class Sending:
         return next((index for index in due if self._promised.pop(index) != leaf(index)), None)
 
     def _take_place(self, row: Sent, place: Place) -> None:
-        """Once for each entry: after a broken answer the same bytes are sent, and answered, again."""
-        self.outbox.answered(row)
-        if row.header_hash in self._placed:
+        """Once for each entry, whichever comes first of its receipt and the log."""
+        self._seen.pop(row.header_hash, None)
+        if not self.outbox.answered(row):
             return
-        self._placed.add(row.header_hash)
-        self.head = HeadFact(row.seq, row.header_hash, place.index)
-        self._counters.update(row.counters)
-        self._sender_row.touch()
+        if row.seq > self.head.seq:  # else it was read in the log before its receipt came
+            self.head = HeadFact(row.seq, row.header_hash, place.index)
+            self._counters.update(row.counters)
+            self._sender_row.touch()
         self._is_logged(row, place)
 
     def _is_logged(self, row: Sent, place: Place) -> None:
@@ -247,11 +286,14 @@ class Sending:
         header, digest = entry.header, entry.signed.header_hash
         row = next((sent for sent in self.outbox.in_flight if sent.header_hash == digest), None)
         if row is not None:
-            self._take_place(row, Place(index, row.seq, entry.stamp, digest, entry.raw))
+            place = Place(index, row.seq, entry.stamp, digest, entry.raw)
+            if self.runs.hold(row):
+                self._seen[digest] = place  # its receipt comes, and with it the proof
+            else:
+                self._take_place(row, place)
         elif digest in self._refused:
-            what = f"number {header.seq} was refused with the log's signature and is logged all the same"
-            self._alarms.raise_("refused-then-logged", f"{self._log}/{index}", what, now)
-        elif self._ours.get(entry.header.seq) != digest:
+            self._refused_and_logged(digest, header.seq, index)
+        elif self._ours.get(header.seq) != digest:
             self._not_ours(entry, index, now, started=started)
         self._forget_signed(digest, header.seq)
         if header.seq > self.head.seq:
@@ -259,6 +301,10 @@ class Sending:
             for node in header.nodes:
                 self._counters[node] = self._counters.get(node, 0) + 1
             self._sender_row.touch()
+
+    def _refused_and_logged(self, digest: bytes, seq: int, index: int) -> None:
+        what = f"number {seq} was refused with the log's signature and is logged all the same"
+        self._alarms.raise_("refused-then-logged", f"{self._log}/{index}", what, self._world.now(), header=digest.hex())
 
     def _not_ours(self, entry: UnverifiedEntry, index: int, now: int, *, started: bool) -> None:
         header = entry.header
@@ -289,7 +335,7 @@ class Sending:
         """Whether the newest entry this node knows as its own lies in a witnessed tree of `size` that it has read."""
         return self.head.index < size and not self._promised
 
-    def _turned(self, row: Sent, outcome: Turned, view: DirectoryView, again: list[Item]) -> None:
+    def _turned(self, row: Sent, outcome: Turned, view: DirectoryView, again: list[Item], *, counts: bool) -> None:
         refusal = outcome.refusal
         spec = view.log(self._log)
         if spec is None or refusal.header_hash != row.header_hash or refusal.log != self._log:
@@ -297,7 +343,7 @@ class Sending:
         refusal.verify(spec.ed25519, view.framework_id)
         self._unwrite(row)
         item = row.item
-        item.attempts += 1
+        item.attempts += counts
         if refusal.code in REGRANT:
             self._dispatch.grants.drop(item.id if item.kind == "grant" else (item.sealed.grant if item.sealed else b""))
             item.sealed = None

@@ -22,6 +22,11 @@ class Told:
         self._notes = dict(news.notes)
         self._more = set(news.more)
 
+    @property
+    def offered(self) -> bool:
+        """Whether there is something to cosign that was not asked about yet."""
+        return bool(self._offers)
+
     def _there(self) -> None:
         """Raise why there is no session: silence is no answer."""
         failure = failure_of(self._port)

@@ -27,19 +27,32 @@ class Watch:
         """Relays that are not asked again before a second is over: what fails at once would be asked for ever."""
 
     async def rest(self, work: asyncio.Event) -> Mapping[str, News] | None:
-        """Until `work` is set, a relay has news, or a second is over. What is new by relay; None: ask for all of it."""
+        """Until `work` is set, a relay has news or has answered, or a second is over; `work` is not set any more then.
+        What is new by relay; None: ask for all of it.
+
+        A task that waits for other tasks costs a message two rounds of the loop more than an event they set.
+        """
         self._ask()
-        nudged = asyncio.ensure_future(work.wait())
-        waits: set[asyncio.Future[Any]] = {nudged, *self._asked.values()}
         pause = self._engine.cosigner.pause
+        waits = [*self._asked.values(), *self._engine.under_way()]
+
+        def heard(_: asyncio.Future[Any]) -> None:
+            work.set()
+
+        for answer in waits:
+            answer.add_done_callback(heard)
         try:
-            done, _ = await asyncio.wait(
-                waits, timeout=IDLE_SECONDS if pause is None else pause, return_when=asyncio.FIRST_COMPLETED
-            )
+            async with asyncio.timeout(IDLE_SECONDS if pause is None else pause):
+                await (asyncio.sleep(0) if work.is_set() else work.wait())  # the others get their turn, too
+        except TimeoutError:
+            if pause is not None:
+                self._engine.cosigner.waited()
+            elif not any(answer.done() for answer in waits):
+                return self._rested()
         finally:
-            nudged.cancel()
-        if not done and pause is None:
-            return self._rested()
+            for answer in waits:
+                answer.remove_done_callback(heard)
+            work.clear()
         return self._answers()
 
     def _rested(self) -> Mapping[str, News] | None:

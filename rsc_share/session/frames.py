@@ -50,6 +50,11 @@ class Submission:
     statements: tuple[Statement, ...]
     bodies: tuple[bytes, ...]
 
+    @property
+    def weight(self) -> int:
+        """Bytes of it, about."""
+        return len(self.header) + len(self.block) + sum(map(len, self.bodies)) + 128 * len(self.openings)
+
     def wire(self) -> list[Any]:
         return [
             self.header,

@@ -16,6 +16,9 @@ Shown = Mapping[str, Head]
 """By log: the largest tree a node has seen signed by it, with that signature."""
 NOTHING: Shown = MappingProxyType({})
 
+ONE_CALL = 1 << 20
+"""Bytes of a run that every port hands in as one call."""
+
 
 class Feed(Protocol):
     """The part of a port that reads."""
@@ -40,7 +43,11 @@ class RelayPort(Protocol):
         ...
 
     async def submit(self, log: str, entries: Sequence[Submission]) -> list[Outcome]:
-        """One outcome for each entry, in order. After the first refusal the rest of the run is `not-tried`."""
+        """One outcome for each entry, in order. After the first refusal the rest of the run is `not-tried`.
+
+        Runs of at most ONE_CALL bytes that are handed in one after the other, none more urgent than the one before it,
+        are judged in that order.
+        """
         ...
 
     async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:

@@ -19,6 +19,7 @@ from rsc_share.node.connect import register
 from rsc_share.node.engine import Engine, KeepEvidence
 from rsc_share.node.home import Home, Settings
 from rsc_share.node.identity import Identity, World
+from rsc_share.node.load import idle
 from rsc_share.node.node import Node
 from rsc_share.relay.blobs import Blobs
 from rsc_share.relay.notes import PQ_EVERY, LogKeys
@@ -118,7 +119,7 @@ class Framework:
             officers={party.officer_name: party.officer},
         )
         wire = await self._wire(identity, "first")
-        world = World(self.clock, Dice(self.founded.plan.seed, keys.name))
+        world = World(self.clock, Dice(self.founded.plan.seed, keys.name), idle)
         directory = self.founded.charter.directory
         return Node(Engine(identity, directory, {HOST: wire}, world, self._evidence(keys.name)), types)
 
@@ -191,7 +192,7 @@ class Framework:
             raise LocalError(f"{address} is another framework's", advice="one framework in memory at a time")
         wire = await self._wire(identity, "moved")
         self._connected += 1  # a process that starts again does not repeat its randomness
-        return wire, World(self.clock, Dice(self.founded.plan.seed, identity.node, "moved", self._connected))
+        return wire, World(self.clock, Dice(self.founded.plan.seed, identity.node, "moved", self._connected), idle)
 
     # --- acts
 

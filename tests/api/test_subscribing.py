@@ -191,7 +191,7 @@ async def test_a_node_whose_work_fails_tells_everybody_who_waits() -> None:
     async with Framework.create("EST", "LVA") as fw:
         node = fw.node("EST")
 
-        async def broken(news: object = None) -> bool:
+        async def broken(news: object = None, *, wait: bool = True) -> bool:
             raise OSError("the disk is gone")
 
         node.engine.turn = broken  # type: ignore[method-assign]

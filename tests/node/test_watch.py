@@ -38,6 +38,7 @@ async def watch(port, monkeypatch):
         sizes=dict,
         witness=SimpleNamespace(sizes=dict),
         cosigner=SimpleNamespace(pause=None),
+        under_way=list,
     )
     made = Watch(engine)
     yield made

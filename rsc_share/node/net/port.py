@@ -13,10 +13,10 @@ from rsc_share.node.net.blobs import BlobClient
 from rsc_share.node.net.link import Link
 from rsc_share.session.calls import CALLS, Own, pairs, read_answer
 from rsc_share.session.frames import NOT_TRIED, Logged, News, Offer, Outcome, Submission, Tail
-from rsc_share.session.port import NOTHING, NOWHERE, Shown
+from rsc_share.session.port import NOTHING, NOWHERE, ONE_CALL, Shown
 from rsc_share.session.urgency import urgency
 
-RUN_BYTES = 2 << 20
+RUN_BYTES = 2 * ONE_CALL
 """Bytes of a run in one call; a longer run goes in several, one after the other."""
 WHOLE_BYTES = 15 << 20
 """Of one that a relay takes for the sake of its last entry: cut in two, its first half would be refused."""
@@ -143,12 +143,11 @@ def _runs(entries: Sequence[Submission]) -> list[list[Submission]]:
     runs: list[list[Submission]] = []
     room = 0
     for entry in entries:
-        size = len(entry.header) + len(entry.block) + sum(map(len, entry.bodies)) + 128 * len(entry.openings)
-        if not runs or size > room:
+        if not runs or entry.weight > room:
             runs.append([])
             room = most
         runs[-1].append(entry)
-        room -= size
+        room -= entry.weight
     return runs
 
 

@@ -83,12 +83,15 @@ class Layers:
         if (old := self._kept.pop(row, None)) is not None:
             self._weight -= _ROW_BYTES + len(old[1] or b"")
 
-    def fold(self, most: int) -> Rows:
-        """At most so many of the oldest rows, as far as there are more than should be kept; all of them for -1."""
+    def fold(self, most: int, *, hurry: bool = False) -> Rows:
+        """At most so many of the oldest rows, as far as there are more than should be kept; all of them for -1.
+
+        In a `hurry` half as much again may be kept: somebody waits for the write, and the next one may have time.
+        """
         folding: Rows = {}
         self.folding = folding
         self._shorten()
-        while self._kept and len(folding) != most and (most < 0 or self._full):
+        while self._kept and len(folding) != most and (most < 0 or self._full(hurry)):
             row = next(iter(self._kept))
             folding[row] = self._kept[row][1]
             self._drop(row)
@@ -100,13 +103,13 @@ class Layers:
         while self._journal and (oldest is None or self._journal[0][0] < oldest):
             self._length -= self._journal.popleft()[1]
 
-    @property
-    def _full(self) -> bool:
+    def _full(self, hurry: bool) -> bool:
+        more = 1.5 if hurry else 1
         return (
-            len(self._kept) > KEPT
-            or self._weight > KEPT_BYTES
-            or len(self._journal) > JOURNAL
-            or self._length > JOURNAL_BYTES
+            len(self._kept) > KEPT * more
+            or self._weight > KEPT_BYTES * more
+            or len(self._journal) > JOURNAL * more
+            or self._length > JOURNAL_BYTES * more
         )
 
     @property

@@ -25,6 +25,8 @@ ROUNDS: Final = 4
 it durable."""
 SOON_SECONDS: Final = 0.02
 """What nobody waits for is written with what is staged until then: a sync for each turn would be most of its cost."""
+COPY: Final = 1 << 20
+"""Bytes that are committed before they are copied from SQLite's log into its database."""
 FOLD: Final = 64
 """Rows that a commit folds into the table beside as many as it brings, where too many wait."""
 
@@ -42,7 +44,10 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rsc-share store")
         self._made = self._durable = 0
         self._flushing: asyncio.Task[None] | None = None
+        self._copying: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
+        self._hurry = False
+        """Whether somebody waits for the next write."""
         self._broken: StorageError | None = None
         self._rotated = segments.rotated
         self._passed = False
@@ -130,6 +135,7 @@ class SqliteStore:
         while self._durable < wanted:
             if self._broken is not None:
                 raise self._broken
+            self._hurry = True
             self._begin_flush()
             if self._flushing is not None:
                 # Cancelling a wait changes nothing: whoever else waits for the same write goes on waiting.
@@ -158,10 +164,24 @@ class SqliteStore:
                 self._broken = self._broken or failed(self.folder, error)
             finally:
                 self._flushing = None
+        if self._table.grown >= COPY and self._copying is None and self._broken is None:
+            self._copying = asyncio.create_task(self._copy())
+
+    async def _copy(self) -> None:
+        """Behind the commit that made it due, and before the next. Never raises."""
+        async with self._one_writer:
+            try:
+                if self._broken is None:  # nobody closed it meanwhile
+                    await asyncio.get_running_loop().run_in_executor(self._thread, self._table.copy)
+            except (sqlite3.Error, OSError) as error:
+                self._broken = self._broken or failed(self.folder, error)
+            finally:
+                self._copying = None
 
     def _bind(self, leaving: Rows) -> int:
         self._passed = self._passed or any(room in ERASABLE for room, _, _ in leaving)
-        folding = self._layers.fold(2 * len(leaving) + FOLD)
+        hurry, self._hurry = self._hurry, False
+        folding = self._layers.fold(2 * len(leaving) + FOLD, hurry=hurry)
         return self._table.write(leaving, folding, self._layers.oldest)
 
     def _sync(self) -> None:

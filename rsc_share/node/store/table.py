@@ -22,6 +22,9 @@ from rsc_share.node.store.segments import NEW, PERMANENT, Segments
 
 DATABASE: Final = "store.db"
 VERSION: Final = 4
+_PAGE: Final = 4_096
+_PAGES: Final = 4
+"""Pages that every commit writes; each row that is folded may cost one more."""
 CHUNK: Final = 512
 """Rows sealed again in one transaction of a rotation."""
 # The index leaves the permanent segment out: only what is sealed again has to be found by its segment.
@@ -55,6 +58,8 @@ class Table:
         """Segments in which something was erased. After a start nobody knows, so all are."""
         self.number = 0
         """Of the newest piece of the journal."""
+        self.grown = 0
+        """Bytes, about and at most, that were committed and not copied into the database yet."""
 
     def begin(self) -> bool:
         """Make the database, or see that it is ours; True if it is new. Ends with a durable write."""
@@ -117,13 +122,22 @@ class Table:
             self.number += 1
             sealed = seal_piece(self.segments, self.number, piece)
             self._writer.execute(_NOTE, (self.number, self.segments.journal, sealed))
+            self.grown += len(sealed)
         self._fold(folding)
+        self.grown += (len(folding) + _PAGES) * _PAGE
         self._writer.execute(_FORGET, (first if oldest is None else oldest,))
         return first
 
     def commit(self) -> None:
         """The only step that waits for the disk."""
         self._writer.execute("COMMIT")
+
+    def copy(self) -> None:
+        """Copy what is committed from SQLite's log into the database. SQLite would do it in a commit by itself, and
+        whoever waits for that would wait ten times as long. Two connections must not do it at once: before 3.51.3 that
+        can corrupt a database."""
+        self.grown = 0
+        self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def _fold(self, rows: Rows) -> None:
         puts, deletes = [], []
@@ -209,6 +223,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # see `Table.copy`
     # Free pages hold sealed rows only, and the keys of what was erased go within the hour: zeros would cost a write.
     connection.execute("PRAGMA secure_delete = OFF")
     return connection

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from rsc_share import notify
+from rsc_share import collector, notify
 from rsc_share.charter.model import Relay as Named
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.tls import read_certificate
@@ -84,6 +84,7 @@ class Process:
                 port=running.server.port,
                 logs={log: str(state) for log, state in running.relay.states().items()},
             )
+            collector.freeze()
             async with notify.serving(lambda: running.relay.working):
                 await self._tick(running)
             self._journal.info("draining", sessions=len(running.server.sessions))

@@ -183,7 +183,7 @@ class Committer:
     def _checkpoint(self) -> None:
         limit = CHECKPOINT if self._queue.empty() else CHECKPOINT_BUSY
         try:
-            if self._sweeping or self.wal_bytes > CUT:
+            if self._sweeping or (self._written > limit and self.wal_bytes > CUT):
                 self._cut()
             elif self._written > limit:
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
