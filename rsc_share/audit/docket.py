@@ -6,6 +6,8 @@ processor's cache, out of which all the other rows would drive it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rsc_share import names
 from rsc_share.audit import layout
 from rsc_share.audit.beside_checks import body_sizes
@@ -15,13 +17,14 @@ from rsc_share.audit.setting import Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.envelope.header import Header
-from rsc_share.errors import RemoteError, RscError
+from rsc_share.errors import RemoteError
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
-from rsc_share.rulebook.admit import Judging
+from rsc_share.rulebook.admit import Judging, begin_all
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Facts
 from rsc_share.rulebook.view import Known, Party, View
+from rsc_share.value import replace
 
 AHEAD = 32
 """More than these would drive each other out of the cache."""
@@ -83,19 +86,27 @@ class Docket:
 
     def _begin(self, index: int) -> None:
         """The entries from `index` on that were parsed together, up to one at which this log's judging must stop."""
+        self._begun = {}
+        for i, entry in self._ahead(index):
+            beside = self.beside_of(i)
+            self._begun[i] = Judging(self._case(i, entry, beside)), beside
+        judgings = [judging for judging, _ in self._begun.values()]
+        begin_all(judgings)
+        for judging in judgings:
+            judging.case.prepare()
+        opinion = self._setting.opinion
+        if opinion.disagreements:  # each in its turn after all, so that a finding names the entry it is about
+            opinion.drain()
+            self._begun = {i: (Judging(replace(judging.case)), beside) for i, (judging, beside) in self._begun.items()}
+
+    def _ahead(self, index: int) -> Iterator[tuple[int, UnverifiedEntry]]:
         parsed, usable, altered = self._parsed, self._setting.usable, self._tree.altered
         for i in range(index, self._start + AHEAD):
             entry = parsed[i - self._start]
             if isinstance(entry, UnverifiedEntry):
                 if i in altered or entry.stamp.directory > usable:
                     return
-                beside = self.beside_of(i)
-                judging = Judging(self._case(i, entry, beside))
-                self._begun[i] = judging, beside
-                try:
-                    judging.begin()
-                except RscError:  # raised again when it is judged; the ones after it are begun later
-                    return
+                yield i, entry
             elif entry is None and not self._entries.view:
                 return
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 from rsc_share.envelope.entry import Signed, Stamp
-from rsc_share.errors import Refused
+from rsc_share.errors import Refused, RscError
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key, count_key, count_of, effects_of
 from rsc_share.rulebook.in_log import confirmed
 from rsc_share.rulebook.order import continues, kept_back
 from rsc_share.rulebook.party import NODE
-from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applied, Rules
+from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applied, Rules, Run
 from rsc_share.rulebook.unseen import NotCheckable, Unchecked
 from rsc_share.value import Value
 
@@ -65,36 +65,34 @@ def judge(case: Case) -> Admitted | Void:
 
 
 class Judging:
-    """A case on its way through the rows. `begin` takes it through the first ones, which ask nothing about the entries
-    before it, so that who replays a log may begin some before it has judged the ones they follow."""
+    """A case on its way through the rows.
 
-    __slots__ = ("_begun", "_checks", "_passed", "_refused", "_unchecked", "case")
+    `begin` takes it through those that ask about nothing but the entry and the directory. Who replays a log may begin
+    some entries before he has judged the ones they follow; what is refused is the same, and so is the row.
+    """
+
+    __slots__ = ("_begun", "_checks", "_refused", "_row_at", "_unchecked", "case")
 
     def __init__(self, case: Case) -> None:
         self.case = case
         self._begun = False
         self._checks = NO_CHECKS
-        self._passed = 0
+        self._row_at = 0
+        """The place of the check that refused."""
         self._refused: Refused | None = None
         self._unchecked: tuple[Unchecked, ...] = ()
 
     def begin(self) -> None:
-        try:
-            self._checks = _checks(self.case)
-        except Refused as refused:
-            self._refused = refused
-        else:
-            self._run(self._checks.first, 0)
-        self._begun = True
+        begin_all((self,))
 
     def verdict(self) -> Admitted | Void:
+        """Raises what a check raises besides `Refused`."""
         if not self._begun:
-            self.begin()
+            self._run(self._start().own)
+        self._run(self._checks.past)
         case, checks = self.case, self._checks
-        if self._refused is None:
-            self._run(checks.rest, len(checks.first))
         if self._refused is not None:
-            known = self._passed < len(checks.rows) and checks.rows[self._passed] > LAST_IDENTITY_ROW
+            known = self._row_at < len(checks.rows) and checks.rows[self._row_at] > LAST_IDENTITY_ROW
             effects = _effects(case) if known and continues(case) else {}
             return Void(case.signed, case.stamp, case.index, self._refused, effects)
         return Admitted(
@@ -107,16 +105,49 @@ class Judging:
             unchecked=self._unchecked,
         )
 
-    def _run(self, runs: tuple[Callable[[Case], None], ...], start: int) -> None:
-        case, at = self.case, start
+    def _start(self) -> Applied:
         try:
-            for at, run in enumerate(runs, start):
-                try:
-                    run(case)
-                except NotCheckable as open_:
-                    self._unchecked = (*self._unchecked, Unchecked(self._checks.rows[at], open_.unseen.reason))
+            self._checks = _checks(self.case)
         except Refused as refused:
-            self._passed, self._refused = at, refused
+            self._refused = refused
+        return self._checks
+
+    def _run(self, placed: tuple[tuple[int, Run], ...]) -> None:
+        """Checks in their order, up to one that refuses, or has refused before."""
+        case, end = self.case, len(self._checks.rows) if self._refused is None else self._row_at
+        for at, run in placed:
+            if at >= end:
+                return
+            try:
+                run(case)
+            except NotCheckable as open_:
+                self._unchecked = (*self._unchecked, Unchecked(self._checks.rows[at], open_.unseen.reason))
+            except Refused as refused:
+                self._row_at, self._refused = at, refused
+                return
+
+
+def begin_all(judgings: Sequence[Judging]) -> None:
+    """`begin` each of them: row by row, because one check on many entries costs less than many on one (what it needs
+    is in the processor's cache). One at which a check raises something else is left as it was, to raise it again."""
+    waiting: dict[Applied, list[Judging]] = {}
+    for judging in judgings:
+        waiting.setdefault(judging._start(), []).append(judging)
+        judging._begun = True
+    for checks, group in waiting.items():
+        live = group
+        for at, run in checks.own:
+            left = live
+            for judging in live:
+                try:
+                    run(judging.case)
+                except Refused as refused:
+                    judging._row_at, judging._refused = at, refused
+                    left = [other for other in left if other is not judging]
+                except RscError:
+                    judging._begun = False
+                    left = [other for other in left if other is not judging]
+            live = left
 
 
 def _rules(case: Case) -> Rules:

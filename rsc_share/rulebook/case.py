@@ -203,6 +203,11 @@ class Case:
             found = self._opened = self._open()
         return found
 
+    def prepare(self) -> None:
+        """Work out what later rows will ask for and the entry alone decides."""
+        if self._opened is None:
+            self._opened = self._open()
+
     def _open(self) -> dict[str, int]:
         h, openings, found = self.header, self.openings, {}
         log, sender = h.log, h.sender

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rsc_share.rulebook import bodies, identity, in_log, order, sharing, third_party
@@ -12,38 +11,46 @@ from rsc_share.rulebook.party import ALL, RELAY, Party
 
 LAST_IDENTITY_ROW = 4
 """What passes up to here and continues its sender advances, even when it is void (I5)."""
-LAST_ROW_OF_ITS_OWN = 5
-"""Up to here nothing is asked about the entries before: who sent it, who signed it, under which trust."""
+
+
+Run = Callable[[Case], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One named check of one row. `run` raises `Refused` or returns."""
+    """One named check of one row. `run` raises `Refused` or returns. `past`: it asks about the entries before."""
 
     name: str
     row: int
     who: Party
-    run: Callable[[Case], None]
+    run: Run
+    past: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Applied:
-    """The checks of one party: what to run, one after the other, and the row of each. `first` are those of the rows
-    that ask nothing about the entries before."""
+    """The checks of one party, one after the other: `runs`, and the row of each.
 
-    runs: tuple[Callable[[Case], None], ...]
-    first: tuple[Callable[[Case], None], ...]
-    rest: tuple[Callable[[Case], None], ...]
+    `own` are those that ask about nothing but the entry and the directory, `past` the others, each with its place.
+    """
+
+    runs: tuple[Run, ...]
     rows: tuple[int, ...]
+    own: tuple[tuple[int, Run], ...]
+    past: tuple[tuple[int, Run], ...]
 
     @classmethod
-    def of(cls, checks: list[Check]) -> Applied:
-        runs, rows = tuple(check.run for check in checks), tuple(check.row for check in checks)
-        end = bisect_right(rows, LAST_ROW_OF_ITS_OWN)
-        return cls(runs, runs[:end], runs[end:], rows)
+    def of(cls, checks: Sequence[Check]) -> Applied:
+        placed = list(enumerate(checks))
+        return cls(
+            tuple(check.run for check in checks),
+            tuple(check.row for check in checks),
+            tuple((at, check.run) for at, check in placed if not check.past),
+            tuple((at, check.run) for at, check in placed if check.past),
+        )
 
 
-NO_CHECKS = Applied((), (), (), ())
+NO_CHECKS = Applied.of(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,8 @@ class Rules:
         return Rules(self.version, tuple(check for check in self.checks if check.name not in names))
 
 
-def _check(row: int, run: Callable[[Case], None], who: Party = ALL) -> Check:
-    return Check(run.__name__.replace("_", "-"), row, who, run)
+def _check(row: int, run: Run, who: Party = ALL, *, past: bool = False) -> Check:
+    return Check(run.__name__.replace("_", "-"), row, who, run, past)
 
 
 VERSION_1 = Rules(
@@ -86,9 +93,9 @@ VERSION_1 = Rules(
         _check(5, identity.directory_not_ahead),
         _check(5, identity.directory_same),
         _check(5, identity.directory_not_stale),
-        _check(6, order.id_is_new),
-        _check(7, order.continues_sender),
-        _check(7, order.counters_continue),
+        _check(6, order.id_is_new, past=True),
+        _check(7, order.continues_sender, past=True),
+        _check(7, order.counters_continue, past=True),
         _check(8, order.composed_in_time),
         _check(8, order.not_expired),
         _check(9, sharing.label_valid),
@@ -96,20 +103,20 @@ VERSION_1 = Rules(
         _check(9, sharing.sender_may_originate),
         _check(10, sharing.recipients_active),
         _check(10, sharing.policy_permits),
-        _check(10, sharing.circle_kept),
-        _check(11, sharing.grant_known),
-        _check(11, sharing.grant_lives),
-        _check(11, sharing.grant_fits),
+        _check(10, sharing.circle_kept, past=True),
+        _check(11, sharing.grant_known, past=True),
+        _check(11, sharing.grant_lives, past=True),
+        _check(11, sharing.grant_fits, past=True),
         _check(11, sharing.grant_rows_fit),
-        _check(11, sharing.nobody_left_out),
-        _check(12, third_party.sources_kept),
+        _check(11, sharing.nobody_left_out, past=True),
+        _check(12, third_party.sources_kept, past=True),
         _check(12, third_party.approvals_verify),
         _check(12, third_party.approvals_present),
         _check(12, third_party.erasure_ordered),
-        _check(13, in_log.seen_is_prefix),
+        _check(13, in_log.seen_is_prefix, past=True),
         _check(14, bodies.bodies_fit),
         _check(14, bodies.bodies_here),
-        _check(15, in_log.stamp_never_decreases),
+        _check(15, in_log.stamp_never_decreases, past=True),
         _check(15, in_log.revocations_bite),
     ),
 )
