@@ -26,7 +26,7 @@ from rsc_share.rulebook.facts import Facts
 from rsc_share.rulebook.view import Known, Party, View
 from rsc_share.value import replace
 
-AHEAD = 32
+AHEAD = 64
 """More than these would drive each other out of the cache."""
 
 Parsed = UnverifiedEntry | RemoteError

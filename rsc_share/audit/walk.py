@@ -17,7 +17,7 @@ from rsc_share.audit.classes import (
     Classes,
     Sums,
 )
-from rsc_share.audit.docket import Docket
+from rsc_share.audit.docket import AHEAD, Docket
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.judged import ADMITTED, DOUBTED, OPEN, VOID, Judged
 from rsc_share.audit.setting import Bound, SenderState, Setting, roots_of
@@ -57,6 +57,7 @@ class Walk:
     judged: Judged = field(init=False)
     docket: Docket = field(init=False)
     _now: int = 0
+    _unwritten: list[tuple[Admitted | Void, Case, Beside, Place]] = field(default_factory=list)
     _channel: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +82,7 @@ class Walk:
                 if self.position % WIDTH == 0:
                     self.setting.progress(self.origin, self.position, self.size)
                 self._step()
+            self._write()
         finally:
             self.busy = False
 
@@ -140,16 +142,27 @@ class Walk:
             self.judged.verdicts[index] = OPEN
             return
         self.facts.update(verdict.effects)
-        if isinstance(verdict, Void):
-            self._add(void_finding(verdict, self.origin, case.at if entry.stamp.directory > 0 else None))
-        else:
+        if isinstance(verdict, Admitted):
             self.judged.verdicts[index] = DOUBTED if verdict.unchecked else ADMITTED
-            self._admitted(case, verdict, place)
-        self._besides_of(h, beside, case, place)
-        if case.stamp.directory > 0:
-            notices.times(place, entry.stamp, self.bounds, case.parameters.skew, self.findings)
         if self.setting.opinion.disagreements:
             self.findings.extend(notices.opinions(place, self.setting.opinion.drain()))
+        self._unwritten.append((verdict, case, beside, place))
+        if len(self._unwritten) >= AHEAD:
+            self._write()
+
+    def _write(self) -> None:
+        """Take down what was judged, for some at a time: no later verdict asks for it."""
+        for verdict, case, _, place in self._unwritten:
+            if isinstance(verdict, Admitted):
+                self._admitted(case, verdict, place)
+            else:
+                self._add(void_finding(verdict, self.origin, case.at if case.stamp.directory > 0 else None))
+        for _, case, beside, place in self._unwritten:
+            self._besides_of(case.header, beside, case, place)
+        for _, case, _, place in self._unwritten:
+            if case.stamp.directory > 0:
+                notices.times(place, case.stamp, self.bounds, case.parameters.skew, self.findings)
+        self._unwritten.clear()
 
     def roots(self) -> RootAt:
         """The roots of this log's tree."""
