@@ -75,7 +75,8 @@ class Docket:
         offset = index % AHEAD
         if self._start != index - offset:
             self._start = index - offset
-            self._parsed = [_parse(self._entries.get(i)) for i in range(self._start, self._start + AHEAD)]
+            bundle = self._entries.bundle(index // WIDTH)
+            self._parsed = _parse([bundle.get(i) for i in range(self._start, self._start + AHEAD)])
         return self._parsed[offset]
 
     def take(self, index: int) -> tuple[Judging, Beside]:
@@ -167,9 +168,16 @@ class Docket:
         return found
 
 
-def _parse(raw: bytes | None) -> Parsed | None:
-    if raw is None:
-        return None
+def _parse(raws: list[bytes | None]) -> list[Parsed | None]:
+    here = [raw for raw in raws if raw is not None]
+    try:
+        parsed: Iterator[Parsed] = iter(UnverifiedEntry.parse_all(here))
+    except RemoteError:  # one of them is broken: each by itself
+        parsed = iter([_parse_one(raw) for raw in here])
+    return [None if raw is None else next(parsed) for raw in raws]
+
+
+def _parse_one(raw: bytes) -> Parsed:
     try:
         return UnverifiedEntry.parse(raw)
     except RemoteError as error:

@@ -260,3 +260,23 @@ def test_reference_is_a_point_in_a_log() -> None:
     for wrong in (["no log", 0, bytes(32)], ["relay.example/f/main", -1, bytes(32)], ["relay.example/f/main", 0, b""]):
         with pytest.raises(RemoteError):
             Ref.from_wire(wrong, "ref")
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.none() | st.integers(0, 1 << 16)), max_size=6), st.integers(1, 255))
+def test_entries_parsed_together_are_what_each_is_alone(chosen: list[tuple[int, int | None]], change: int) -> None:
+    """Of every kind, some with a byte changed."""
+    b = bench()
+    block, raws = b.message().signed.block_bytes, []
+    for which, at in chosen:
+        signed = Signed.parse(_headers()[which].pack(), block)
+        raw = bytearray(UnverifiedEntry.stamped(signed, Stamp(b.now, which)).raw)
+        if at is not None:
+            raw[at % len(raw)] ^= change
+        raws.append(bytes(raw))
+    try:
+        alone = [UnverifiedEntry.parse(raw) for raw in raws]
+    except RemoteError:
+        with pytest.raises(RemoteError):
+            UnverifiedEntry.parse_all(raws)
+    else:
+        assert UnverifiedEntry.parse_all(raws) == alone
