@@ -55,7 +55,7 @@ vectors: $(STAMP)
 	$(BIN)/python -m rsc_share.testing.vectors docs/vectors
 	$(BIN)/python -m rsc_share.messages.schemas docs/schemas
 
-# The same program, an audit's replay a third faster (ADR 0068). Needs a C compiler; nothing else here does.
+# The same program, an audit's replay faster still (ADR 0068). Needs a C compiler; nothing else here does.
 compiled: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compiled]'
 	$(BIN)/python tools/compile.py
