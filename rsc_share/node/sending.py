@@ -227,8 +227,7 @@ class Sending:
         self.outbox.answered(row)
         self._refused[row.header_hash] = row.seq
         self._shelf.put(Room.REFUSED, row.header_hash, row.seq)
-        if self._ours.get(row.seq) == row.header_hash:
-            self._ours.pop(row.seq)
+        self._ours.discard(row.seq, row.header_hash)
 
     def _logged(self, row: Sent, outcome: Logged, shown: _Shown, since: int) -> None:
         now = self._world.now()
@@ -325,8 +324,7 @@ class Sending:
 
     def _forget_signed(self, digest: bytes, seq: int) -> None:
         """What stands in the log, and what can stand there no more, need not be recognised again."""
-        if self._ours.get(seq) == digest:
-            self._ours.pop(seq)
+        self._ours.discard(seq, digest)
         for refused in [known for known, number in self._refused.items() if number <= seq]:
             del self._refused[refused]
             self._shelf.delete(Room.REFUSED, refused)

@@ -67,8 +67,8 @@ def judge(case: Case) -> Admitted | Void:
 class Judging:
     """A case on its way through the rows.
 
-    `begin` takes it through those that ask about nothing but the entry and the directory. Who replays a log may begin
-    some entries before he has judged the ones they follow; what is refused is the same, and so is the row.
+    `begin_all` takes some through those that ask about nothing but the entry and the directory. Who replays a log may
+    begin entries before he has judged the ones they follow; what is refused is the same, and so is the row.
     """
 
     __slots__ = ("_begun", "_checks", "_refused", "_row_at", "_unchecked", "case")
@@ -81,9 +81,6 @@ class Judging:
         """The place of the check that refused."""
         self._refused: Refused | None = None
         self._unchecked: tuple[Unchecked, ...] = ()
-
-    def begin(self) -> None:
-        begin_all((self,))
 
     def verdict(self) -> Admitted | Void:
         """Raises what a check raises besides `Refused`."""
@@ -128,7 +125,7 @@ class Judging:
 
 
 def begin_all(judgings: Sequence[Judging]) -> None:
-    """`begin` each of them: row by row, because one check on many entries costs less than many on one (what it needs
+    """Row by row, because one check on many entries costs less than many on one (what it needs
     is in the processor's cache). One at which a check raises something else is left as it was, to raise it again."""
     waiting: dict[Applied, list[Judging]] = {}
     for judging in judgings:

@@ -23,7 +23,7 @@ from rsc_share.envelope.parts import Opening, Part, Refs
 from rsc_share.errors import Refused
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.names import uuid7
-from rsc_share.rulebook.admit import Admitted, Judging, Void, judge
+from rsc_share.rulebook.admit import Admitted, Judging, Void, begin_all, judge
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import GrantFact, IdFact, grant_key, id_key
 from rsc_share.rulebook.rules import RULES, Check
@@ -453,7 +453,7 @@ def test_begun_early_it_is_judged_alike(sample: Sample, party: Party, honest: bo
     early = Judging(
         replace(case, view=replace(case.view, facts=Closed(), last=Closed(), root_at=Closed(), known=Closed()))
     )
-    early.begin()
+    begin_all((early,))
     for name in ("facts", "last", "root_at", "known"):
         setattr(early.case.view, name, getattr(case.view, name))
     now, then = early.verdict(), judge(case)

@@ -52,6 +52,11 @@ class Numbered:
             self._touch(key)
         return found
 
+    def discard(self, number: int, data: bytes) -> None:
+        """Pop it, if it is these bytes that stand there."""
+        if self.get(number) == data:
+            self.pop(number)
+
     def _touch(self, key: int) -> None:
         self._changed.add(key)
         self._late.touch()
