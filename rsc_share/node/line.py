@@ -56,8 +56,7 @@ class Line:
         self.deliveries = Deliveries(alarms, log, identity.node, shelf)
         self.deliveries.held, self.tickets.stated = self.tickets.held, self.deliveries.steps
         self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries, shelf, self.tickets)
-        self.sending = Sending(log, identity, world, alarms, self.deliveries, shelf, self.tickets)
-        self.sending.newest = self.follower.newest
+        self.sending = Sending(log, identity, world, alarms, self.deliveries, shelf, self.tickets, self.follower.newest)
         self.uploads = Uploads(log, identity, self.sending.outbox)
         self._started = False
         self.behind = False
@@ -157,7 +156,7 @@ class Line:
         own = header.sender == self._identity.node
         if own and verdict.effects:  # what advances nobody, forged or out of order, moves no number of ours either
             entry = UnverifiedEntry.stamped(verdict.signed, verdict.stamp)
-            self.sending.seen_in_log(entry, verdict.index, now, started=self._started)
+            self.sending.places.read(entry, verdict.index, now, started=self._started)
         if isinstance(verdict, Void):
             what = f"entry {verdict.index} of {self.log} is void: {verdict.refused.what}"
             self._alarms.raise_("void-entry", f"{self.log}/{verdict.index}", what, now, refused=verdict.refused.code)
@@ -176,7 +175,7 @@ class Line:
 
     def _promises_kept(self) -> None:
         """Every receipt named an entry of ours and its place: it must stand there in the tree this node reads."""
-        index = self.sending.broken_promise(self.follower.checked, self.follower.tree.leaf)
+        index = self.sending.promises.broken(self.follower.checked, self.follower.tree.leaf)
         if index is not None:
             what = f"{self.log} signed a receipt for entry {index} and shows another entry there"
             raise Misbehaviour(what, code="equivocation", log=self.log)
@@ -206,7 +205,7 @@ class Line:
             # store that was put back from a copy has met the entries it does not know by now (`rolled-back`).
             self._started = self.sending.found_itself(self.follower.witnessed_size)
             if self._started:
-                self.sending.begin()
+                self.sending.numbers.begin()
         return self._started
 
     @property

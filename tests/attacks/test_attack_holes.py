@@ -143,12 +143,12 @@ async def test_author_can_recall_what_a_recipient_has_posted_again(fw: Framework
 
 async def test_forged_entry_in_our_name_does_not_move_our_numbers(fw: Framework) -> None:
     """Else the honest sender's next entry would be void for everybody: muted and blamed."""
-    pen, head = await adv.Pen(fw, "EST").sync(), fw.node("EST").channel("main").line.sending.head
+    pen, head = await adv.Pen(fw, "EST").sync(), fw.node("EST").channel("main").line.sending.numbers.head
     forged = pen.heartbeat(seq=1000).altered(precedence="FLASH")
     index = await adv.CheatingRelay(fw).log(forged)
     await fw.settle()
     assert told(engine(fw, "EST"), pen.log, index) == "bad-signature"
-    assert fw.node("EST").channel("main").line.sending.head == head
+    assert fw.node("EST").channel("main").line.sending.numbers.head == head
     sent = await fw.node("EST").channel("main").publish(SAID, label=adv.EVERYBODY)
     place = (await sent.receipt()).place
     await fw.settle()

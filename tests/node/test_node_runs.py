@@ -177,11 +177,11 @@ async def test_a_receipt_that_comes_after_the_log_was_read_still_brings_its_proo
         line = node.channel("main").line
         own = gate.runs[0][0].seq
         for _ in range(SPINS):  # until it is seen in the log
-            if line.sending.head.seq == own:
+            if line.sending.numbers.head.seq == own:
                 break
             await asyncio.sleep(0)
             await node.drain(wait=False)
-        assert line.sending.head.seq == own
+        assert line.sending.numbers.head.seq == own
         assert not sent.settled
         (behind,) = await publish(node, "b")
         await until(lambda: len(gate.runs) == 2)
@@ -190,7 +190,7 @@ async def test_a_receipt_that_comes_after_the_log_was_read_still_brings_its_proo
         await until(lambda: sent.settled and behind.settled)
         receipt = await sent.receipt()
         assert TlogProof.parse(receipt.proof()).index == receipt.index
-        assert line.sending.head.seq == own + 1
+        assert line.sending.numbers.head.seq == own + 1
         assert (await fw.audit()).findings == ()
 
 
@@ -290,7 +290,7 @@ async def test_a_crash_between_the_log_and_the_receipt_loses_no_message(tmp_path
         await idle()
         await node.drain(wait=False)
         seq = gate.runs[0][0].seq
-        assert node.channel("main").line.sending.head.seq == seq
+        assert node.channel("main").line.sending.numbers.head.seq == seq
         await node.engine.store.commit()
         which = sent.id
         bench.crash()
@@ -321,7 +321,7 @@ async def test_what_is_refused_and_logged_all_the_same_is_told_and_not_sent_twic
         await until(lambda: bool(gate.runs))
         line = node.channel("main").line
         for _ in range(SPINS):
-            if line.sending.head.seq == gate.runs[0][0].seq:
+            if line.sending.numbers.head.seq == gate.runs[0][0].seq:
                 break
             await asyncio.sleep(0)
             await node.drain(wait=False)
