@@ -20,10 +20,10 @@ from itertools import count, cycle, islice
 from measure import Row, command, in_turn, least, microseconds, print_table, write_json
 from synthetic import STATES, TYPE, Synthetic
 
-from rsc_share.audit.collector import few_collections
 from rsc_share.audit.export import whole_export
 from rsc_share.audit.files import MemoryFiles
 from rsc_share.audit.replay import Anchors, replay
+from rsc_share.collector import few_collections
 from rsc_share.compiled import described
 from rsc_share.crypto.bodies import open_part, seal_part
 from rsc_share.crypto.sealing import Prekey, grant_check, grant_info, open_key, seal_key

@@ -74,6 +74,11 @@ def parts_of(node: Node) -> dict[str, int]:
         "follower.facts": line.follower.facts,
         **{f"follower.{name}": value for name, value in vars(line.follower).items()},
         "outbox": line.sending.outbox,
+        **{
+            f"{kind}.{name}": value
+            for kind in ("numbers", "promises", "places")
+            for name, value in vars(getattr(line.sending, kind)).items()
+        },
         **{f"sending.{name}": value for name, value in vars(line.sending).items()},
         "deliveries": line.deliveries,
         "tickets": line.tickets,

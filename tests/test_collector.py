@@ -1,4 +1,4 @@
-"""A process that serves is not stopped by full collections of what its start has made."""
+"""A server is not stopped by full collections of what its start has made; what an audit changes, it puts back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_what_is_there_is_not_searched_and_what_comes_later_is_freed() -> None:
         collector.freeze()
         frozen = gc.get_freeze_count()
         assert frozen > 10_000, "all that was imported so far"
-        assert gc.get_threshold() == collector.THRESHOLDS
+        assert gc.get_threshold() == collector.SERVING
         Cycle.freed = 0
         for _ in range(10_000):
             Cycle()
@@ -34,3 +34,11 @@ def test_what_is_there_is_not_searched_and_what_comes_later_is_freed() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_an_audit_puts_the_collector_back() -> None:
+    before = gc.get_threshold()
+    with collector.few_collections():
+        assert gc.get_threshold() == collector.AUDITING
+        assert gc.get_freeze_count()
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)

@@ -9,7 +9,6 @@ import typer
 
 from rsc_share.audit import html, terminal
 from rsc_share.audit import trace as tracing
-from rsc_share.audit.collector import few_collections
 from rsc_share.audit.disclose import disclose as match
 from rsc_share.audit.outcome import Exit as Outcome
 from rsc_share.audit.outcome import exit_code, first_line
@@ -22,6 +21,7 @@ from rsc_share.cli.bars import bars
 from rsc_share.cli.files import must_be_free, read_file
 from rsc_share.cli.frame import Exit
 from rsc_share.cli.output import GOOD, LOOK, PLAIN, WRONG, note, rows, say, show
+from rsc_share.collector import few_collections
 from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError
 

@@ -6,13 +6,13 @@ tiles never change; the last tile of each level grows, and is here. Memory stays
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from rsc_share.errors import RemoteError
 from rsc_share.log.merkle import HASH_SIZE
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import HashTree, MemoryTree
+from rsc_share.recent import Recent
 
 HEIGHT = 8
 """Levels of the tree in one tile."""
@@ -21,6 +21,8 @@ Place = tuple[int, int]
 """Level and index of a tile."""
 FullTile = Callable[[Place], MemoryTree]
 """The 256 hashes of a full tile, as the small tree they make."""
+TileCache = Recent[Place, MemoryTree]
+"""The full tiles used last, some 17 KiB each."""
 
 
 def read_tile(hashes: bytes) -> MemoryTree:
@@ -86,26 +88,3 @@ class TileTree(HashTree):
         shift = HEIGHT - inner
         tile = self.tile((tile_level, index >> shift))
         return tile.node(inner, index & ((1 << shift) - 1))
-
-
-class TileCache:
-    """The full tiles used last, at most `limit` of them (some 17 KiB each)."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._tiles: OrderedDict[Place, MemoryTree] = OrderedDict()
-
-    def get(self, place: Place) -> MemoryTree | None:
-        found = self._tiles.get(place)
-        if found is not None:
-            self._tiles.move_to_end(place)
-        return found
-
-    def keep(self, place: Place, tile: MemoryTree) -> None:
-        self._tiles[place] = tile
-        self._tiles.move_to_end(place)
-        if len(self._tiles) > self._limit:
-            self._tiles.popitem(last=False)
-
-    def __len__(self) -> int:
-        return len(self._tiles)

@@ -8,12 +8,10 @@ from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from rsc_share.envelope.parts import Ref
-from rsc_share.errors import LocalError, PolicyDenied
+from rsc_share.errors import LocalError
 from rsc_share.labels.label import Label
 from rsc_share.messages import Body, ReadReceipt, ReleaseRequest
 from rsc_share.node.acts import Acts
-from rsc_share.node.attach import Attaching, attach, id_of
-from rsc_share.node.compose import Composition, compose, items_of, refs_of
 from rsc_share.node.desk import Host
 from rsc_share.node.draft import Draft, Precedence
 from rsc_share.node.inbox import Arrival, Cursor
@@ -21,6 +19,7 @@ from rsc_share.node.line import Line
 from rsc_share.node.message import Message
 from rsc_share.node.plan import ReleasePlan
 from rsc_share.node.present import present_message, present_recall
+from rsc_share.node.publishing import Publishing
 from rsc_share.node.store.protocol import Room
 from rsc_share.node.submission import Submission
 from rsc_share.node.subscription import Subscription
@@ -40,7 +39,7 @@ class Channel:
         self.windows: dict[str, set[int]] = {}
         self._cursors: dict[str, Cursor] = {}
         self._acts = Acts(node, line, name, self._publish_id)
-        self._attaching = Attaching(node, line)
+        self._publishing = Publishing(node, line, self._acts.place_of)
 
     def __repr__(self) -> str:
         return f"Channel({self.name})"
@@ -61,7 +60,7 @@ class Channel:
 
         Raises `PolicyDenied` (with the plan) where nobody is entitled, `LocalError` for a wrong label or body.
         """
-        return self._compose(draft).plan
+        return self._publishing.compose(draft).plan
 
     @overload
     async def publish(
@@ -107,18 +106,10 @@ class Channel:
         """Queue all, or none."""
         self.raise_if_stopped()
         self.line.may_send(self._node.now())
-        made = [self._compose(draft) for draft in drafts]
-        wanted = frozenset(must_reach)
-        for composition in made:
-            _check_reach(composition.plan, wanted)
-        self._check_keys(made)
-        if any(composition.draft.attachments for composition in made):
-            await self._attaching.prepare(made, progress)
-            self._check_keys(made)  # others published meanwhile
-        found = [self._queue(composition) for composition in made]
+        tickets = await self._publishing.queue(drafts, frozenset(must_reach), progress)
         self.nudge()  # signed at once, it is made durable with its signature and leaves a write earlier
         await self.durable()
-        return found
+        return [Submission(self, ticket) for ticket in tickets]
 
     def submission(self, which: str | UUID) -> Submission:
         """A message of this node again, by its key (text) or id: its state outlives the process that published it.
@@ -133,36 +124,6 @@ class Channel:
         if ticket is None:
             raise LocalError(f"no message {which} was published here", code="unknown-message")
         return Submission(self, ticket)
-
-    def _compose(self, draft: Draft) -> Composition:
-        engine = self._node.engine
-        return compose(draft, self.line.log, engine.trust.view, engine.identity, self._node.now())
-
-    def _queue(self, made: Composition) -> Submission:
-        key, tickets = made.draft.key, self.line.tickets
-        earlier = tickets.under(key) if key is not None else None
-        if earlier is not None:
-            return Submission(self, earlier[1])
-        supersedes = self._acts.place_of(made.draft.supersedes) if made.draft.supersedes else None
-        world = self._node.engine.world
-        refs = refs_of(made.draft, supersedes)
-        ticket, items = items_of(made, refs, world.now(), world.random, id_of(made))
-        attach(made, items)
-        self.line.sending.outbox.add(items)
-        if key is not None:
-            tickets.name(key, made.digest, ticket, world.now())
-        return Submission(self, ticket)
-
-    def _check_keys(self, made: Iterable[Composition]) -> None:
-        """Raises `LocalError` where a key stands for another message already, here or in this very call."""
-        known: dict[str, bytes] = {}
-        for composition in made:
-            key = composition.draft.key
-            if key is None:
-                continue
-            earlier = self.line.tickets.under(key)
-            if known.setdefault(key, earlier[0] if earlier else composition.digest) != composition.digest:
-                raise LocalError(f"the key {key!r} was used for another message", advice="give every message its own")
 
     # --- recall, acknowledgement, requests
 
@@ -272,11 +233,3 @@ class Channel:
         for stopped in (self._node.engine.stopped, self.line.stopped, self._node.engine.turned_away):
             if stopped is not None:
                 raise stopped
-
-
-def _check_reach(plan: ReleasePlan, wanted: frozenset[str]) -> None:
-    missing = sorted(member for member in wanted if 0 not in plan.released_to.get(member, frozenset()))
-    if missing:
-        raise PolicyDenied(
-            f"it would not reach {', '.join(missing)}", plan=plan, advice="see plan.withheld for the rule"
-        )

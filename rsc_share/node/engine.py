@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from rsc_share import names
 from rsc_share.crypto.verify_cache import VerifyCache
-from rsc_share.errors import LocalError, Misbehaviour, Refused, RemoteError, RscError, StorageError, Unavailable
+from rsc_share.errors import LocalError, Refused, RscError, Unavailable
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.carrier import Carrier
-from rsc_share.node.connect import IDENTITY_ROW, Connection, close
+from rsc_share.node.connect import Connection, close
 from rsc_share.node.cosigner import Cosigner
 from rsc_share.node.directory_feed import DirectoryFeed
-from rsc_share.node.elsewhere import CLONED, ROLLED_BACK
+from rsc_share.node.failures import Failures, KeepEvidence, keep_nothing
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.instance import LOGS, Instance
 from rsc_share.node.keys import Keys
-from rsc_share.node.line import STOPPED, Line
+from rsc_share.node.line import Line
 from rsc_share.node.prekeys import Prekeys
-from rsc_share.node.records.tickets import error_wire, read_error
+from rsc_share.node.rounds import Rounds
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf, Store
 from rsc_share.node.told import NOTHING, Told
@@ -37,11 +36,6 @@ SOON = 200
 """ms between two cosignatures of one log by a node at work: each costs a sync that a message may wait for, and what k
 of them make is news for everybody."""
 P = TypeVar("P")
-KeepEvidence = Callable[[str, Mapping[str, bytes]], Path | None]
-
-
-def keep_nothing(code: str, parts: Mapping[str, bytes]) -> Path | None:
-    return None
 
 
 class Engine:
@@ -57,8 +51,7 @@ class Engine:
         store: Store | None = None,
     ) -> None:
         """`store`: where everything that must outlive this process is; without one it lives in memory."""
-        self.identity, self.world, self.ports, self._keep = identity, world, ports, keep_evidence
-        self.directory_log = directory_log
+        self.identity, self.world, self.ports, self.directory_log = identity, world, ports, directory_log
         self.store: Store = MemoryStore() if store is None else store
         self._shelf = shelf = Shelf(self.store)
         self.instance = Instance.of(shelf, identity.node, world.random)
@@ -67,29 +60,34 @@ class Engine:
         self.keys = Keys(identity.node, identity.charter_digest, shelf)
         self.witness = Witness(identity, shelf, lost=self.instance.follows)
         self.lines: dict[str, Line] = {}
-        stopped = shelf.get(Room.META, STOPPED)
-        self.stopped: RscError | None = None if stopped is None else read_error(stopped)
-        """Why this node does nothing any more. A restart changes nothing about that: a person has to look."""
-        self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._stop, shelf)
+        self._failures = Failures(directory_log, world, self.alarms, self.lines, keep_evidence, shelf)
+        self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._failures.stop, shelf)
         self._cache = VerifyCache()
-        self._cut_off = False
         self._moved = False
-        self._cosigning: asyncio.Task[bool] | None = None
         self.cosigner = Cosigner(
             identity, world, directory_log, self.trust, self.lines, self.witness, self.alarms, self.store,
-            self._misbehaved,
+            self._failures.accuse,
         )  # fmt: skip
+        self._rounds = Rounds(self.cosigner)
         self._prekeys = Prekeys(identity, world, self.trust, self.keys, self.store)
         self.carrier = Carrier(self)
         self._ask = True
         """Whether the next turn asks for everything: after a start, a failure, or a log that is new here."""
         for host, port in ports.items():
             if isinstance(port, Connection):
-                port.trust(partial(self._pins, host))
-        self.turned_away: Refused | None = None
-        """Why the relay does not let this node in, as of the last turn: its word, not a proof."""
+                port.trust(partial(self.trust.pins, host))
         if self.trust.ready:
             self._open_lines()
+
+    @property
+    def stopped(self) -> RscError | None:
+        """Why this node does nothing any more."""
+        return self._failures.stopped
+
+    @property
+    def turned_away(self) -> Refused | None:
+        """Why the relay does not let this node in, as of the last turn."""
+        return self._failures.turned_away
 
     def line(self, channel: str) -> Line:
         """The channel's line. `LocalError` if the charter has no such channel for this node."""
@@ -102,20 +100,11 @@ class Engine:
     def port(self, log: str) -> RelayPort:
         return _of(self.ports, log)
 
-    def _pins(self, host: str) -> tuple[str, ...]:
-        """SHA-256 of the TLS keys that the newest verified charter names for a relay; empty before there is one."""
-        if self.trust.directory.size == 0:
-            return ()
-        relay = self.trust.directory.at(self.trust.directory.size).charter.relays.get(host)
-        return relay.tls_pins if relay is not None else ()
-
     async def aclose(self) -> None:
         """Give up every connection."""
         for line in self.lines.values():
             line.sending.runs.drop()
-        if self._cosigning is not None:
-            self._cosigning.cancel()
-            await asyncio.gather(self._cosigning, return_exceptions=True)
+        await self._rounds.aclose()
         await close(self.ports.values())
 
     def notes(self) -> dict[str, bytes]:
@@ -139,7 +128,7 @@ class Engine:
 
     def under_way(self) -> list[asyncio.Task[Any]]:
         """What relays have not answered yet of what turns handed in."""
-        cosigning = [] if self._cosigning is None else [self._cosigning]
+        cosigning = self._rounds.tasks()
         if self.stopped is not None:
             return cosigning  # nobody takes the others any more
         lines = [line for line in self.lines.values() if line.stopped is None]
@@ -156,7 +145,7 @@ class Engine:
         `news`: what the relays have said is new, by host; None asks them for everything. `wait` until what is handed in
         is answered; else a later turn takes the answers (`under_way`).
         """
-        self.turned_away = None
+        self._failures.turned_away = None
         asks = news is None or self._ask or self.behind
         self._ask = False
         ports: dict[str, Feed] = dict(self.ports)
@@ -179,9 +168,9 @@ class Engine:
         taken, resting = await self._settle()
         reachable = []
         for line in self.lines.values():
-            self._cut_off = False
+            self._failures.cut_off = False
             moved = await self._guarded(line.read(_of(ports, line.log))) or moved
-            if not self._cut_off and line not in resting:
+            if not self._failures.cut_off and line not in resting:
                 reachable.append(line)
         moved = taken or moved
         if moved and not self.world.busy():
@@ -194,24 +183,12 @@ class Engine:
         return await self._cosign(ports, gap, wait) or moved
 
     async def _cosign(self, feeds: Mapping[str, Feed], gap: int, wait: bool) -> bool:
-        """Beside the turns, one round after the other: each costs a sync and a trip, which no message should wait for.
-        True if this turn cosigned anything; a round beside it makes no turn follow."""
-        moved = False
-        if self._cosigning is not None and (wait or self._cosigning.done()):
-            cosigning, self._cosigning = self._cosigning, None
-            moved = await self._guarded(cosigning)
+        """True if this turn cosigned anything; a round beside it makes no turn follow."""
+        moved = await self._guarded(self._rounds.ended(wait=wait))
         if wait:
             return await self._guarded(self.cosigner.round(self.ports, feeds, gap)) or moved
-        if self.cosigner.due(feeds, gap):
-            self._cosigning = asyncio.create_task(self._cosign_behind(self._cosigning, feeds, gap), name="cosign")
+        self._rounds.begin(self.ports, feeds, gap)
         return False
-
-    async def _cosign_behind(self, before: asyncio.Task[bool] | None, feeds: Mapping[str, Feed], gap: int) -> bool:
-        """Raises what the round before raised, after its own."""
-        if before is not None:
-            await asyncio.wait([before])
-        moved = await self.cosigner.round(self.ports, feeds, gap)
-        return (before is not None and before.result()) or moved
 
     async def _settle(self) -> tuple[bool, list[Line]]:
         """Take the answers that have come: before anything is read, so that receipts come before the log. True if
@@ -250,31 +227,8 @@ class Engine:
             return await step
         except RscError as error:
             self._ask = True
-            self._answer_for(error)
+            self._failures.answer_for(error)
             return False
-
-    def _answer_for(self, raised: RscError) -> None:
-        """What a failed step means for this node. Raises what only a person can mend."""
-        if isinstance(raised, Unavailable):
-            self._cut_off = True
-        elif isinstance(raised, StorageError) and raised.code in (CLONED, ROLLED_BACK):
-            self._refuse(raised)
-        elif isinstance(raised, Misbehaviour):
-            self._misbehaved(raised.fields.get("log", ""), raised, {})
-        elif isinstance(raised, Refused):
-            self._turn_away(raised)
-        elif isinstance(raised, RemoteError):
-            self.alarms.raise_(raised.code, raised.what, raised.what, self.world.now())
-        else:
-            raise raised
-
-    def _turn_away(self, error: Refused) -> None:
-        """The relay does not let this node in (row 3), or refused one call. What is queued stays; who waits is told."""
-        self.alarms.raise_(error.code, error.what, error.what, self.world.now())
-        if error.row == IDENTITY_ROW:
-            self.turned_away = error
-            for line in self.lines.values():
-                line.wake()
 
     def obey(self, found: bytes) -> None:
         """A revocation that came by another way than the log: obeyed at once, restrictively, and said so."""
@@ -284,22 +238,6 @@ class Engine:
     def _forbid(self) -> None:
         for line in self.lines.values():
             line.sending.forbidden = frozenset(self.feed.forbidden)
-
-    def _refuse(self, error: StorageError) -> None:
-        """This instance must never sign again, however often it is started: another one has used its key."""
-        kept = self._keep(error.code, {"entry": error.fields["entry"]})
-        error.fields["evidence"] = "" if kept is None else str(kept)
-        self.stopped = error
-        self._shelf.put(Room.META, STOPPED, error_wire(error))
-        for line in self.lines.values():
-            line.wake()
-
-    def _stop(self, error: Misbehaviour, parts: Mapping[str, bytes]) -> None:
-        self.stopped = error
-        self._shelf.put(Room.META, STOPPED, error_wire(error))
-        error.evidence = error.evidence or self._keep(error.code, parts)
-        for line in self.lines.values():
-            line.stop(error, self.world.now())
 
     def _open_lines(self) -> None:
         view, known = self.trust.view, len(self.lines)
@@ -313,16 +251,6 @@ class Engine:
         if len(self.lines) > known:
             self._ask = True  # no relay was told yet where this node stands there
             self._shelf.put(Room.META, LOGS, sorted(self.lines))
-
-    def _misbehaved(self, log: str, error: Misbehaviour, parts: Mapping[str, bytes]) -> None:
-        """A log's own signature contradicts it: keep the proof, tell, and believe nothing more of that log."""
-        proof = {name: value for name, value in error.fields.items() if isinstance(value, bytes)}
-        error.evidence = error.evidence or self._keep(error.code, {**parts, **proof})
-        self.alarms.raise_(error.code, log or error.what, error.what, self.world.now())
-        if log == self.directory_log and self.stopped is None:
-            self._stop(error, parts)
-        elif log in self.lines and self.lines[log].stopped is None:
-            self.lines[log].stop(error, self.world.now())
 
 
 def _of(ports: Mapping[str, P], log: str) -> P:

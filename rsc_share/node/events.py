@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final, overload
 
@@ -12,6 +11,7 @@ from rsc_share.node.inbox import Arrival, Event, Kept
 from rsc_share.node.records.incoming import event_wire, read_event
 from rsc_share.node.store.ledger import Ledger, fingerprint
 from rsc_share.node.store.protocol import Room, Shelf
+from rsc_share.recent import Recent
 
 REMEMBERED: Final = 256
 """Events in memory. 16 bytes of every other one are: where its entry stands, and its reference in short."""
@@ -26,7 +26,7 @@ class Events(Kept):
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._index = Ledger[Event](shelf, Room.ARRIVED, 2, _mark)
-        self._recent: OrderedDict[int, Event] = OrderedDict()
+        self._recent = Recent[int, Event](REMEMBERED)
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -44,9 +44,9 @@ class Events(Kept):
         return self._event(position % len(self))
 
     def _event(self, position: int) -> Event:
-        if position in self._recent:
-            self._recent.move_to_end(position)
-            return self._recent[position]
+        known = self._recent.get(position)
+        if known is not None:
+            return known
         found = self._shelf.get(Room.EVENT, position)
         if found is None:
             raise StorageError(f"the store does not hold event {position}", code="damaged-state")
@@ -56,17 +56,11 @@ class Events(Kept):
         return (self[position] for position in range(len(self)))
 
     def _remember(self, position: int, event: Event) -> Event:
-        self._forget(position)
-        self._recent[position] = event
-        self._bytes += _weight(event)
-        while len(self._recent) > REMEMBERED or (self._bytes > REMEMBERED_BYTES and len(self._recent) > 1):
-            self._forget(next(iter(self._recent)))
+        gone = self._recent.keep(position, event)
+        self._bytes += _weight(event) - (0 if gone is None else _weight(gone))
+        while self._bytes > REMEMBERED_BYTES and len(self._recent) > 1:
+            self._bytes -= _weight(self._recent.drop())
         return event
-
-    def _forget(self, position: int) -> None:
-        gone = self._recent.pop(position, None)
-        if gone is not None:
-            self._bytes -= _weight(gone)
 
     def append(self, event: Event) -> int:
         position = self._index.add(event)

@@ -6,6 +6,7 @@ from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import Misbehaviour, Refused, RscError
 from rsc_share.node.alarms import Alarms
+from rsc_share.node.complaints import Complaints
 from rsc_share.node.connect import own_of
 from rsc_share.node.delivery import Deliveries
 from rsc_share.node.follower import Follower, Seen
@@ -19,7 +20,7 @@ from rsc_share.node.store.protocol import Room, Shelf, Store
 from rsc_share.node.tickets import Tickets
 from rsc_share.node.trust import Trust
 from rsc_share.node.uploads import Uploads
-from rsc_share.rulebook.admit import Admitted, Void
+from rsc_share.rulebook.admit import Void
 from rsc_share.rulebook.witnesses import fresh
 from rsc_share.session.frames import Full, Tail
 from rsc_share.session.port import Feed, RelayPort
@@ -56,8 +57,7 @@ class Line:
         self.deliveries = Deliveries(alarms, log, identity.node, shelf)
         self.deliveries.held, self.tickets.stated = self.tickets.held, self.deliveries.steps
         self.reading = Reading(log, identity.node, keys, self.heartbeat, self.deliveries, shelf, self.tickets)
-        self.sending = Sending(log, identity, world, alarms, self.deliveries, shelf, self.tickets)
-        self.sending.newest = self.follower.newest
+        self.sending = Sending(log, identity, world, alarms, self.deliveries, shelf, self.tickets, self.follower.newest)
         self.uploads = Uploads(log, identity, self.sending.outbox)
         self._started = False
         self.behind = False
@@ -69,7 +69,7 @@ class Line:
         """Why nothing of this log is believed any more. A restart does not make a log true again."""
         if self.stopped is not None:
             self.reading.inbox.stop(self.stopped)
-        self._blocked_since: int | None = None
+        self._complaints = Complaints(log, alarms, trust)
 
     async def read(self, port: Feed) -> bool:
         """Take what is new, or as much as one turn does (`behind`). True if something was."""
@@ -83,7 +83,7 @@ class Line:
                 if self._take(self.follower.judge_pending(self._slice), self._world.now()):
                     self.follower.save()
                     moved = True
-                self._tell_unread(self._world.now())
+                self._tell_unread()
                 return await self._confirm(port) or moved
             if self.follower.size >= most:
                 self.behind = True
@@ -109,23 +109,17 @@ class Line:
         return bool(tail.items) or (self.follower.witnessed_size, self.follower.quorum_time) != before
 
     def _take(self, seen: list[Seen], now: int) -> bool:
-        for index, why in self.follower.unreadable:
-            what = f"entry {index} of {self.log} cannot be read: {why}"
-            self._alarms.raise_("void-entry", f"{self.log}/{index}", what, now, refused="malformed")
+        self._complaints.unreadable(self.follower.unreadable, now)
         self.follower.unreadable.clear()
         for item in seen:
             self._entry(item, now)
         self.reading.stretch_ends(self._trust.view)
-        if self.follower.waiting:
-            key = f"{self.log}/{self.follower.checked}"
-            what = f"entries of {self.log} wait for a directory this node has not been given"
-            if self._blocked_since is None:
-                self._blocked_since = now
-            elif now - self._blocked_since > self._trust.view.parameters.lag:
-                self._alarms.raise_("stalled", key, what, now)
-        else:
-            self._blocked_since = None
+        self._complaints.waiting(self.follower.checked if self.follower.waiting else None, now)
         return bool(seen)
+
+    def _tell_unread(self) -> None:
+        unread, self.reading.unread = self.reading.unread, {}
+        self._complaints.unread(unread, self._world.now())
 
     async def _confirm(self, port: Feed) -> bool:
         note, now = await port.witnessed(self.log), self._world.now()
@@ -157,16 +151,13 @@ class Line:
         own = header.sender == self._identity.node
         if own and verdict.effects:  # what advances nobody, forged or out of order, moves no number of ours either
             entry = UnverifiedEntry.stamped(verdict.signed, verdict.stamp)
-            self.sending.seen_in_log(entry, verdict.index, now, started=self._started)
+            self.sending.places.read(entry, verdict.index, now, started=self._started)
         if isinstance(verdict, Void):
-            what = f"entry {verdict.index} of {self.log} is void: {verdict.refused.what}"
-            self._alarms.raise_("void-entry", f"{self.log}/{verdict.index}", what, now, refused=verdict.refused.code)
+            self._complaints.void(verdict, now)
             self._gossip(verdict, seen.item)
-            return
-        if own:
-            return
-        self._watch_relay(seen, verdict, now)
-        self.reading.entry(verdict, seen.item, self._trust.view, now)
+        elif not own:
+            self._complaints.kept_back(verdict, now, opening_true=seen.opening_true)
+            self.reading.entry(verdict, seen.item, self._trust.view, now)
 
     def _gossip(self, void: Void, item: Full) -> None:
         """An entry that shows another tree, signed by the log itself, is proof against the log: stop here."""
@@ -176,26 +167,10 @@ class Line:
 
     def _promises_kept(self) -> None:
         """Every receipt named an entry of ours and its place: it must stand there in the tree this node reads."""
-        index = self.sending.broken_promise(self.follower.checked, self.follower.tree.leaf)
+        index = self.sending.promises.broken(self.follower.checked, self.follower.tree.leaf)
         if index is not None:
             what = f"{self.log} signed a receipt for entry {index} and shows another entry there"
             raise Misbehaviour(what, code="equivocation", log=self.log)
-
-    def _tell_unread(self, now: int) -> None:
-        """All that is logged has been read: what is still unread is somebody's fault, the relay's or the sender's."""
-        unread, self.reading.unread = self.reading.unread, {}
-        for place, (state, header) in unread.items():
-            if header.expires_at is None or header.expires_at > now:
-                what = f"entry {place.index} of {self.log} by {header.sender} cannot be read here: {state}"
-                self._alarms.raise_(state, f"{self.log}/{place.index}", what, now, sender=header.sender)
-
-    def _watch_relay(self, seen: Seen, verdict: Admitted, now: int) -> None:
-        sender, key = verdict.signed.header.sender, f"{self.log}/{verdict.index}"
-        if verdict.kept_back:
-            what = f"{verdict.kept_back} earlier entries of {sender} to this node never arrived"
-            self._alarms.raise_("kept-back", key, what, now, count=verdict.kept_back, sender=sender)
-        if not seen.opening_true:
-            self._alarms.raise_("opening-missing", key, f"no true opening for entry {verdict.index}", now)
 
     def ready(self, now: int) -> bool:
         """Whether this node may sign here: fresh directory, and once since start a log head fresh by k members."""
@@ -206,7 +181,7 @@ class Line:
             # store that was put back from a copy has met the entries it does not know by now (`rolled-back`).
             self._started = self.sending.found_itself(self.follower.witnessed_size)
             if self._started:
-                self.sending.begin()
+                self.sending.numbers.begin()
         return self._started
 
     @property
@@ -223,12 +198,6 @@ class Line:
         """Raises `Refused`, row 3, if this node is revoked, suspended or has no voice: nobody would admit it."""
         self._trust.view.sender(self._identity.node, now, self.log, "message")
 
-    def _watch_freshness(self, now: int) -> None:
-        """A relay that answers, and a directory nobody has witnessed lately: what waits here waits for that."""
-        if self._started and len(self.sending.outbox) and not self._trust.fresh(now):
-            what = "the directory has not been witnessed lately: nothing is sent or admitted until it is"
-            self._alarms.raise_("directory-stale", f"{self.log}/{self._trust.confirmed_at}", what, now)
-
     def _behind(self, port: RelayPort) -> bool:
         """Whether the relay says that an entry of this node stands where it has not read yet: it may not know that
         one, and its number would be used twice. Only ever a reason to wait; the relay's word proves nothing."""
@@ -244,7 +213,8 @@ class Line:
         if self.behind or self._behind(port):
             return False
         if not self.ready(now) or directory is None or self.follower.head is None:
-            self._watch_freshness(now)
+            if self._started and len(self.sending.outbox):
+                self._complaints.stale_directory(now)
             return False
         try:
             self.may_send(now)

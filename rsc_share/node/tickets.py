@@ -6,7 +6,6 @@ twice; otherwise it is read from the store when it is referred to.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -16,6 +15,7 @@ from rsc_share.node.records.tickets import place_wire, read_place, read_ticket, 
 from rsc_share.node.store.ledger import Ledger
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.ticket import Delivered, Place, Ticket
+from rsc_share.recent import Recent
 
 Placed = tuple[bytes, int, Place]
 """Message id, portion, and where it stands."""
@@ -37,7 +37,7 @@ class Tickets:
         self._live: WeakValueDictionary[bytes, Ticket] = WeakValueDictionary()
         self._logged: WeakValueDictionary[int, Ticket] = WeakValueDictionary()
         """By the number of an entry."""
-        self._recent: OrderedDict[bytes, Ticket] = OrderedDict()
+        self._recent = Recent[bytes, Ticket](REMEMBERED)
         self._places = Ledger[Placed](shelf, Room.PLACE, 2, lambda row: (row[2].index, row[2].seq), _placed_wire)
         self._named = Ledger[tuple[str, int]](shelf, Room.NAMED, 1, lambda row: (row[1],), lambda row: row[0])
         self.stated: Callable[[Ticket], Iterable[Delivered]] = _nothing_stated
@@ -52,13 +52,7 @@ class Tickets:
     def _watch(self, ticket: Ticket) -> None:
         self._live[ticket.id] = ticket
         ticket.changed, ticket.placed = self._save, self._save_place
-        self._remember(ticket)
-
-    def _remember(self, ticket: Ticket) -> None:
-        self._recent[ticket.id] = ticket
-        self._recent.move_to_end(ticket.id)
-        if len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
+        self._recent.keep(ticket.id, ticket)
 
     def _save(self, ticket: Ticket) -> None:
         self._shelf.put(Room.TICKET, ticket.id, ticket_wire(ticket))

@@ -82,6 +82,13 @@ class Trust:
             return False
         return now - self.confirmed_at < self.view.charter.parameters.lag // 2
 
+    def pins(self, host: str) -> tuple[str, ...]:
+        """SHA-256 of the TLS keys that the newest verified charter names for a relay; empty before there is one."""
+        if self.directory.size == 0:
+            return ()
+        relay = self.directory.at(self.directory.size).charter.relays.get(host)
+        return relay.tls_pins if relay is not None else ()
+
     def take(self, tail: Tail, bodies: Mapping[bytes, bytes], now: int) -> list[bytes]:
         """Verify and apply a tail of the directory log; the objects that are new.
 

@@ -6,7 +6,6 @@ receipts of a commit, a witness one round behind) and needs no disk.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tiletree import HEIGHT, Place, TileCache, TileTree, edge_widths, read_tile
 from rsc_share.log.tree import MemoryTree
+from rsc_share.recent import Recent
 from rsc_share.relay.store.protocol import Broken, Head, LogStore
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class LogTree:
     def __init__(self, store: LogStore, origin: str, size: int, edge: Iterable[MemoryTree]) -> None:
         self._store, self._origin = store, origin
         self._cache, self._held = TileCache(TILES), dict[Place, MemoryTree]()
-        self._roots: OrderedDict[int, bytes] = OrderedDict()
+        self._roots = Recent[int, bytes](ROOTS)
         self._tree = TileTree(self._full, size, edge)
 
     @classmethod
@@ -87,14 +87,14 @@ class LogTree:
         for place, tile in self._tree.extend(leaves).items():
             if tile.size == WIDTH:
                 self._cache.keep(place, tile)
-        self._remember(self._tree.size, self._tree.root())
+        self._roots.keep(self._tree.size, self._tree.root())
 
     async def root(self, size: int) -> bytes:
         """Root of the first `size` leaves."""
         found = self._roots.get(size)
         if found is None:
             found = await self._computed(lambda: self._tree.root(size))
-            self._remember(size, found)
+            self._roots.keep(size, found)
         return found
 
     async def roots(self, sizes: Iterable[int]) -> Mapping[int, bytes]:
@@ -144,8 +144,3 @@ class LogTree:
         if found is None:
             raise _Absent(place)
         return found
-
-    def _remember(self, size: int, root: bytes) -> None:
-        self._roots[size] = root
-        if len(self._roots) > ROOTS:
-            self._roots.popitem(last=False)

@@ -16,7 +16,8 @@ from rsc_share.crypto.keystore import UNSAFE_FAST
 from rsc_share.errors import LocalError
 from rsc_share.messages import Body
 from rsc_share.node.connect import register
-from rsc_share.node.engine import Engine, KeepEvidence
+from rsc_share.node.engine import Engine
+from rsc_share.node.failures import KeepEvidence
 from rsc_share.node.home import Home, Settings
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.load import idle

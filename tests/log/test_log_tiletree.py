@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.log.tiles import WIDTH
-from rsc_share.log.tiletree import TileCache, TileTree, edge_widths, read_tile
+from rsc_share.log.tiletree import TileTree, edge_widths, read_tile
 from rsc_share.log.tree import MemoryTree
 
 LARGE = WIDTH * WIDTH + 3 * WIDTH + 7
@@ -84,13 +84,3 @@ def test_what_is_no_edge_is_refused():
             read_tile(wrong)
     with pytest.raises(LocalError):
         tile_tree(10).node(4, 0)
-
-
-def test_the_cache_keeps_what_was_used_last():
-    cache = TileCache(2)
-    for index in (0, 1):
-        cache.keep((0, index), stored_tile((0, index)))
-    assert cache.get((0, 0)) is not None
-    cache.keep((0, 2), stored_tile((0, 2)))
-    assert (cache.get((0, 1)), len(cache)) == (None, 2)
-    assert cache.get((0, 0)) is not None

@@ -1,26 +1,22 @@
-"""A body is split by label and put together again; attacks on the marks fail; nothing leaks into logs."""
+"""A body is split by label and put together again, strict when sent and tolerant when received."""
 
 from __future__ import annotations
 
 import copy
-import traceback
-from datetime import UTC, datetime
-from io import StringIO
-from typing import Any, ClassVar
+from datetime import UTC
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, ValidationError
-from rich.console import Console
+from portions_world import CLOSED, OPEN, SECRET, Leg, Voyage, assessment, payloads
+from pydantic import ValidationError
 
 from rsc_share.codec import pack, unpack
 from rsc_share.errors import LocalError, RemoteError
-from rsc_share.labels.label import Label
 from rsc_share.messages import (
     STANDARD,
     Body,
-    Element,
     Indicator,
     Portion,
     Registry,
@@ -32,33 +28,6 @@ from rsc_share.messages import (
     split,
 )
 from rsc_share.messages.examples import EXAMPLES
-from rsc_share.messages.portions import MAX_PAYLOAD, MAX_PORTIONS
-
-SECRET = "the-source-is-the-harbour-master"
-OPEN, CLOSED = "REGIONAL RESTRICTED REL TO @members", "REGIONAL SECRET REL TO FIN"
-
-
-class Leg(Element):
-    port: str
-    at: datetime
-
-
-class Voyage(Body):
-    TYPE: ClassVar[str] = "int.example.navy/voyage/1"
-
-    ship: Portion[str] | Withheld
-    legs: list[Portion[Leg] | Withheld] = Field(default_factory=list)
-    by_port: dict[str, Portion[int] | Withheld] = Field(default_factory=dict)
-    speed: float = 0.0
-    chart: bytes = b""
-
-
-def payloads(body: Body) -> dict[int, bytes]:
-    return {index: draft.payload for index, draft in enumerate(split(body, OPEN))}
-
-
-def assessment(*texts: str) -> ThreatAssessment:
-    return ThreatAssessment(title="Ferries", text=[Portion(text, CLOSED) for text in texts])
 
 
 def test_portion_zero_keeps_marks_and_no_values() -> None:
@@ -148,111 +117,6 @@ def test_every_standard_type_survives_the_wire(example: Body) -> None:
     assert isinstance(example, ThreatAssessment) or back == example
 
 
-# --- attacks
-
-
-def test_sender_cannot_put_a_value_under_a_label_of_his_choice_into_portion_zero() -> None:
-    frame = pack({"title": "t", "text": [{"label": "TLP:CLEAR", "value": SECRET}]})
-    with pytest.raises(RemoteError, match="portion mark") as caught:
-        assemble(ThreatAssessment, {0: frame}, None, {}, {})
-    assert SECRET not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        [{"$portion": 1, "value": "x"}],
-        [{"$portion": 0}],
-        [{"$portion": 2}],
-        [{"$portion": 1}, {"$portion": 1}],
-        [{"$portion": 1}, {"$portion": 3}],
-        [{"$portion": -1}],
-        [{"$portion": "1"}],
-        [{"$portion": True}],
-        [{"$portion": 1.0}],
-        [{"$portion": None}],
-        [{"$portion": 1, "x": 1}],
-        [{"$portion": i} for i in range(1, MAX_PORTIONS + 2)],
-    ],
-)
-def test_marks_that_split_never_writes_are_refused(text: list[Any]) -> None:
-    with pytest.raises(RemoteError):
-        assemble(ThreatAssessment, {0: pack({"title": "t", "text": text}), 1: pack("x")}, None, {}, {})
-
-
-@pytest.mark.parametrize("total", [0, 1, 3])
-def test_number_of_portions_must_be_that_of_portion_zero(total: int) -> None:
-    with pytest.raises(RemoteError, match="portions"):
-        assemble(ThreatAssessment, payloads(assessment("a", "b")), total, {}, {})
-
-
-def test_portion_that_no_mark_names_is_refused() -> None:
-    with pytest.raises(RemoteError, match="portions"):
-        assemble(ThreatAssessment, payloads(assessment("a")) | {2: pack("stray")}, None, {}, {})
-
-
-def test_portions_without_portion_zero_wait() -> None:
-    with pytest.raises(RemoteError, match="portion 0"):
-        assemble(ThreatAssessment, {1: pack("x")}, 1, {}, {})
-
-
-def test_two_portions_cannot_change_places_across_types() -> None:
-    have = payloads(Voyage(ship=Portion("MV Example"), by_port={"TLL": Portion(3)}))
-    have[1], have[2] = have[2], have[1]
-    with pytest.raises(RemoteError) as caught:
-        assemble(Voyage, have, None, {}, {})
-    assert "MV Example" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\xc1",
-        b"\xc0",
-        b"\x81\xa5title\xd9\x01t",  # not the shortest spelling
-        pack({"title": 1, "text": []}),
-        pack({"title": "t", "text": [b"bin"]}),
-        pack([]),
-        pack("x"),
-        b"\x91" * 40 + b"\xc0",
-        b"\xdd\xff\xff\xff\xff",  # claims four thousand million items
-        b"\xc4" + b"\x00" * (MAX_PAYLOAD + 1),
-    ],
-)
-def test_foreign_bytes_parse_or_raise_one_error(data: bytes) -> None:
-    with pytest.raises(RemoteError):
-        assemble(ThreatAssessment, {0: data}, None, {}, {})
-
-
-@given(st.binary(max_size=60))
-def test_any_bytes_parse_or_raise_one_error(data: bytes) -> None:
-    for kind in (ThreatAssessment, Indicator, Voyage):
-        try:
-            back = assemble(kind, {0: data}, None, {}, {})
-        except RemoteError:
-            continue
-        assert back.TYPE == kind.TYPE
-
-
-def test_validation_errors_never_quote_what_they_read() -> None:
-    with pytest.raises(RemoteError) as caught:
-        assemble(Indicator, {0: pack({"pattern": {"deep": SECRET}, "stix_id": "i"})}, None, {}, {})
-    assert SECRET not in "".join(traceback.format_exception(caught.value))
-    with pytest.raises(ValidationError) as local:
-        Indicator(pattern=[SECRET], stix_id="i")  # type: ignore[arg-type]
-    assert SECRET not in str(local.value)
-
-
-def test_map_keys_of_a_sender_do_not_reach_logs() -> None:
-    evil = "key\nERROR all is well"
-    value = unpack(payloads(Voyage(ship=Portion("x")))[0], max_size=4096) | {"by_port": {evil: 5}}
-    with pytest.raises(RemoteError) as caught:
-        assemble(Voyage, {0: pack(value), 1: pack("x")}, None, {}, {})
-    assert str(caught.value).startswith("int.example.navy/voyage/1: by_port: ")
-    assert "ERROR" not in str(caught.value)
-
-
 # --- strict when sent, tolerant when received
 
 
@@ -295,124 +159,6 @@ def test_numbers_are_not_taken_for_text_or_text_for_numbers() -> None:
     for bad in ({"likelihood": "5"}, {"likelihood": 5.0}, {"likelihood": True}, {"title": 5}):
         with pytest.raises(RemoteError):
             assemble(ThreatAssessment, {0: pack({"title": "t", "text": []} | bad)}, None, {}, {})
-
-
-# --- local mistakes
-
-
-def test_withheld_cannot_be_built_or_sent_on() -> None:
-    with pytest.raises(LocalError):
-        Withheld(1, ("EST",))
-    body = assemble(ThreatAssessment, {0: payloads(assessment("x"))[0]}, 1, {1: ["EST"]}, {})
-    with pytest.raises(LocalError, match="withheld"):
-        split(body, OPEN)
-
-
-def test_received_body_can_be_kept_as_json_with_its_labels() -> None:
-    label = Label.of("REGIONAL", "SECRET", originators=["EST"], audience=["FIN"])
-    body = assemble(ThreatAssessment, payloads(assessment("one")), 1, {}, {1: label})
-    assert ThreatAssessment.model_validate_json(body.model_dump_json()) == body
-    with pytest.raises(ValidationError, match="label"):
-        ThreatAssessment.model_validate_json('{"title": "t", "text": [{"value": "x", "label": {"level": "SECRET"}}]}')
-    with pytest.raises(ValidationError, match="label"):
-        ThreatAssessment(title="t", text=[Portion("x", 5)])  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ['{"$portion": 1}', '{"$portion": 1, "value": "x"}', '{"value": "x", "extra": 1}', '"bare text"', '{"label": "x"}'],
-)
-def test_marks_are_not_written_by_hand(text: str) -> None:
-    with pytest.raises(ValidationError):
-        ThreatAssessment.model_validate_json(f'{{"title": "t", "text": [{text}]}}')
-
-
-def test_author_writes_portions_in_a_json_file() -> None:
-    body = ThreatAssessment.model_validate_json(f'{{"title": "t", "text": [{{"value": "x", "label": "{CLOSED}"}}]}}')
-    assert body.text == [Portion("x", CLOSED)]
-    assert ThreatAssessment.model_validate_json(body.model_dump_json()) == body
-
-
-class Loose(Body):
-    TYPE: ClassVar[str] = "int.example.navy/loose/1"
-
-    value: Any
-
-
-@pytest.mark.parametrize(
-    ("value", "place"),
-    [
-        ({"a": [1.0, -0.0]}, ".value.a[1]"),
-        ({"a": float("nan")}, ".value.a"),
-        (float("inf"), ".value"),
-        (2**64, "64 bits"),
-        ("\ud800", "surrogate"),
-        ([0] * 5000, "exceeds"),
-        ("x" * (MAX_PAYLOAD + 1), "bytes"),
-        ({"$portion": 1}, "$portion"),
-    ],
-)
-def test_what_the_wire_cannot_hold_is_a_local_error_that_says_where(value: Any, place: str) -> None:
-    with pytest.raises(LocalError) as caught:
-        split(Loose(value=value), OPEN)
-    assert place in str(caught.value)
-
-
-def test_deep_values_are_a_local_error() -> None:
-    value: Any = 0
-    for _ in range(40):
-        value = [value]
-    with pytest.raises(LocalError):
-        split(Loose(value=value), OPEN)
-
-
-def test_more_portions_than_a_signature_covers_are_a_local_error() -> None:
-    with pytest.raises(LocalError, match="256 portions"):
-        split(assessment(*["x"] * (MAX_PORTIONS + 1)), OPEN)
-
-
-def test_two_classes_cannot_claim_one_type() -> None:
-    class Other(Body):
-        TYPE: ClassVar[str] = Indicator.TYPE
-
-    with pytest.raises(LocalError, match="two classes"):
-        Registry((*STANDARD, Other))
-    assert len(Registry((Indicator, Indicator))) == 1
-
-
-def test_type_ids_are_checked_when_the_class_is_made() -> None:
-    with pytest.raises(LocalError, match="TYPE"):
-
-        class Wrong(Body):
-            TYPE: ClassVar[str] = "Threat/Assessment"
-
-    class Base(Body):
-        pass
-
-    with pytest.raises(LocalError, match="no TYPE"):
-        Registry((Base,))
-
-
-def test_registry_is_a_set_of_types() -> None:
-    registry = Registry(STANDARD)
-    assert Indicator.TYPE in registry
-    assert list(registry) == list(STANDARD)
-    assert registry.get("x/y/1") is None
-
-
-# --- nothing in logs
-
-
-def test_repr_str_and_rich_show_no_content() -> None:
-    body = ThreatAssessment(title=SECRET, summary=SECRET, text=[Portion(SECRET, CLOSED)])
-    console = Console(file=StringIO(), width=200)
-    console.print(body, body.text, split(body, OPEN))
-    shown = console.file.getvalue() + repr(body) + str(body) + repr(body.text) + repr(split(body, OPEN))  # type: ignore[attr-defined]
-    assert SECRET not in shown
-    assert CLOSED in repr(body.text)
-    unknown = UnknownMessage(type="a/b/1", payload=SECRET.encode())
-    assert SECRET not in repr(unknown) + str(unknown)
-    assert "a/b/1" in repr(unknown)
 
 
 def test_portions_are_values() -> None:

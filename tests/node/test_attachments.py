@@ -3,77 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attachments_world import GREEN, LARGE, MAIN, made, named_blob, publish, received, whole
 from node_world import Bench
 
 from rsc_share import Attachment, Draft, LocalError, Refused, RemoteError, Unavailable
 from rsc_share.audit.bodies import BodyBook, Missing
-from rsc_share.charter.parameters import Parameters
 from rsc_share.crypto.blobs import CHUNK, SEALED_CHUNK
-from rsc_share.errors import RscError, StorageError
-from rsc_share.log.merkle import leaf_hash
 from rsc_share.messages import Indicator
-from rsc_share.node.message import Message
-from rsc_share.node.node import Node
 from rsc_share.node.received import PART_FILE
-from rsc_share.relay.blobs import MAX_COMING, NAMED_WITHIN, BlobLimits, Blobs
-from rsc_share.relay.live import State
-from rsc_share.relay.notes import LogKeys
-from rsc_share.relay.service import Relay
-from rsc_share.relay.store.protocol import Erased
 from rsc_share.session.port import RelayPort
 from rsc_share.testing import Framework
 from rsc_share.testing.founding import HOST
 from rsc_share.testing.wire import Wire
 from rsc_share.value import replace
 
-GREEN = "TLP:GREEN REL TO @members"
 FOR_FIN = "TLP:RED REL TO FIN"
-MAIN = f"{HOST}/test-framework/main"
-LAG = Parameters().lag
-LARGE = 2 * CHUNK + 12_345
-
-
-@pytest.fixture
-async def fw() -> AsyncIterator[Framework]:
-    async with Framework.create("EST", "LVA", "FIN", seed=7) as framework:
-        yield framework
-
-
-def made(path: Path, size: int, seed: int = 1) -> Path:
-    block = bytes((i * seed * 7 + i // 251) % 256 for i in range(65_536))
-    with path.open("wb") as file:
-        left = size
-        while left:
-            left -= file.write(block[:left])
-    return path
-
-
-async def publish(fw: Framework, path: Path, label: str = GREEN, member: str = "EST", **more: Any) -> Any:
-    draft = Draft(
-        Indicator(pattern="p", stix_id="i"), label=label, attachments=[Attachment.file(path, media="image/png")], **more
-    )
-    return await fw.node(member).channel("main").publish(draft)
-
-
-async def received(node: Node) -> Message[Any]:
-    async with node.channel("main").subscribe(Indicator) as inbox:
-        return await anext(inbox)
-
-
-async def whole(message: Message[Any]) -> bytes:
-    return b"".join([piece async for piece in message.attachments[0].read()])
-
-
-def named_blob(fw: Framework) -> tuple[str, bytes]:
-    """Owner and digest of the only blob there is."""
-    (found,) = fw.relay_service.blobs.store._whole  # type: ignore[union-attr]
-    return found
 
 
 @pytest.mark.parametrize("size", [0, 1, 63_446, 63_447, 63_448, 63_449, CHUNK - 40, CHUNK - 39, LARGE])
@@ -125,114 +73,6 @@ async def test_who_is_not_a_recipient_does_not_get_the_blob(fw: Framework, tmp_p
             with pytest.raises(Refused) as caught:
                 await port.blob_read(MAIN, digest, 0, SEALED_CHUNK)
             assert caught.value.code == error
-
-
-async def test_a_recalled_blob_is_gone(fw: Framework, tmp_path: Path) -> None:
-    sent = await publish(fw, made(tmp_path / "a", LARGE))
-    receipt = await sent.receipt()
-    await fw.settle()
-    message = await received(fw.node("LVA"))
-    owner, digest = named_blob(fw)
-    await (await fw.node("EST").channel("main").recall(receipt.reference, reason="wrong map")).receipt()
-    await fw.settle()
-    assert fw.relay_service.blobs is not None
-    assert await fw.relay_service.blobs.store.size(owner, digest) is None
-    with pytest.raises(Refused) as caught:
-        await whole(message)
-    assert caught.value.code == "body-missing"
-    assert not (await fw.audit()).findings
-
-
-async def test_an_expired_blob_is_not_read(fw: Framework, tmp_path: Path) -> None:
-    ends = datetime.fromtimestamp(fw.clock.now / 1000, UTC) + timedelta(minutes=5)
-    await (await publish(fw, made(tmp_path / "a", LARGE), expires_at=ends)).receipt()
-    await fw.settle()
-    message = await received(fw.node("LVA"))
-    assert await whole(message)
-    fw.clock.advance(seconds=301)
-    with pytest.raises(Refused, match="expired"):
-        await whole(message)
-
-
-async def swept(fw: Framework) -> int:
-    blobs = fw.relay_service.blobs
-    assert blobs is not None
-    return await blobs.sweep(fw.relay_service.logs, LAG, at_once=True)
-
-
-async def expiring(fw: Framework, tmp_path: Path) -> tuple[str, bytes, list[tuple[str, int]]]:
-    """Owner and digest of a blob whose message has five minutes, and what the relay tells of blobs that go."""
-    ends = datetime.fromtimestamp(fw.clock.now / 1000, UTC) + timedelta(minutes=5)
-    await (await publish(fw, made(tmp_path / "a", LARGE), expires_at=ends)).receipt()
-    await fw.settle()
-    told: list[tuple[str, int]] = []
-    assert fw.relay_service.blobs is not None
-    fw.relay_service.blobs.told = lambda why, size: told.append((why, size))
-    return *named_blob(fw), told
-
-
-async def test_an_expired_blob_is_deleted_and_an_audit_finds_that_in_order(fw: Framework, tmp_path: Path) -> None:
-    owner, digest, told = await expiring(fw, tmp_path)
-    blobs = fw.relay_service.blobs
-    assert blobs is not None
-    fw.clock.advance(seconds=299 + LAG // 1000)
-    await fw.settle()
-    assert await swept(fw) == 0
-    fw.clock.advance(seconds=2)
-    assert await swept(fw) == 0, "no witnessed tree is later yet: an auditor could not see that it may be gone"
-    await publish(fw, made(tmp_path / "b", 10))  # something to cosign
-    await fw.settle()
-    assert await swept(fw) == 0, "nor is the directory's"
-    fw.clock.advance(seconds=LAG / 4000)
-    await fw.settle()
-    assert await swept(fw) == 1
-    assert await blobs.store.size(owner, digest) is None
-    assert [why for why, _ in told] == ["expired"]
-    assert blobs.held_now().whole == 0
-    row = (await fw.relay_service.logs[MAIN].store.bodies(MAIN, [digest]))[digest]
-    assert isinstance(row, Erased)
-    assert row.reason == "expired"
-    assert await swept(fw) == 0
-    report = await fw.audit()
-    assert not report.findings
-    assert not [found for found in report.observations if found.code == "blobs-apart"], "it is gone, not apart"
-
-
-async def test_a_crash_between_the_row_and_the_file_of_an_expired_blob_leaves_nothing(
-    fw: Framework, tmp_path: Path
-) -> None:
-    owner, digest, _ = await expiring(fw, tmp_path)
-    blobs = fw.relay_service.blobs
-    assert blobs is not None
-    fw.clock.advance(seconds=301 + LAG // 1000)
-    await fw.settle()
-
-    class Dying:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(kept, name)
-
-        async def delete(self, owner: str, digest: bytes) -> bool:
-            raise StorageError("the power is off", code="io-error")
-
-    kept, blobs.store = blobs.store, Dying()  # type: ignore[assignment]
-    with pytest.raises(StorageError):
-        await swept(fw)
-    blobs.store = kept
-    assert await kept.size(owner, digest) is not None
-    fw.clock.advance(seconds=NAMED_WITHIN + 1)
-    assert await swept(fw) == 1
-    assert await kept.size(owner, digest) is None
-
-
-async def test_a_blob_whose_message_does_not_expire_stays(fw: Framework, tmp_path: Path) -> None:
-    await (await publish(fw, made(tmp_path / "a", LARGE))).receipt()
-    await fw.settle()
-    owner, digest = named_blob(fw)
-    fw.clock.advance(seconds=40 * 24 * 3600)
-    await fw.settle()
-    assert await swept(fw) == 0
-    assert fw.relay_service.blobs is not None
-    assert await fw.relay_service.blobs.store.size(owner, digest) is not None
 
 
 # --- a relay, or another member, that lies
@@ -312,128 +152,6 @@ async def test_one_blob_belongs_to_one_entry(fw: Framework, tmp_path: Path) -> N
     with pytest.raises(Refused) as caught:
         await sent.receipt()
     assert caught.value.code == "body-missing"
-
-
-# --- uploads
-
-
-async def test_a_file_that_changed_after_it_was_published_does_not_go_out(fw: Framework, tmp_path: Path) -> None:
-    path = made(tmp_path / "a", LARGE)
-    fw.relay.cut_off("EST")
-    sent = await publish(fw, path)
-    with path.open("r+b") as file:
-        file.seek(CHUNK)
-        file.write(b"another")
-    fw.relay.reconnect("EST")
-    await fw.settle()
-    with pytest.raises(LocalError) as caught:
-        await sent.receipt()
-    assert caught.value.code == "attachment-changed"
-    assert not fw.relay_service.blobs.store._whole  # type: ignore[union-attr]
-
-
-async def test_other_messages_pass_one_that_waits_for_its_file(fw: Framework, tmp_path: Path) -> None:
-    class Full(Wire):
-        async def blob_put(self, *_: Any) -> int:
-            raise Unavailable("the disk is nearly full", code="no-space")
-
-    node = fw.node("EST")
-    honest = node.engine.ports[HOST]
-    node.engine.ports = {HOST: Full(honest, "EST", fw.relay)}
-    waiting = await publish(fw, made(tmp_path / "a", LARGE))
-    flash = await node.channel("main").publish(Indicator(pattern="now", stix_id="i"), label=GREEN, precedence="FLASH")
-    assert (await flash.receipt()).index
-    assert not waiting.settled
-    assert waiting.uploads == {"a": (0, LARGE)}
-    await fw.settle()
-    assert {alarm.code: alarm.fields["why"] for alarm in node.alarms} == {"attachment-waits": "no-space"}
-    node.engine.ports = {HOST: honest}
-    await fw.settle()
-    await waiting.receipt()
-
-
-async def test_an_upload_goes_on_where_it_broke_off(fw: Framework, tmp_path: Path) -> None:
-    taken: list[int] = []
-
-    class Breaking(Wire):
-        async def blob_put(self, log: str, digest: bytes, size: int, index: int, chunk: bytes) -> int:
-            if index == 2 and 2 not in taken:
-                taken.append(2)
-                raise Unavailable("cut", code="cut-off")
-            taken.append(index)
-            return await super().blob_put(log, digest, size, index, chunk)
-
-    node = fw.node("EST")
-    node.engine.ports = {HOST: Breaking(node.engine.ports[HOST], "EST", fw.relay)}
-    sent = await publish(fw, made(tmp_path / "a", 4 * CHUNK))
-    await fw.settle()
-    await fw.settle()
-    await sent.receipt()
-    assert taken == [0, 1, 2, 2, 3, 4]
-
-
-async def test_the_disk_of_the_relay_keeps_its_reserve(fw: Framework, tmp_path: Path) -> None:
-    blobs = fw.relay_service.blobs
-    assert blobs is not None
-    blobs._free = lambda: 0.149
-    sent = await publish(fw, made(tmp_path / "a", LARGE))
-    await fw.settle()
-    assert not sent.settled
-    blobs._free = lambda: 0.15
-    await fw.settle()
-    await sent.receipt()
-
-
-async def test_a_member_has_no_more_than_its_share(fw: Framework, tmp_path: Path) -> None:
-    assert fw.relay_service.blobs is not None
-    fw.relay_service.blobs.limit(BlobLimits(member_bytes=6 * CHUNK))
-    with pytest.raises(Refused) as caught:
-        await (await publish(fw, made(tmp_path / "large", 7 * CHUNK))).receipt()
-    assert caught.value.code == "too-large"
-    first = await publish(fw, made(tmp_path / "a", 4 * CHUNK))
-    await fw.settle()
-    reference = (await first.receipt()).reference
-    second = await publish(fw, made(tmp_path / "b", 3 * CHUNK))
-    await fw.settle()
-    assert not second.settled
-    await (await fw.node("EST").channel("main").recall(reference, reason="make room")).receipt()
-    await fw.settle()
-    await second.receipt()
-
-
-async def test_uploads_that_are_never_finished_are_few_and_go_after_a_day(fw: Framework) -> None:
-    port, blobs = fw.node("EST").engine.port(MAIN), fw.relay_service.blobs
-    assert blobs is not None
-    for number in range(MAX_COMING):
-        await port.blob_put(MAIN, bytes([number]) * 32, 2 * SEALED_CHUNK, 0, bytes(SEALED_CHUNK))
-    with pytest.raises(Unavailable) as caught:
-        await port.blob_put(MAIN, b"x" * 32, 2 * SEALED_CHUNK, 0, bytes(SEALED_CHUNK))
-    assert caught.value.code == "blob-quota"
-    fw.clock.advance(seconds=NAMED_WITHIN + 601)
-    await fw.relay_service.tick()
-    assert not blobs.store._coming  # type: ignore[attr-defined]
-    assert await port.blob_put(MAIN, b"x" * 32, 2 * SEALED_CHUNK, 0, bytes(SEALED_CHUNK)) == 1
-
-
-async def test_a_blob_that_no_entry_names_goes_after_a_day_and_a_named_one_stays(fw: Framework, tmp_path: Path) -> None:
-    await (await publish(fw, made(tmp_path / "a", LARGE))).receipt()
-    port, blobs = fw.node("EST").engine.port(MAIN), fw.relay_service.blobs
-    assert blobs is not None
-    chunk = b"c" * 100_000
-    await port.blob_put(MAIN, leaf_hash(chunk), len(chunk), 0, chunk)
-    assert await blobs.store.size("EST", leaf_hash(chunk)) == len(chunk)
-    fw.clock.advance(seconds=NAMED_WITHIN + 1)
-    await fw.relay_service.tick()
-    assert await blobs.store.size("EST", leaf_hash(chunk)) is None
-    assert await blobs.store.size(*named_blob(fw))
-
-
-@pytest.mark.parametrize("index", [1, 2, 7])
-async def test_a_wrong_chunk_is_refused(fw: Framework, index: int) -> None:
-    port = fw.node("EST").engine.port(MAIN)
-    with pytest.raises(RscError) as caught:
-        await port.blob_put(MAIN, b"d" * 32, 2 * SEALED_CHUNK, index, bytes(SEALED_CHUNK))
-    assert caught.value.code == "wrong-chunk"
 
 
 # --- saving
@@ -556,71 +274,6 @@ async def test_only_blobs_may_lie_apart() -> None:
     book = BodyBook({}, {b"d" * 32: "apart"}, named={b"d" * 32})
     book.missing.append(Missing(MAIN, 3, b"d" * 32, "EST/mod-1", 5, None))
     assert [finding.code for finding in book.findings(10)] == ["body-missing"]
-
-
-# --- crashes
-
-
-async def test_a_relay_that_died_before_it_erased_a_blob_erases_it_at_its_next_start(
-    fw: Framework, tmp_path: Path
-) -> None:
-    receipt = await (await publish(fw, made(tmp_path / "a", LARGE))).receipt()
-    await fw.settle()
-    owner, digest = named_blob(fw)
-    blobs = fw.relay_service.blobs
-    assert blobs is not None
-
-    class Failing:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(kept, name)
-
-        async def delete(self, owner: str, digest: bytes) -> bool:
-            raise StorageError("the power is off", code="io-error")
-
-    kept, blobs.store = blobs.store, Failing()  # type: ignore[assignment]
-    await fw.node("EST").channel("main").recall(receipt.reference, reason="wrong map")
-    await fw.settle()
-    assert fw.relay_service.logs[MAIN].state is State.STOPPED
-    assert await kept.size(owner, digest) is not None
-    again = Blobs(kept, fw.clock, lambda: 1.0)
-    keys = LogKeys(*fw.founded.log_keys)
-    async with await Relay.open(
-        fw.store, host=HOST, framework_id=fw.founded.framework_id, keys=keys, clock=fw.clock, blobs=again
-    ):
-        assert await kept.size(owner, digest) is None
-
-
-async def test_a_sender_that_died_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
-    """Path, key and salt outlive the process: what the relay has is not sent again, and what it gets is the same."""
-    path, small = made(tmp_path / "a", 4 * CHUNK), made(tmp_path / "b", 1_000)
-    async with Bench.create(tmp_path) as bench:
-        node = await bench.started()
-        taken: list[int] = []
-
-        class Dying(Wire):
-            async def blob_put(self, log: str, digest: bytes, size: int, index: int, chunk: bytes) -> int:
-                if index == 2:
-                    raise Unavailable("cut", code="cut-off")
-                taken.append(index)
-                return await super().blob_put(log, digest, size, index, chunk)
-
-        (host,) = node.engine.ports
-        node.engine.ports = {host: Dying(node.engine.ports[host], "EST", bench.fw.relay)}
-        files = [Attachment.file(path), Attachment.file(small)]
-        draft = Draft(Indicator(pattern="p", stix_id="i"), label=GREEN, attachments=files, key="k")
-        await node.channel("main").publish(draft)
-        await node.carry()
-        assert taken == [0, 1]
-        ((_, digest),) = bench.fw.relay_service.blobs.store._coming  # type: ignore[union-attr]
-        bench.crash()
-        small.unlink()  # it lies beside the entry, and was read when it was published
-        node = await bench.started()
-        await bench.fw.settle()
-        await node.channel("main").submission("k").receipt()
-        assert named_blob(bench.fw) == ("EST", digest)
-        message = await received(bench.fw.node("LVA"))
-        assert await whole(message) == path.read_bytes()
-        assert message.attachments[1].size == 1_000
 
 
 async def test_a_reader_that_died_still_has_the_key(tmp_path: Path) -> None:

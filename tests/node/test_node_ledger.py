@@ -235,7 +235,7 @@ class Paged(Stored):
             shown = any(isinstance(event, Arrival) and event.reference == reference for event in self.model)
             assert self.events.called(reference) == (place if shown else None)
         assert self.events.last_index() == max((event.place.index for event in self.model), default=-1)
-        recent = [event for event in self.events._recent.values() if isinstance(event, Arrival)]
+        recent = [event for event in self.events._recent._held.values() if isinstance(event, Arrival)]
         assert len(self.events._recent) <= events.REMEMBERED
         assert self.events._bytes == sum(len(payload) for event in recent for payload in event.payloads.values())
         assert self.events._bytes <= events.REMEMBERED_BYTES or len(self.events._recent) == 1

@@ -123,7 +123,7 @@ async def test_a_fresh_tree_without_the_last_own_entry_is_not_enough_to_sign(tmp
         node = await bench.restarted()
         line = node.channel("main").line
         assert line.follower.quorum_time is not None
-        assert line.follower.witnessed_size <= line.sending.head.index
+        assert line.follower.witnessed_size <= line.sending.numbers.head.index
         sent = await node.channel("main").publish(indicator("p2"), label=GREEN)
         await bench.fw.settle()
         assert not sent._ticket.settled

@@ -14,20 +14,16 @@ from rsc_share.node.connect import MOST_RETRY_SECONDS, Pins
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.net.address import Address
 from rsc_share.node.net.backoff import Backoff
-from rsc_share.node.net.pins import PinCheck, client_context
+from rsc_share.node.net.dial import DIAL_SECONDS, dialled
 from rsc_share.session.calls import Own
 from rsc_share.session.fault import Fault
 from rsc_share.session.node_side import Answered, NodeSide, Opened
-from rsc_share.session.table import MAX_FRAME, Error, Failed, Goaway, Hello
+from rsc_share.session.table import Error, Failed, Goaway, Hello
 from rsc_share.session.token import INSTANCE, Token, Use
 
-DIAL_SECONDS = 15.0
-"""From the first packet to an open session."""
 START_SECONDS = 5.0
 """A start waits so long for a relay: afterwards the node is offline, and connects when it can."""
-HEARTBEAT_SECONDS = 20.0
 TOKEN_SECONDS = 30
-CLOSE_SECONDS = 2.0
 
 Pause = Callable[[float], Awaitable[object]]
 _CUT = Fault("unavailable", "cut-off", "there is no session with the relay")
@@ -166,21 +162,8 @@ class Link:
         return pins
 
     async def _session(self) -> None:
-        connector = aiohttp.TCPConnector(ssl=PinCheck(self.trusted()), force_close=True)
-        watch = aiohttp.TraceConfig()
-        watch.on_request_redirect.append(_stays)
-        jar = aiohttp.DummyCookieJar()
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trace_configs=[watch]) as http:
-            async with asyncio.timeout(DIAL_SECONDS):
-                socket = await http.ws_connect(
-                    self.address.url,
-                    ssl=client_context(),
-                    max_msg_size=MAX_FRAME + 1,
-                    heartbeat=HEARTBEAT_SECONDS,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
-                )
-            async with socket:
-                await self._carry(socket)
+        async with dialled(self.address.url, self.trusted()) as socket:
+            await self._carry(socket)
 
     async def _carry(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._side = side = NodeSide()
@@ -264,8 +247,3 @@ class Link:
 def _local(error: LocalError) -> Fault:
     """A node that has no pin cannot dial: for its calls that is a relay out of reach."""
     return Fault("unavailable", error.code, error.what, error.advice)
-
-
-async def _stays(*_: object) -> None:
-    """aiohttp would follow a redirect, to another machine and out of TLS."""
-    raise RemoteError("the relay sends this node elsewhere; it is where its address says", code="wrong-host")

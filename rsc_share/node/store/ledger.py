@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from itertools import pairwise
@@ -22,6 +21,7 @@ from typing import Any, Final, Generic, TypeVar
 from rsc_share.errors import StorageError
 from rsc_share.node.store.late import Late
 from rsc_share.node.store.protocol import Room, Shelf
+from rsc_share.recent import Recent
 
 T = TypeVar("T")
 RUN: Final = 64
@@ -70,7 +70,7 @@ class Ledger(Generic[T]):
         self._often = often
         self._sorted: list[array[int]] = []
         self._new: list[T] = []
-        self._runs: OrderedDict[int, list[Any]] = OrderedDict()
+        self._runs = Recent[int, list[Any]](REMEMBERED)
         self._late = Late(shelf, self.write) if late else None
         self._load()
 
@@ -144,16 +144,13 @@ class Ledger(Generic[T]):
         return self._run(run)[number - self._starts[run]]
 
     def _run(self, run: int) -> list[Any]:
-        if run in self._runs:
-            self._runs.move_to_end(run)
-            return self._runs[run]
-        found = self._shelf.get(self._room, run)
-        if found is None:
-            raise self._damaged(f"run {run} is not there")
-        values: list[Any] = found[1]
-        self._runs[run] = values
-        if len(self._runs) > REMEMBERED:
-            self._runs.popitem(last=False)
+        values = self._runs.get(run)
+        if values is None:
+            found = self._shelf.get(self._room, run)
+            if found is None:
+                raise self._damaged(f"run {run} is not there")
+            values = found[1]
+            self._runs.keep(run, values)
         return values
 
     def find(self, field: int, value: int) -> Iterator[int]:

@@ -1,14 +1,12 @@
-"""A log that is in order, and for every row of the admission table an entry that breaks it."""
+"""For every row of the admission table an entry that breaks it, behind a log that is in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rsc_share import names
 from rsc_share.crypto.bodies import to_commitment
-from rsc_share.envelope.approval import approval_digest, release_digest
 from rsc_share.envelope.contents import (
     AcknowledgementContent,
     ErasureContent,
@@ -16,80 +14,16 @@ from rsc_share.envelope.contents import (
     RecallContent,
     ReleaseContent,
 )
-from rsc_share.envelope.entry import DirectoryEntry, Signed, Stamp, UnverifiedEntry
-from rsc_share.envelope.header import Header
+from rsc_share.envelope.entry import Signed
 from rsc_share.envelope.parts import Head, Opening, Ref, Refs
 from rsc_share.envelope.signature import SignatureBlock
-from rsc_share.rulebook.admit import Admitted, Void
 from rsc_share.testing.vectors.basics import Vectors
-from rsc_share.testing.vectors.channel import Channel, Draft, Verdict, officers
+from rsc_share.testing.vectors.channel import Channel, Draft, officers
 from rsc_share.testing.vectors.framework import DIRECTORY, LOG
 from rsc_share.testing.vectors.material import DAY, HOUR, Material, seeded
+from rsc_share.testing.vectors.story import EST, FIN, LTU, LVA, PUBLIC, Story, tell
+from rsc_share.testing.vectors.trials import Trial, told
 from rsc_share.value import replace
-
-EST, FIN, LTU, LVA = "EST/mod-1", "FIN/mod-1", "LTU/mod-1", "LVA/mod-1"
-PUBLIC = "REGIONAL RESTRICTED REL TO @members"
-
-
-@dataclass(frozen=True)
-class Story:
-    """What the story left behind that cases refer to."""
-
-    wide: bytes
-    """EST's grant to FIN, LTU and LVA."""
-    narrow: bytes
-    """EST's grant to LVA."""
-    lva: bytes
-    """LVA's grant to FIN."""
-    first: Ref
-    portion: Ref
-    release: Ref
-
-
-def tell(c: Channel) -> Story:
-    """Every kind of entry once, all of them in order."""
-    wide = c.grant(EST, (FIN, LTU, LVA))
-    c.log(wide)
-    first = c.log(c.message(EST, (FIN, LTU, LVA), c.label(PUBLIC, "EST"), wide.header.id, "A warning"))[0]
-    c.log(c.heartbeat(FIN, (EST, LTU, LVA), {EST: (first.header_hash, "opened")}))
-    narrow = c.grant(EST, (LVA,))
-    c.log(narrow)
-    document = (c.fresh_id(), 2)
-    frame = c.message(
-        EST, (FIN, LTU, LVA), c.label(PUBLIC, "EST"), wide.header.id, "Two portions", id=document[0], document=document
-    )
-    secret = c.label("REGIONAL SECRET REL TO LVA", "EST")
-    portion = c.message(EST, (LVA,), secret, narrow.header.id, "The second", after=frame, document=document)
-    place = c.log(frame, portion)[1]
-    said = AcknowledgementContent("acknowledged", None)
-    c.log(officers(c, c.draft(LVA, "acknowledgement", (EST,), refs=Refs(target=first), content=said), "LVA/duty-1"))
-    digest = release_digest(secret, portion.header.nodes, [p.commit for p in portion.header.parts])
-    content = ReleaseContent(digest, ("FIN",), c.now + DAY)
-    release = c.log(
-        officers(c, c.draft(EST, "release", (FIN,), refs=Refs(target=place), content=content), "EST/duty-1")
-    )[0]
-    lva = c.grant(LVA, (FIN,))
-    c.log(lva)
-    derived = c.label("REGIONAL SECRET REL TO FIN", "EST", "LVA")
-    c.log(
-        c.message(
-            LVA, (FIN,), derived, lva.header.id, "With leave", refs=Refs(derived_from=(place,), releases=(release,))
-        )
-    )
-    c.log(c.draft(EST, "recall", (FIN, LTU, LVA), refs=Refs(target=first), content=RecallContent(None)))
-    gone = ErasureContent((seeded("body", 32),), "Court order 7/2026")
-    c.log(officers(c, c.draft(EST, "erasure", (FIN, LTU, LVA), content=gone), "EST/duty-1"))
-    return Story(wide.header.id, narrow.header.id, lva.header.id, first, place, release)
-
-
-@dataclass
-class Trial:
-    """One entry as it would stand next in the log."""
-
-    why: str
-    draft: Draft
-    signed: Signed
-    stamp: Stamp
 
 
 class Court:
@@ -291,50 +225,3 @@ def admission(material: Material) -> Vectors:
     trials = [trial for part in (_identity, _trust, _labels, _grants, _others) for trial in part(court)]
     what = "A log in order, judged as an auditor does; each case is one entry that would stand next, alone."
     return told(channel, trials, what)
-
-
-def told(channel: Channel, trials: Iterable[Trial], what: str) -> Vectors:
-    """A story and its cases, as the vectors write them."""
-    framework = channel.framework
-    return {
-        "what": what,
-        "framework_id": framework.id.hex(),
-        "log": LOG,
-        "directory": [
-            DirectoryEntry.stamped(item.data, Stamp(item.logged_at, i)).raw.hex()
-            for i, item in enumerate(framework.entries)
-        ],
-        "bodies": {digest.hex(): body.hex() for digest, body in sorted(framework.bodies.items())},
-        "entries": [
-            _case("", draft, entry, verdict)
-            for draft, entry, verdict in zip(channel.beside, channel.entries, channel.verdicts, strict=True)
-        ],
-        "cases": [_tried(channel, trial) for trial in trials],
-    }
-
-
-def _tried(channel: Channel, trial: Trial) -> dict[str, Any]:
-    verdict = channel.judge(trial.signed, trial.stamp, trial.draft)
-    return _case(trial.why, trial.draft, UnverifiedEntry.stamped(trial.signed, trial.stamp), verdict)
-
-
-def _case(why: str, draft: Draft, entry: UnverifiedEntry, verdict: Verdict) -> dict[str, Any]:
-    h: Header = entry.header
-    return {
-        "why": why,
-        "entry": entry.raw.hex(),
-        "leaf": entry.leaf.hex(),
-        "header_hash": entry.signed.header_hash.hex(),
-        "approval_digest": approval_digest(h).hex(),
-        "openings": [[node, opening.salt.hex(), opening.n] for node, opening in sorted(draft.openings.items())],
-        "statements": [[n, s.salt.hex(), s.header_hash.hex(), s.state] for n, s in sorted(draft.statements.items())],
-        "body_sizes": {digest.hex(): len(body) for digest, body in sorted(draft.bodies.items())},
-        "verdict": _verdict(verdict),
-    }
-
-
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    if isinstance(verdict, Admitted):
-        return {"admitted": True, "code": None, "row": None, "advances": True}
-    void: Void = verdict
-    return {"admitted": False, "code": void.refused.code, "row": void.refused.row, "advances": bool(void.effects)}

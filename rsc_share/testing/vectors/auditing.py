@@ -18,12 +18,12 @@ from rsc_share.envelope.contents import ErasureContent, RecallContent
 from rsc_share.envelope.parts import Ref, Refs
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
-from rsc_share.testing.vectors.admission import EST, FIN, LTU, LVA, PUBLIC
 from rsc_share.testing.vectors.basics import Vectors
 from rsc_share.testing.vectors.channel import officers
 from rsc_share.testing.vectors.exports import note_of, source_of
 from rsc_share.testing.vectors.framework import LOG
 from rsc_share.testing.vectors.material import MINUTE, Material
+from rsc_share.testing.vectors.story import EST, FIN, LTU, LVA, PUBLIC
 from rsc_share.testing.vectors.turning import LVA3, MIDNIGHT, Turning, tell_turning
 from rsc_share.value import replace
 

@@ -11,11 +11,11 @@ from rsc_share.envelope.header import KEYS
 from rsc_share.envelope.parts import Opening
 from rsc_share.session.frames import Bare, Full, Logged, Offer, Statement, Submission, Tail, Weather
 from rsc_share.session.refusal import Refusal
-from rsc_share.testing.vectors.admission import tell
 from rsc_share.testing.vectors.basics import Vectors
 from rsc_share.testing.vectors.channel import Channel
 from rsc_share.testing.vectors.framework import LOG
 from rsc_share.testing.vectors.material import Material, plain, refusal, seeded
+from rsc_share.testing.vectors.story import tell
 
 
 def entries(material: Material) -> Vectors:

@@ -18,11 +18,11 @@ from rsc_share.log.note import Note
 from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.witnesses import log_keys, witness_keys
 from rsc_share.testing.vectors import rules
-from rsc_share.testing.vectors.admission import tell
 from rsc_share.testing.vectors.basics import Vectors
 from rsc_share.testing.vectors.channel import Channel
 from rsc_share.testing.vectors.framework import DIRECTORY, LOG, STATES, Framework
 from rsc_share.testing.vectors.material import Material, refusal
+from rsc_share.testing.vectors.story import tell
 
 
 def export(material: Material) -> Vectors:

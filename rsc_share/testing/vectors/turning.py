@@ -16,11 +16,12 @@ from rsc_share.envelope.entry import DirectoryEntry, Stamp
 from rsc_share.envelope.parts import Head, Ref, Refs
 from rsc_share.log.checkpoint import checkpoint_text
 from rsc_share.log.merkle import leaf_hash
-from rsc_share.testing.vectors.admission import EST, FIN, LTU, LVA, PUBLIC, Trial, told
 from rsc_share.testing.vectors.basics import Vectors
 from rsc_share.testing.vectors.channel import Channel, Draft, officers
 from rsc_share.testing.vectors.framework import DIRECTORY, LOG, Framework
 from rsc_share.testing.vectors.material import DAY, HOUR, MINUTE, T0, Material, seeded
+from rsc_share.testing.vectors.story import EST, FIN, LTU, LVA, PUBLIC
+from rsc_share.testing.vectors.trials import Trial, told
 from rsc_share.value import replace
 
 SECOND = 1000
