@@ -33,6 +33,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/node_store.py --messages 600
 	$(BIN)/python bench/end_to_end.py --messages 600
 	$(BIN)/python bench/latency.py --seconds 5 --bulk 64MiB
+	$(BIN)/python bench/floor.py --messages 256 --rounds 3 --seconds 3
 	$(BIN)/python bench/soak.py --entries 20000
 	$(BIN)/python bench/soak.py --sessions 100
 	$(BIN)/python bench/soak.py --attachment 100MiB

@@ -1,4 +1,4 @@
-"""What no program for this protocol goes below here: the calls it cannot leave out, and the path with nothing on it.
+"""The floor under every program for this protocol: the calls it cannot leave out, and the path with nothing on it.
 
     python bench/floor.py                          both; calls are CPU, the path needs an idle machine
     python bench/floor.py --only calls --run 5000 --peers    beside end_to_end.py in the same run, and what others take
@@ -8,7 +8,8 @@
 Calls: real entries, made, judged and read again in a straight line by one publisher, one relay and 1 and 10 readers
 that each verify, with SQLite on disk and TLS 1.3 through the kernel; seconds of CPU, without waits for a disk. Once
 with as many entries to a signature, a commit and a checkpoint as the protocol allows; once as the library signs and the
-benchmark waits. `forms`: the same with this library's typed forms, and still without rules, policy, loop and sessions.
+benchmark waits; and the least of both, kind by kind, which no run reaches. `forms`: the same with this library's typed
+forms, and still without rules, policy, loop and sessions.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ from pathlib import Path
 
 from floor_costs import MADE, READERS, WAYS, Cost, calls
 from floor_line import KINDS, keep_memory
-from measure import Row, print_table, write_json
+from measure import Row, least, microseconds, print_table, write_json
+
+from rsc_share.crypto.ed25519 import expand, sign, verifies
 
 TIMES = {1: 3, 10: 10}
 """Of what somebody would use instead: the targets."""
 INSTEAD = {1: "NATS JetStream, sync always, to 1", 10: "  and signed, SealedBox by hand, to 10"}
+TEXT = bytes(100)
+LEAST = "the least of both, kind by kind"
 FOUND = {1: 2_158.0, 10: 437.0}
 """Messages a second of those on an idle machine (docs/performance.md), where they are not measured in the same run."""
 
@@ -64,9 +69,24 @@ def against(costs: Mapping[tuple[int, str], Cost], rates: Mapping[str, float]) -
         named = {"target": targets[readers], "measured": rates.get(f"rsc_share, to {readers}")}
         for what, rate in named.items():
             if rate is not None:
-                shares = ", ".join(f"{rate / costs[readers, made].two_cores:.0%} of {made}" for made in MADE)
-                rows.append(Row(f"to {readers}, {what}", round(rate), "messages/s", f"on two cores {shares}"))
+                shares = "; ".join(f"{made} {_share(costs[readers, made], rate)}" for made in MADE)
+                rows.append(Row(f"to {readers}, {what}", round(rate), "messages/s", shares))
     return rows
+
+
+def _share(cost: Cost, rate: float) -> str:
+    """What the calls take of two cores at this rate, and what they leave of them."""
+    left = (2e6 / rate - cost.everybody) / (cost.readers + 2)
+    left_over = f"{left:,.0f} us left for each party" if left > 0 else "nothing left"
+    return f"take {rate / cost.two_cores:.0%} of two cores, {left_over}"
+
+
+def yardstick() -> list[Row]:
+    """What this machine takes now for something that is known: figures of two runs can be compared by it."""
+    public, secret = expand(bytes(32))
+    signature = sign(secret, TEXT)
+    spent = least(lambda: verifies(public, TEXT, signature), runs=20, times=50)
+    return [Row("one Ed25519 verification", microseconds(spent), "us", "41 to 42 on the machine of the docs, idle")]
 
 
 def read_rates(path: Path) -> dict[str, float]:
@@ -92,10 +112,13 @@ def tables_of(asked: argparse.Namespace) -> dict[str, list[Row]]:
         rates = read_rates(asked.measured) if asked.measured else {}
         rates |= run_rates(asked.run, peers=asked.peers) if asked.run else {}
         keep_memory()
-        for way in WAYS:
-            costs = calls(asked.messages, asked.rounds, asked.folder, way)
-            tables[way.name] = rows_of(costs, targets_of(rates))
-            tables[f"targets, {way.batch} to a signature"] = against(costs, rates)
+        tables["yardstick"] = yardstick()
+        found = {way.name: calls(asked.messages, asked.rounds, asked.folder, way) for way in WAYS}
+        found[LEAST] = {key: Cost.least([costs[key] for costs in found.values()]) for key in found[WAYS[0].name]}
+        for name, costs in found.items():
+            tables[name] = rows_of(costs, targets_of(rates))
+        for name, costs in found.items():
+            tables[f"targets; {name}"] = against(costs, rates)
     if asked.only != "calls":
         import floor_path
 
@@ -108,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=("calls", "path"))
     parser.add_argument("--messages", type=int, default=1_024, help="to each number of readers")
-    parser.add_argument("--rounds", type=int, default=5, help="of which the cheapest counts")
+    parser.add_argument("--rounds", type=int, default=5, help="of each run the cheapest counts")
     beside = parser.add_mutually_exclusive_group()
     beside.add_argument("--measured", type=Path, metavar="FILE", help="JSON of end_to_end.py")
     beside.add_argument("--run", type=int, metavar="MESSAGES", help="run end_to_end.py first")
@@ -118,6 +141,8 @@ def main() -> None:
     parser.add_argument("--json", metavar="PATH", help="also write JSON; - for standard output instead of the table")
     parser.add_argument("--folder", type=Path, help="where stores are; default: a temporary folder")
     asked = parser.parse_args()
+    if asked.peers and not asked.run:
+        parser.error("--peers goes with --run")
     tables = tables_of(asked)
     if asked.json != "-":
         for title, rows in tables.items():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import floor_calls
 import floor_forms
 from floor_entries import Recorded, Run, record
-from floor_line import FORMS, KINDS, ROWS, TLS, Laps, Rows, lines
+from floor_line import FORMS, KINDS, ROWS, TLS, Ends, Laps, Rows, Spent, lines
 
 READERS = (1, 10)
 MADE = {"calls": floor_calls, "forms": floor_forms}
@@ -45,10 +46,20 @@ class Cost:
     readers: int
 
     @classmethod
-    def of(cls, made: Recorded, found: Mapping[str, Mapping[str, float]]) -> Cost:
+    def of(cls, made: Recorded, found: Spent) -> Cost:
         count = len(made.readers)
-        reader = {kind: sum(found[node].get(kind, 0.0) for node in made.readers) / count for kind in KINDS}
-        return cls(found[made.sender], found["relay"], reader, count)
+        publisher, relay = ({k: found[p, k] for k in KINDS if (p, k) in found} for p in (made.sender, "relay"))
+        reader = {kind: sum(found[node, kind] for node in made.readers) / count for kind in KINDS}
+        return cls(publisher, relay, reader, count)
+
+    @classmethod
+    def least(cls, costs: Sequence[Cost]) -> Cost:
+        """Of each kind of work the least that any of them took: below every one of them, and done by none."""
+        publisher, relay, reader = (
+            {kind: min(of(cost)[kind] for cost in costs) for kind in of(costs[0])}
+            for of in (attrgetter("publisher"), attrgetter("relay"), attrgetter("reader"))
+        )
+        return cls(publisher, relay, reader, costs[0].readers)
 
     @property
     def node_process(self) -> float:
@@ -78,32 +89,39 @@ class Cost:
 
 
 def calls(messages: int, rounds: int, folder: Path | None, way: Way) -> dict[tuple[int, str], Cost]:
-    """The cheapest of some rounds, by readers and by what is made."""
+    """By readers and by what is made."""
     found = {}
     for readers in READERS:
         made = asyncio.run(record(readers, way.batch, messages))
         for name, parties in MADE.items():
-            costs = [played(made, parties, way.together, folder) for _ in range(rounds)]
-            found[readers, name] = min(costs, key=lambda cost: cost.everybody)
+            found[readers, name] = Cost.of(
+                made, cheapest([played(made, parties, way.together, folder) for _ in range(rounds)])
+            )
     return found
 
 
-def played(made: Recorded, parties: Any, together: int, folder: Path | None) -> Cost:
-    """One round, on new stores and connections."""
+def cheapest(rounds: Sequence[Sequence[Spent]]) -> Spent:
+    """The mean of all runs, of each run's work the least that it took in any round: the same is done in all of them,
+    and what else a machine does only adds."""
+    runs = list(zip(*rounds, strict=True))
+    least = [{key: min(spent[key] for spent in run) for key in run[0]} for run in runs]
+    return {key: sum(run[key] for run in least) / len(least) for key in least[0]}
+
+
+def played(made: Recorded, parties: Any, together: int, folder: Path | None) -> list[Spent]:
+    """What each run took in one round, on new stores and connections."""
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         with TemporaryDirectory(prefix="floor-", dir=folder) as scratch, ExitStack() as stack:
-            laps = Laps()
-            _play(made, parties, together, Path(scratch), stack, laps)
-            return Cost.of(made, laps.microseconds(sum(len(run.texts) for run in made.runs)))
+            return _play(made, parties, together, Path(scratch), stack)
     finally:
         gc.enable()
         gc.unfreeze()
 
 
-def _play(made: Recorded, parties: Any, together: int, folder: Path, stack: ExitStack, laps: Laps) -> None:
+def _play(made: Recorded, parties: Any, together: int, folder: Path, stack: ExitStack) -> list[Spent]:
     nodes = [made.sender, *made.readers]
     ends, rows = lines(nodes, folder, stack), {}
     for name in ("relay", *nodes):
@@ -112,17 +130,22 @@ def _play(made: Recorded, parties: Any, together: int, folder: Path, stack: Exit
     publisher = parties.Publisher(made, made.sender, rows[made.sender], together)
     relay = parties.Relay(made, "relay", rows["relay"])
     readers = [parties.Reader(made, node, rows[node]) for node in made.readers]
-    for run in made.runs:
-        laps.begin()
-        asked = publisher.compose(run, laps)
-        answer = relay.judge(run, ends[made.sender].up(asked, laps), laps)
-        publisher.receipts(ends[made.sender].down(answer, laps), laps)
-        for at, reader in enumerate(readers):
-            values = reader.read(ends[reader.name].down(relay.shown(at, laps), laps), laps)
-            said(run, values)
-            laps.begin()  # no party compares with what was sent
-            del values
-            laps(reader.name, FORMS)
+    return [_turn(run, publisher, relay, readers, ends) for run in made.runs]
+
+
+def _turn(run: Run, publisher: Any, relay: Any, readers: Sequence[Any], ends: Mapping[str, Ends]) -> Spent:
+    laps = Laps()
+    laps.begin()
+    asked = publisher.compose(run, laps)
+    answer = relay.judge(run, ends[publisher.name].up(asked, laps), laps)
+    publisher.receipts(ends[publisher.name].down(answer, laps), laps)
+    for at, reader in enumerate(readers):
+        values = reader.read(ends[reader.name].down(relay.shown(at, laps), laps), laps)
+        said(run, values)
+        laps.begin()  # no party compares with what was sent
+        del values
+        laps(reader.name, FORMS)
+    return laps.microseconds(len(run.texts))
 
 
 def said(run: Run, values: list[Any]) -> None:

@@ -71,6 +71,21 @@ class Publisher(Party):
         messages = [Indicator.model_validate(text.value, strict=False) for text in run.texts]
         first = Header.parse(run.submissions[0].header)
         laps.begin()  # what the embedder makes, and what stands once for a run
+        parts = self._sealed(run, messages, laps)
+        headers = self._headers(first, run, parts, laps)
+        blocks = sign_batch(self.known.signer, self.known.framework_id, self.known.realm, headers)
+        laps(self.name, SIGNATURES)
+        self._handed_in = [
+            Submission(header, block, item.openings, (), (part.body,))
+            for header, block, item, part in zip(headers, blocks, run.submissions, parts, strict=True)
+        ]
+        body = codec.pack([self.known.log, [entry.wire() for entry in self._handed_in]])
+        laps(self.name, FORMS)
+        self.rows.keep_in_turn(run.first, body, len(blocks), self.together)
+        laps(self.name, ROWS)
+        return body
+
+    def _sealed(self, run: Run, messages: list[Indicator], laps: Laps) -> list[SealedPart]:
         contents = [wrap(0, split(message, LABEL)[0].payload) for message in messages]
         laps(self.name, FORMS)
         parts = [
@@ -78,19 +93,7 @@ class Publisher(Party):
             for text, content in zip(run.texts, contents, strict=True)
         ]
         laps(self.name, SEALING)
-        headers = self._headers(first, run, parts, laps)
-        blocks = sign_batch(self.known.signer, self.known.framework_id, self.known.realm, headers)
-        laps(self.name, SIGNATURES)
-        entries = [
-            Submission(header, block, item.openings, (), (part.body,))
-            for header, block, item, part in zip(headers, blocks, run.submissions, parts, strict=True)
-        ]
-        self._handed_in = entries
-        body = codec.pack([self.known.log, [entry.wire() for entry in entries]])
-        laps(self.name, FORMS)
-        self.rows.keep_in_turn(run.first, body, len(entries), self.together)
-        laps(self.name, ROWS)
-        return body
+        return parts
 
     def _headers(self, header: Header, run: Run, parts: list[SealedPart], laps: Laps) -> list[bytes]:
         nodes = self.known.readers

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
-import time
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cache
 
-import floor
 import floor_calls
 import floor_forms
 import pytest
 from cryptography.exceptions import InvalidTag
-from floor_costs import Cost, Way, calls, said
+from floor_calls import _padded
+from floor_costs import Way, calls, said
 from floor_entries import record
 from floor_line import KINDS, Laps, Rows, decode, encode, lines
 from floor_party import Edge, Wrong, levels
-from floor_path import rows_of as path_rows
-from floor_roles import Disk, Key
 from hypothesis import given
 from hypothesis import strategies as st
-from measure import Row
 from nacl.exceptions import BadSignatureError
 
 from rsc_share.errors import RemoteError
@@ -79,9 +73,9 @@ def test_every_kind_of_work_is_counted_for_everybody(parties):
     publisher.receipts(relay.judge(run, publisher.compose(run, laps), laps), laps)
     for at, reader in enumerate(readers):
         reader.read(relay.shown(at, laps), laps)
-    counted = {party: set(kinds) for party, kinds in laps.microseconds(BATCH).items()}
     whole = set(KINDS) - {"TLS"}
-    assert counted == {"relay": whole - {"sealing"}, **{party.name: whole for party in (publisher, *readers)}}
+    nodes = {(party.name, kind) for party in (publisher, *readers) for kind in whole}
+    assert set(laps.microseconds(BATCH)) == nodes | {("relay", kind) for kind in whole - {"sealing"}}
 
 
 def _at(asked, *path, change):
@@ -127,6 +121,52 @@ def test_a_reader_of_the_floor_takes_no_altered_tail(parties, path):
         readers[0].read(shown, laps)
 
 
+@both
+def test_a_reader_of_the_floor_takes_no_stamps_that_the_log_did_not_sign(parties):
+    publisher, relay, readers, laps = parties
+    run = recorded().runs[0]
+    relay.judge(run, publisher.compose(run, laps), laps)
+    tail = decode(relay.shown(0, laps))
+    for item in tail[2]:
+        version, header, block, stamp = decode(item[0])
+        logged_at, directory = decode(stamp)
+        item[0] = encode([version, header, block, encode([logged_at + 1, directory])])
+    with pytest.raises(Wrong):
+        readers[0].read(encode(tail), laps)
+
+
+@both
+def test_another_spelling_of_a_header_is_refused_before_its_signature(parties):
+    publisher, relay, _, laps = parties
+    run = recorded().runs[0]
+
+    def longer(header):
+        assert header[:3] == b"\xde\x00\x14"  # a map of 20 keys, in the shortest header that holds them
+        return b"\xdf\x00\x00\x00\x14" + header[3:]
+
+    asked = _at(publisher.compose(run, laps), 1, 1, 0, change=longer)
+    with pytest.raises((Wrong, RemoteError)):
+        relay.judge(run, asked, laps)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [lambda s, c: _padded(s, c + b"x"), lambda s, c: _padded(bytes(32), c), lambda s, c: _padded(s, c)[:-1] + b"x"],
+    ids=["text", "salt", "padding"],
+)
+def test_a_body_that_was_not_committed_to_is_not_read(tmp_path, plain):
+    made, laps, rows = recorded(), Laps(), Rows(tmp_path / "rows")
+    laps.begin()
+    reader, run = floor_calls.Reader(made, made.readers[0], rows), made.runs[0]
+    headers = reader.parts([item.header for item in run.submissions[:1]], laps)
+    text = run.texts[0]
+    content = encode([0, encode(text.value)])
+    assert reader._committed(headers, [_padded(text.salt, content)], laps) == [content]
+    with pytest.raises(Wrong):
+        reader._committed(headers, [plain(text.salt, content)], laps)
+    rows.close()
+
+
 def test_a_publisher_of_the_floor_believes_no_receipt_for_another_tree(tmp_path):
     made, laps = recorded(), Laps()
     laps.begin()
@@ -157,10 +197,7 @@ def test_what_goes_through_tls_arrives(tmp_path, size):
         (ends,) = lines(["EST/mod-1"], tmp_path, stack).values()
         assert ends.up(body, laps) == body
         assert ends.down(body[:size], laps) == body[:size]
-    assert {party: set(kinds) for party, kinds in laps.microseconds(1).items()} == {
-        "EST/mod-1": {"TLS"},
-        "relay": {"TLS"},
-    }
+    assert set(laps.microseconds(1)) == {("EST/mod-1", "TLS"), ("relay", "TLS")}
 
 
 @pytest.mark.parametrize(("messages", "together", "commits"), [(64, 0, 1), (64, 4, 16), (5, 4, 2), (1, 4, 1)])
@@ -174,53 +211,6 @@ def test_a_publisher_that_waits_commits_as_often(tmp_path, messages, together, c
     db.close()
     assert len(kept) == commits
     assert b"".join(entry for (entry,) in kept) == body
-
-
-def test_a_lap_belongs_to_one_party_and_one_kind(monkeypatch):
-    clock = iter(range(0, 10_000_000, 1_000))
-    laps = Laps()
-    with monkeypatch.context() as patched:
-        patched.setattr(time, "process_time_ns", lambda: next(clock))
-        laps.begin()
-        laps("relay", "rows")
-        laps("relay", "rows")
-        laps("reader", "TLS")
-        patched.setattr("floor_line._own_cost", lambda: 400.0)
-        assert laps.microseconds(2) == {"relay": {"rows": 0.6}, "reader": {"TLS": 0.3}}
-
-
-COST = Cost({"forms": 30.0}, {"TLS": 100.0}, {"hashes": 20.0, "rows": 5.0}, 10)
-
-
-def test_rates_of_two_cores_and_of_one_process():
-    assert COST.everybody == 30 + 100 + 250
-    assert COST.two_cores == pytest.approx(2e6 / 380)
-    assert COST.one_process == pytest.approx(1e6 / 280)
-    assert replace(COST, relay={"TLS": 400.0}).one_process == pytest.approx(1e6 / 400)
-    assert COST.one_for_all == pytest.approx(2e6 / (380 - 9 * 20))
-
-
-def test_targets_are_multiples_of_what_was_measured_beside():
-    assert floor.targets_of({}) == {1: 3 * 2_158, 10: 10 * 437}
-    found = {"NATS JetStream, sync always, to 1": 1_000.0, "  and signed, SealedBox by hand, to 10": 100.0}
-    assert floor.targets_of(found) == {1: 3_000, 10: 1_000}
-
-
-def test_rates_are_read_from_what_end_to_end_wrote(tmp_path):
-    rows = {"end to end": [{"name": "rsc_share, to 1", "value": 700}], "peers": [{"name": "Redis", "value": 9}]}
-    (tmp_path / "found.json").write_text(json.dumps({"machine": {}, "tables": rows}))
-    assert floor.read_rates(tmp_path / "found.json") == {"rsc_share, to 1": 700, "Redis": 9}
-
-
-def test_targets_and_rates_are_said_as_a_part_of_what_two_cores_can():
-    costs = {(readers, made): replace(COST, readers=readers) for readers in (1, 10) for made in ("calls", "forms")}
-    said = {row.name: (row.value, row.note) for row in floor.against(costs, {"rsc_share, to 10": 526.0})}
-    assert said["to 10, measured"] == (526, "on two cores 10% of calls, 10% of forms")
-    assert said["to 10, target"][0] == 4_370
-    assert "to 1, measured" not in said
-    with_targets = {row.name: row.target for row in floor.rows_of(costs, {1: 6_474, 10: 4_370})}
-    assert with_targets["to 10, calls: everybody"] == "458"
-    assert with_targets["to 1, forms: two cores"] == "6,474"
 
 
 def test_a_round_of_everything_goes_through():
@@ -238,35 +228,3 @@ def test_a_reader_that_reads_something_else_is_noticed():
     for wrong in (values[:-1], [*values[:-1], {**values[-1], "pattern": "y"}]):
         with pytest.raises(AssertionError):
             said(run, wrong)
-
-
-# --- the path
-
-
-@pytest.mark.parametrize("in_loop", [False, True])
-async def test_what_is_kept_on_the_path_is_durable_and_commits_are_shared(tmp_path, in_loop):
-    disk = Disk(tmp_path / "rows", in_loop=in_loop)
-    committed = []
-    inner = disk._commit
-    disk._commit = lambda rows: (committed.append(len(rows)), inner(rows))
-    await asyncio.gather(*(disk.keep(bytes([number])) for number in range(9)))
-    with sqlite3.connect(tmp_path / "rows") as db:
-        assert db.execute("SELECT count(*) FROM kept").fetchone() == (9,)
-    db.close()
-    disk.close()
-    assert sum(committed) == 9
-    assert len(committed) == (9 if in_loop else 2)
-
-
-def test_what_another_signed_does_not_pass_on_the_path():
-    signed = Key("relay").signed(b"text")
-    assert Key("relay").opened(signed) == b"text"
-    for wrong in (Key("reader").signed(b"text"), _flipped(signed)):
-        with pytest.raises(ValueError, match="not signed"):
-            Key("relay").opened(wrong)
-
-
-def test_percentiles_of_the_path_stand_beside_their_targets():
-    rows = path_rows({"asyncio": [float(number) for number in range(1, 101)]})
-    assert [(row.value, row.target) for row in rows] == [(50.0, "2"), (99.0, "5")]
-    assert rows[0] == Row("asyncio p50", 50.0, "ms", "100 messages, at most 100.0", "2")
