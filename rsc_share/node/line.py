@@ -8,7 +8,8 @@ from rsc_share.errors import Misbehaviour, Refused, RscError
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.connect import own_of
 from rsc_share.node.delivery import Deliveries
-from rsc_share.node.follower import Follower, Seen
+from rsc_share.node.docket import Seen
+from rsc_share.node.follower import Follower
 from rsc_share.node.heartbeat import Heartbeat
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
