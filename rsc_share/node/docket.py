@@ -6,7 +6,7 @@ one step on all of them costs less than all steps on one after the other (ADR 00
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -30,6 +30,8 @@ class Seen:
     verdict: Admitted | Void
     item: Full
     opening_true: bool
+    bodies: Mapping[bytes, bytes]
+    """Those of `item`, by their digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Waiting:
     index: int
     entry: UnverifiedEntry
     item: Full
+    bodies: Mapping[bytes, bytes]
 
 
 class Docket:
@@ -64,7 +67,7 @@ class Docket:
                 if isinstance(entry, RemoteError):
                     self.unreadable.append((index, entry.what))
                 else:
-                    added.append(Waiting(index, entry, item))
+                    added.append(Waiting(index, entry, item, {sha256(body).digest(): body for body in item.bodies}))
         self._waiting += added
         return added
 
@@ -115,7 +118,7 @@ class Docket:
         verdict = judging.verdict()
         self.facts.add(waiting.index, verdict.effects, signed if isinstance(verdict, Admitted) else None)
         self.last = waiting.entry.stamp
-        return Seen(verdict, waiting.item, opening_true(judging.case))
+        return Seen(verdict, waiting.item, opening_true(judging.case), waiting.bodies)
 
     def _view(self) -> View:
         """What is known now; moved on from entry to entry."""
@@ -139,8 +142,8 @@ class Docket:
         item, entry = waiting.item, waiting.entry
         view.size = waiting.index
         openings = {} if item.opening is None else {self._me: item.opening}
-        bodies = {sha256(body).digest(): len(body) for body in item.bodies}
-        return Case(view, entry.signed, entry.stamp, openings, bodies)
+        sizes = {digest: len(body) for digest, body in waiting.bodies.items()}
+        return Case(view, entry.signed, entry.stamp, openings, sizes)
 
     def known(self, ref: Ref) -> Source | None:
         """What an admitted entry that was shown here said."""

@@ -167,7 +167,7 @@ class Line:
         if own:
             return
         self._watch_relay(seen, verdict, now)
-        self.reading.entry(verdict, seen.item, self._trust.view, now)
+        self.reading.entry(verdict, seen, self._trust.view, now)
 
     def _gossip(self, void: Void, item: Full) -> None:
         """An entry that shows another tree, signed by the log itself, is proof against the log: stop here."""
