@@ -7,7 +7,6 @@ one step on all of them costs less than all steps on one after the other (ADR 00
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 from rsc_share.crypto.verify_cache import VerifyCache
@@ -21,10 +20,10 @@ from rsc_share.rulebook.admit import AHEAD, Admitted, Judging, Void, begin_all
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.view import Party, RootAt, Source, View
 from rsc_share.session.frames import Full
+from rsc_share.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Value, frozen=True):
     """One entry of the verified tree that was shown to this node, with its verdict and what came beside it."""
 
     verdict: Admitted | Void
@@ -34,8 +33,7 @@ class Seen:
     """Those of `item`, by their digests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Value, frozen=True):
     """One entry that can be read."""
 
     index: int

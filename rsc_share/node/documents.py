@@ -21,14 +21,14 @@ from rsc_share.node.inbox import Arrival, Attached, Inbox
 from rsc_share.node.keys import Opened
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.rulebook.admit import Admitted
+from rsc_share.value import Value
 
 Document = tuple[str, bytes]
 """The sending node and the id of portion 0. Without the sender, anybody who was shown a document could add to it in
 its author's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class First:
+class First(Value, frozen=True):
     """The entry by which a document is shown: its portion 0, or the first one this node may read."""
 
     place: Ref

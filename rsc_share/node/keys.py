@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 from rsc_share.charter.prekey import Prekey as PrekeyObject
@@ -16,10 +15,10 @@ from rsc_share.envelope.header import Header
 from rsc_share.errors import RemoteError
 from rsc_share.node.attachments import Told, unwrap
 from rsc_share.node.store.protocol import Room, Shelf
+from rsc_share.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Value, frozen=True):
     """One entry's payload, as far as it opened. `state` is what the heartbeat says: stored, bad-grant, bad-part, ..."""
 
     state: str
