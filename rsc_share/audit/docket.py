@@ -20,14 +20,11 @@ from rsc_share.envelope.header import Header
 from rsc_share.errors import RemoteError
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
-from rsc_share.rulebook.admit import Judging, begin_all
+from rsc_share.rulebook.admit import AHEAD, Judging, begin_all
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Facts
 from rsc_share.rulebook.view import Known, Party, View
 from rsc_share.value import replace
-
-AHEAD = 64
-"""More than these would drive each other out of the cache."""
 
 Parsed = UnverifiedEntry | RemoteError
 
@@ -170,15 +167,5 @@ class Docket:
 
 def _parse(raws: list[bytes | None]) -> list[Parsed | None]:
     here = [raw for raw in raws if raw is not None]
-    try:
-        parsed: Iterator[Parsed] = iter(UnverifiedEntry.parse_all(here))
-    except RemoteError:  # one of them is broken: each by itself
-        parsed = iter([_parse_one(raw) for raw in here])
+    parsed = iter(UnverifiedEntry.parse_each(here))
     return [None if raw is None else next(parsed) for raw in raws]
-
-
-def _parse_one(raw: bytes) -> Parsed:
-    try:
-        return UnverifiedEntry.parse(raw)
-    except RemoteError as error:
-        return error

@@ -17,7 +17,7 @@ from rsc_share.audit.classes import (
     Classes,
     Sums,
 )
-from rsc_share.audit.docket import AHEAD, Docket
+from rsc_share.audit.docket import Docket
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.judged import ADMITTED, DOUBTED, OPEN, VOID, Judged
 from rsc_share.audit.setting import Bound, SenderState, Setting, roots_of
@@ -29,7 +29,7 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
-from rsc_share.rulebook.admit import Admitted, Void
+from rsc_share.rulebook.admit import AHEAD, Admitted, Void
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import MutableFacts
 from rsc_share.rulebook.unseen import Unseen

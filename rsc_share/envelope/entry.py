@@ -12,6 +12,7 @@ from rsc_share import shape
 from rsc_share.envelope.entry_form import ENTRY, MAX_ENTRY, Stamp, WrittenEntry
 from rsc_share.envelope.header import Header, header_hash
 from rsc_share.envelope.signature import SignatureBlock
+from rsc_share.errors import RemoteError
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.value import Value
 from rsc_share.wire import write
@@ -69,6 +70,21 @@ class UnverifiedEntry(Value, frozen=True):
             for header, block, part, digest in zip(headers, blocks, parts, hashes, strict=True)
         ]
         return list(map(cls, signed, stamps, raws))
+
+    @classmethod
+    def parse_each(cls, raws: Sequence[bytes]) -> Sequence[UnverifiedEntry | RemoteError]:
+        """As `parse_all`; in the place of an entry that cannot be read, why not."""
+        try:
+            return cls.parse_all(raws)
+        except RemoteError:
+            return [cls._or_why_not(raw) for raw in raws]
+
+    @classmethod
+    def _or_why_not(cls, raw: bytes) -> UnverifiedEntry | RemoteError:
+        try:
+            return cls.parse(raw)
+        except RemoteError as error:
+            return error
 
     @classmethod
     def stamped(cls, signed: Signed, stamp: Stamp) -> UnverifiedEntry:

@@ -16,7 +16,17 @@ from rsc_share.crypto.signing import SIGNATURE_SIZE, Signer, Suite, verify
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.merkle import MAX_SIZE
-from rsc_share.log.note import KeyType, Note, NoteSignature, VerifiedNote, VerifierKey, verify_note, verify_text
+from rsc_share.log.note import (
+    KeyType,
+    Note,
+    NoteSignature,
+    VerifiedNote,
+    VerifierKey,
+    Verify,
+    known_by_line,
+    verify_known,
+    verify_text,
+)
 from rsc_share.shape import wrong
 
 _TIME = 8
@@ -69,7 +79,9 @@ def _message(checkpoint: Checkpoint, key: VerifierKey, time_s: int) -> bytes:
     )
 
 
-def verify_cosignature(checkpoint: Checkpoint, key: VerifierKey, line: NoteSignature) -> Cosignature:
+def verify_cosignature(
+    checkpoint: Checkpoint, key: VerifierKey, line: NoteSignature, by: Verify = verify
+) -> Cosignature:
     """`line` is by `key` on `checkpoint`. Raises `RemoteError`: `malformed` or `bad-signature`."""
     if key.type not in (KeyType.COSIGNATURE, KeyType.ML_DSA_44):
         raise LocalError("a plain note key makes no cosignatures")
@@ -80,7 +92,7 @@ def verify_cosignature(checkpoint: Checkpoint, key: VerifierKey, line: NoteSigna
         raise wrong("cosignature", f"has {len(line.blob)} bytes")
     if (time_s := int.from_bytes(line.blob[:_TIME], "big")) > MAX_SIZE:
         raise wrong("cosignature", "its time does not fit into 63 bits")
-    verify(key.public, _message(checkpoint, key, time_s), line.blob[_TIME:])
+    by(key.public, _message(checkpoint, key, time_s), line.blob[_TIME:])
     return Cosignature(key.name, time_s, KeyType(key.type))
 
 
@@ -96,37 +108,56 @@ class VerifiedCheckpoint:
     """The newest of each witness and kind, sorted. One witness may stand here twice, once for each kind."""
 
 
+class CheckpointKeys:
+    """Whose lines on the checkpoints of one log count. Looked through once, for whoever reads many of them.
+
+    `log` holds the log's keys, all named as the origin: 0x01 and if known 0x06. `witnesses` holds cosigners' keys.
+    Raises `LocalError` for a set of keys in which a vote could count twice.
+    """
+
+    __slots__ = ("_by", "_known", "_origin")
+
+    def __init__(
+        self, log: Collection[VerifierKey], witnesses: Collection[VerifierKey] = (), by: Verify = verify
+    ) -> None:
+        _check_keys(log, witnesses)
+        self._origin, self._by = next(iter(log)).name, by
+        self._known = known_by_line([*log, *witnesses])
+
+    def open(self, data: bytes) -> VerifiedCheckpoint:
+        """Parse a checkpoint note and verify every line by a known key.
+
+        Raises `RemoteError`: `malformed`, `unknown-log` for another origin, `bad-signature` if a known key's line
+        fails or no Ed25519 key of the log signed.
+        """
+        note = Note.parse(data)
+        checkpoint = Checkpoint.parse(note.text)
+        if checkpoint.origin != self._origin:
+            raise RemoteError(f"a checkpoint of another log: {checkpoint.origin}", code="unknown-log")
+        newest: dict[tuple[str, KeyType], Cosignature] = {}
+
+        def check(key: VerifierKey, text: bytes, line: NoteSignature) -> None:
+            if key.type == KeyType.ED25519:
+                verify_text(key, text, line, self._by)
+                return
+            found = verify_cosignature(checkpoint, key, line, self._by)
+            mark = (found.name, found.kind)
+            if mark not in newest or newest[mark].time_s < found.time_s:
+                newest[mark] = found
+
+        verified = verify_known(note, self._known, check)
+        kinds = frozenset(KeyType(key.type) for key, _ in verified.by if key.name == checkpoint.origin)
+        if KeyType.ED25519 not in kinds:
+            raise RemoteError("the log did not sign this checkpoint", code="bad-signature")
+        others = sorted(mark for mark in newest if mark[0] != checkpoint.origin)
+        return VerifiedCheckpoint(checkpoint, verified, kinds, tuple(newest[mark] for mark in others))
+
+
 def open_checkpoint(
     data: bytes, log: Collection[VerifierKey], witnesses: Collection[VerifierKey] = ()
 ) -> VerifiedCheckpoint:
-    """Parse a checkpoint note and verify every line by a known key.
-
-    `log` holds the log's keys, all named as the origin: 0x01 and if known 0x06. `witnesses` holds cosigners' keys.
-    Raises `RemoteError`: `malformed`, `unknown-log` for another origin, `bad-signature` if a known key's line fails
-    or no Ed25519 key of the log signed. Raises `LocalError` for a set of keys in which a vote could count twice.
-    """
-    _check_keys(log, witnesses)
-    note = Note.parse(data)
-    checkpoint = Checkpoint.parse(note.text)
-    if any(key.name != checkpoint.origin for key in log):
-        raise RemoteError(f"a checkpoint of another log: {checkpoint.origin}", code="unknown-log")
-    newest: dict[tuple[str, KeyType], Cosignature] = {}
-
-    def check(key: VerifierKey, text: bytes, line: NoteSignature) -> None:
-        if key.type == KeyType.ED25519:
-            verify_text(key, text, line)
-            return
-        found = verify_cosignature(checkpoint, key, line)
-        mark = (found.name, found.kind)
-        if mark not in newest or newest[mark].time_s < found.time_s:
-            newest[mark] = found
-
-    verified = verify_note(note, [*log, *witnesses], check)
-    kinds = frozenset(KeyType(key.type) for key, _ in verified.by if key.name == checkpoint.origin)
-    if KeyType.ED25519 not in kinds:
-        raise RemoteError("the log did not sign this checkpoint", code="bad-signature")
-    others = sorted(mark for mark in newest if mark[0] != checkpoint.origin)
-    return VerifiedCheckpoint(checkpoint, verified, kinds, tuple(newest[mark] for mark in others))
+    """As `CheckpointKeys.open`, once."""
+    return CheckpointKeys(log, witnesses).open(data)
 
 
 def _check_keys(log: Collection[VerifierKey], witnesses: Collection[VerifierKey]) -> None:

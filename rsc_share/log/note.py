@@ -11,7 +11,7 @@ so does a note that no known key signed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256
@@ -174,11 +174,15 @@ Check = Callable[[VerifierKey, bytes, NoteSignature], None]
 """Raises `RemoteError` unless the line is a signature by the key on the note text."""
 
 
-def verify_text(key: VerifierKey, text: bytes, line: NoteSignature) -> None:
+Verify = Callable[[PublicKey, bytes, bytes], None]
+"""As `signing.verify`: whoever reads lines again may remember those that verified."""
+
+
+def verify_text(key: VerifierKey, text: bytes, line: NoteSignature, by: Verify = verify) -> None:
     """A plain Ed25519 line (0x01) over the note text."""
     if key.type != KeyType.ED25519:
         raise LocalError(f"a {KeyType(key.type).name} line needs a checkpoint: see cosignature.open_checkpoint")
-    verify(key.public, text, line.blob)
+    by(key.public, text, line.blob)
 
 
 def open_note(data: bytes, keys: Iterable[VerifierKey]) -> VerifiedNote:
@@ -186,11 +190,24 @@ def open_note(data: bytes, keys: Iterable[VerifierKey]) -> VerifiedNote:
     return verify_note(Note.parse(data), keys)
 
 
-def verify_note(note: Note, keys: Iterable[VerifierKey], check: Check = verify_text) -> VerifiedNote:
-    """Verify every line by a known key with `check`. Raises `RemoteError` (`bad-signature`) by the rules above."""
+Known = Mapping[tuple[str, bytes], Sequence[VerifierKey]]
+"""Keys by what a line says of its own: name and key id."""
+
+
+def known_by_line(keys: Iterable[VerifierKey]) -> Known:
     known: dict[tuple[str, bytes], list[VerifierKey]] = {}
     for key in keys:
         known.setdefault((key.name, key.key_id), []).append(key)
+    return known
+
+
+def verify_note(note: Note, keys: Iterable[VerifierKey], check: Check = verify_text) -> VerifiedNote:
+    """Verify every line by a known key with `check`. Raises `RemoteError` (`bad-signature`) by the rules above."""
+    return verify_known(note, known_by_line(keys), check)
+
+
+def verify_known(note: Note, known: Known, check: Check) -> VerifiedNote:
+    """As `verify_note`, for whoever reads many notes with the same keys."""
     verified = tuple(
         (_verifying(candidates, note.text, line, check), line)
         for line in note.signatures

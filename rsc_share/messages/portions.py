@@ -32,6 +32,7 @@ MAX_LIST = 4096
 MAX_PORTIONS = 255
 """With portion 0 that is 256 entries: what one signature covers."""
 _CONTAINERS = (list, tuple, dict)
+_MARKED = MARK.encode()
 # Steps of a place that may stand in an error: a sender's map key could be content, or carry a line break into a log.
 _PLAIN = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 
@@ -57,7 +58,7 @@ def split(body: Body, label: str | Label) -> list[PortionDraft]:
     drafts = [PortionDraft(label, write_payload(frame, body.TYPE))]
     for index, (own, value) in enumerate(collector.found, 1):
         drafts.append(PortionDraft(own or label, write_payload(value, f"{body.TYPE} portion {index}")))
-    if _count(frame, "portion 0") != len(collector.found):
+    if _count(drafts[0].payload, frame, "portion 0") != len(collector.found):
         raise LocalError(f"a field of {body.TYPE} is called {MARK}", advice="rename it")
     return drafts
 
@@ -78,17 +79,17 @@ def assemble(
     if 0 not in payloads:
         raise RemoteError(f"portion 0 of a {kind.TYPE} is not here", code="bad-body", advice="wait for it")
     frame = read_payload(payloads[0], kind.TYPE)
-    count = _count(frame, kind.TYPE)
+    count = _count(payloads[0], frame, kind.TYPE)
     if (total is not None and total != count) or any(not 0 <= index <= count for index in payloads):
         raise RemoteError(f"{kind.TYPE}: portion 0 speaks of {count} portions, the entries of others", code="bad-body")
     values = {i: read_payload(data, f"{kind.TYPE} portion {i}") for i, data in payloads.items() if i}
     arrived = Arrived(labels, {index: tuple(who) for index, who in withheld.items()})
-    return _validate(kind, _filled(frame, values), arrived)
+    return _validate(kind, _filled(frame, values) if count else frame, arrived)
 
 
 def portion_count(payload: bytes) -> int:
     """How many portions belong to a message, by its portion 0. Raises `RemoteError` (`bad-body`)."""
-    return _count(read_payload(payload, "portion 0"), "portion 0")
+    return _count(payload, read_payload(payload, "portion 0"), "portion 0")
 
 
 def write_payload(value: Any, where: str) -> bytes:
@@ -169,28 +170,25 @@ def _walk(value: Any, path: str) -> Iterator[tuple[Any, str]]:
             yield from _walk(inner, f"{path}[{index}]")
 
 
-def _everything(value: Any) -> Iterator[Any]:
-    """As `_walk`, without the paths, which cost more than the values, and in no order."""
+def _is_json(value: Any) -> bool:
+    """Whether no bytes stand anywhere in it, and no list or map is longer than a payload may hold."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
-        yield item
-        if type(item) is dict:
-            waiting.extend(item.values())
-        elif type(item) in _CONTAINERS:
-            waiting.extend(item)
+        kind = type(item)
+        if kind is bytes:
+            return False
+        if kind in _CONTAINERS:
+            if len(item) > MAX_LIST:
+                return False
+            waiting.extend(item.values() if kind is dict else item)
+    return True
 
 
-def _is_json(value: Any) -> bool:
-    """Whether no bytes stand anywhere in it, and no list or map is longer than a payload may hold."""
-    return not any(
-        type(item) is bytes or (type(item) in _CONTAINERS and len(item) > MAX_LIST) for item in _everything(value)
-    )
-
-
-def _count(frame: Any, where: str) -> int:
-    """The number of marks, after checking that they are 1..n, once each, and nothing but a mark."""
-    if not any(type(item) is dict and MARK in item for item in _everything(frame)):  # as most messages are
+def _count(payload: bytes, frame: Any, where: str) -> int:
+    """The number of marks in `frame`, which `payload` spells, after checking that they are 1..n, once each, and
+    nothing but a mark."""
+    if _MARKED not in payload:  # as in most messages: a key is spelled in one way
         return 0
     marks = []
     for item, path in _walk(frame, ""):

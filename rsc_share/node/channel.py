@@ -20,7 +20,6 @@ from rsc_share.node.message import Message
 from rsc_share.node.plan import ReleasePlan
 from rsc_share.node.present import present_message, present_recall
 from rsc_share.node.publishing import Publishing
-from rsc_share.node.store.protocol import Room
 from rsc_share.node.submission import Submission
 from rsc_share.node.subscription import Subscription
 from rsc_share.progress import Progress, silent
@@ -183,12 +182,7 @@ class Channel:
 
     def cursor(self, consumer: str) -> Cursor:
         if consumer not in self._cursors:
-            shelf = self.line.shelf
-
-            def save(cursor: Cursor) -> None:
-                shelf.put(Room.CURSOR, consumer, [cursor.low, cursor.above.wire(), cursor.given])
-
-            self._cursors[consumer] = Cursor(save, *(shelf.get(Room.CURSOR, consumer) or ()))
+            self._cursors[consumer] = Cursor(self.line.shelf, consumer)
         return self._cursors[consumer]
 
     def message(self, position: int, consumer: str, *, again: bool) -> Message[Any] | None:

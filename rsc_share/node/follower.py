@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from hashlib import sha256
-
 from rsc_share.crypto.verify_cache import VerifyCache
-from rsc_share.envelope.entry import Stamp, UnverifiedEntry
+from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.parts import Head, Ref
 from rsc_share.errors import RemoteError, StorageError
 from rsc_share.log.merkle import HASH_SIZE, leaf_hash
 from rsc_share.log.tree import MemoryTree
+from rsc_share.node.docket import Docket, Seen
 from rsc_share.node.newest import Newest, log_signature
 from rsc_share.node.store.protocol import Room, Shelf
-from rsc_share.node.stretches import Stretches
 from rsc_share.node.times import Times
 from rsc_share.node.trust import Trust, same_tree
-from rsc_share.rulebook.admit import Admitted, Void, judge
-from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Facts
-from rsc_share.rulebook.order import opens
-from rsc_share.rulebook.view import Party, Source, View
+from rsc_share.rulebook.view import Source
 from rsc_share.rulebook.witnesses import Witnessed, open_witnessed
 from rsc_share.session.frames import Bare, Full, Item, Tail
 
@@ -28,33 +22,21 @@ TILE = 256
 """Leaf hashes in one row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One entry of the verified tree that was shown to this node, with its verdict and what came beside it."""
-
-    verdict: Admitted | Void
-    item: Full
-    opening_true: bool
-
-
 class Follower:
     """Feeds on tails. Entries are judged only when the tree they stand in has been checked against a signed root."""
 
     def __init__(self, log: str, me: str, trust: Trust, signatures: VerifyCache, shelf: Shelf) -> None:
-        self.log, self.me, self._shelf = log, me, shelf
-        self.trust, self.signatures = trust, signatures
+        self.log, self.trust, self._shelf = log, trust, shelf
         self.tree = MemoryTree()
-        self._stretches = Stretches(shelf, me)
-        self.last: Stamp | None = None
+        self._docket = Docket(log, me, trust, signatures, self.tree.root, shelf)
+        self.unreadable = self._docket.unreadable
+        """Entries of the tree that cannot be parsed, and why: whoever tells of them takes them away."""
         self.times = Times()
         """Of the entries shown to this node, judged or not, for the cosigning rule."""
-        self.unreadable: list[tuple[int, str]] = []
-        """Entries of the tree that no reader of this release can parse, and why: as good as void."""
         self.head: Head | None = None
         self.newest = Newest(shelf)
         self.witnessed_size = 0
         self.quorum_time: int | None = None
-        self._pending: list[tuple[int, UnverifiedEntry, Full]] = []
         self.checked = 0
         """Entries below this size stand in a tree whose root a signed checkpoint confirmed."""
         self._kept = 0
@@ -66,7 +48,7 @@ class Follower:
             return
         self._kept, head, self.witnessed_size, last, times = found
         self.head = None if head is None else Head.from_wire(head, "head")
-        self.last = None if last is None else Stamp(*last)
+        self._docket.last = None if last is None else Stamp(*last)
         self.times = Times(times)
         for _, leaves in sorted(self._shelf.rows(Room.TILE)):
             self.tree.extend(leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE))
@@ -84,7 +66,7 @@ class Follower:
         size = self.judged
         for first in range(self._kept - self._kept % TILE, size, TILE):
             self._shelf.put(Room.TILE, first, self.tree.row(0, first, min(TILE, size - first)))
-        self._stretches.save()
+        self._docket.facts.save()
         self._kept = size
         head = self.head.wire() if self.head is not None and self.head.size <= size else None
         last = None if self.last is None else [self.last.logged_at, self.last.directory]
@@ -98,7 +80,12 @@ class Follower:
     @property
     def facts(self) -> Facts:
         """What everything judged so far says for the entries to come."""
-        return self._stretches
+        return self._docket.facts
+
+    @property
+    def last(self) -> Stamp | None:
+        """Of the entry that was judged last."""
+        return self._docket.last
 
     @property
     def size(self) -> int:
@@ -118,24 +105,15 @@ class Follower:
         if checkpoint.size < self.size + len(leaves):
             raise RemoteError("more entries than the checkpoint covers", code="out-of-order")
         self.tree.extend(leaves)
-        for index, item in enumerate(tail.items, tail.start):
-            if isinstance(item, Full):
-                self._queue(index, item)
+        shown = [(index, item) for index, item in enumerate(tail.items, tail.start) if isinstance(item, Full)]
+        for waiting in self._docket.add(shown):
+            self.times.add(waiting.index, waiting.entry.stamp.logged_at)
         if checkpoint.size > self.size:
             return []
         same_tree(self.tree.root(), checkpoint)
         self._note(tail.note, found)
         self.checked = checkpoint.size
         return self.judge_pending(own)
-
-    def _queue(self, index: int, item: Full) -> None:
-        try:
-            entry = UnverifiedEntry.parse(item.entry)
-        except RemoteError as error:
-            self.unreadable.append((index, error.what))
-            return
-        self._pending.append((index, entry, item))
-        self.times.add(index, entry.stamp.logged_at)
 
     def _note(self, note: bytes, found: Witnessed) -> None:
         checkpoint = found.checkpoint
@@ -170,86 +148,35 @@ class Follower:
         `own`: at most so many of this node's own entries behind the last one of others. They tell it nothing that it
         waits for, and half a hundred of them at once would hold up what does.
         """
-        seen: list[Seen] = []
-        for _ in range(self._judgeable(own)):
-            seen.append(self._judge(*self._pending[0]))
-            del self._pending[0]
-        return seen
-
-    def _judgeable(self, own: int | None) -> int:
-        """How many of those that wait."""
-        ready = others = 0
-        for index, entry, _ in self._pending:
-            if index >= self.checked or entry.stamp.directory > self.trust.witnessed:
-                break
-            ready += 1
-            if entry.header.sender != self.me:
-                others = ready
-        return ready if own is None else min(ready, others + own)
+        return self._docket.judge(self._docket.ready(self.checked, own))
 
     @property
     def judged(self) -> int:
         """Everything before this index has been judged."""
-        return min([self.checked, *(index for index, _, _ in self._pending[:1])])
+        first = self._docket.first
+        return self.checked if first is None else min(self.checked, first)
 
     @property
     def due(self) -> bool:
         """Whether something waits that can be judged now."""
-        return bool(self._pending) and self._pending[0][0] < self.checked and not self.waiting
+        return self._docket.due(self.checked)
 
     @property
     def waiting(self) -> bool:
         """Whether checked entries wait for a newer directory."""
-        if not self._pending or self._pending[0][0] >= self.checked:
-            return False
-        return self._pending[0][1].stamp.directory > self.trust.witnessed
+        return self.judged < self.checked and not self.due
 
     def logged_times(self, start: int, stop: int) -> list[int] | None:
         """When the entries shown to this node between two sizes were logged (ms). Judged or not: one that waits for
         its directory can be back-dated, too. None where that is not known of so small a tree any more."""
         return self.times.between(start, stop)
 
-    def _judge(self, index: int, entry: UnverifiedEntry, item: Full) -> Seen:
-        case = self.case(index, entry, item)
-        verdict = judge(case)
-        self._stretches.add(index, verdict.effects, entry.signed if isinstance(verdict, Admitted) else None)
-        self.last = entry.stamp
-        return Seen(verdict, item, self._opening_true(case))
-
-    def case(self, index: int, entry: UnverifiedEntry, item: Full) -> Case:
-        view = View(
-            party=Party.NODE,
-            log=self.log,
-            directory=self.trust.directory,
-            directory_root=self.trust.root,
-            witnessed=self.trust.witnessed,
-            facts=self._stretches,
-            size=index,
-            last=self.last,
-            root_at=self.tree.root,
-            signatures=self.signatures,
-            known=self.known,
-            me=self.me,
-            confirmed_at=self.trust.confirmed_at,
-        )
-        openings = {} if item.opening is None else {self.me: item.opening}
-        bodies = {sha256(body).digest(): len(body) for body in item.bodies}
-        return Case(view, entry.signed, entry.stamp, openings, bodies)
-
-    def _opening_true(self, case: Case) -> bool:
-        mine = dict(case.header.to).get(self.me)
-        opening = case.openings.get(self.me)
-        return mine is None or (opening is not None and opens(case, self.me, mine, opening))
-
     def source(self, index: int) -> Source | None:
         """What the entry at `index` said, if this node was shown it and admitted it."""
-        return self._stretches.source(index)
+        return self._docket.facts.source(index)
 
     def known(self, ref: Ref) -> Source | None:
-        if ref.log != self.log:
-            return None
-        found = self.source(ref.index)
-        return found if found is not None and found.ref == ref else None
+        return self._docket.known(ref)
 
 
 def _leaf(item: Item) -> bytes:

@@ -8,6 +8,7 @@ from rsc_share.crypto.bodies import received_commitment
 from rsc_share.envelope.contents import HeartbeatContent
 from rsc_share.node.identity import Random
 from rsc_share.node.outbox import Item
+from rsc_share.node.store.late import Late
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.session.frames import Statement
 
@@ -26,6 +27,7 @@ class Heartbeat:
         self._changed: dict[str, tuple[bytes, str]] = {}
         self._flash = False
         self._last: int | None = None
+        self._row = Late(shelf, self._save)
         found = shelf.get(Room.HEARTBEAT, 0)
         if found is not None:
             changed, self._flash, self._last = found
@@ -42,7 +44,7 @@ class Heartbeat:
             return
         self._changed[sender] = (header_hash, state)
         self._flash = self._flash or flash
-        self._save()
+        self._row.touch()
 
     def due(self, now: int, parameters: Parameters) -> bool:
         if self._last is None or self._flash:
@@ -62,7 +64,7 @@ class Heartbeat:
             rows.append((sender, commitment))
             statements.append(Statement(salt, digest, state))
         self._changed, self._flash, self._last = {}, False, now
-        self._save()
+        self._row.touch()
         return Item(
             "heartbeat",
             names.uuid7(now, self._random(10)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rsc_share.bell import Bell
@@ -13,6 +13,8 @@ from rsc_share.errors import LocalError, RscError
 from rsc_share.labels.label import Label
 from rsc_share.node.attachments import Told
 from rsc_share.node.spans import Spans
+from rsc_share.node.store.late import Late
+from rsc_share.node.store.protocol import Room, Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +111,22 @@ class Inbox:
 class Cursor:
     """One consumer: the lowest position not done, those done above it, and how far it has been given anything."""
 
-    def __init__(
-        self, save: Callable[[Cursor], None], low: int = 0, above: Iterable[Iterable[int]] = (), given: int = 0
-    ) -> None:
-        self.low, self.above, self.given = low, Spans(above), given
-        self._save = save
-        self.open = False
+    def __init__(self, shelf: Shelf, consumer: str) -> None:
+        low, above, given = shelf.get(Room.CURSOR, consumer) or (0, (), 0)
+        self.low: int = low
+        self.given: int = given
+        self.above, self.open = Spans(above), False
+
+        def save() -> None:
+            shelf.put(Room.CURSOR, consumer, [self.low, self.above.wire(), self.given])
+
+        self._row = Late(shelf, save)
 
     def give(self, position: int) -> bool:
         """Hand out a position. True if it, or a later one, was handed out before."""
         again, self.given = position < self.given, max(self.given, position + 1)
         if not again:
-            self._save(self)
+            self._row.touch()
         return again
 
     def enter(self) -> None:
@@ -141,4 +147,4 @@ class Cursor:
             return
         self.above.add(position)
         self.low = self.above.after(self.low)
-        self._save(self)
+        self._row.touch()

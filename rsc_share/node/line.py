@@ -9,7 +9,8 @@ from rsc_share.node.alarms import Alarms
 from rsc_share.node.complaints import Complaints
 from rsc_share.node.connect import own_of
 from rsc_share.node.delivery import Deliveries
-from rsc_share.node.follower import Follower, Seen
+from rsc_share.node.docket import Seen
+from rsc_share.node.follower import Follower
 from rsc_share.node.heartbeat import Heartbeat
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
@@ -157,7 +158,7 @@ class Line:
             self._gossip(verdict, seen.item)
         elif not own:
             self._complaints.kept_back(verdict, now, opening_true=seen.opening_true)
-            self.reading.entry(verdict, seen.item, self._trust.view, now)
+            self.reading.entry(verdict, seen, self._trust.view, now)
 
     def _gossip(self, void: Void, item: Full) -> None:
         """An entry that shows another tree, signed by the log itself, is proof against the log: stop here."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from rsc_share.envelope.entry import Signed
@@ -29,6 +28,7 @@ from rsc_share.rulebook.facts import (
     id_key,
 )
 from rsc_share.rulebook.view import Source
+from rsc_share.value import Value
 
 IDS: Final = 4096
 """Ids in memory. An older one is looked for on disk, and only where the sender has used a newer one that is not here:
@@ -40,8 +40,7 @@ SOURCES: Final = 1024
 _INDEX, _ID = 0, 1
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Value, frozen=True):
     """One entry that advanced its sender."""
 
     index: int

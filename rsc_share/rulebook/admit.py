@@ -15,6 +15,9 @@ from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applie
 from rsc_share.rulebook.unseen import NotCheckable, Unchecked
 from rsc_share.value import Value
 
+AHEAD = 64
+"""Entries that are begun together: more than these would drive each other out of the cache."""
+
 
 class Admitted(Value, frozen=True):
     """An entry that passed every row this party applies. `effects` are the facts it changes.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from rsc_share import names
-from rsc_share.crypto.bodies import to_commitment
-from rsc_share.envelope.parts import Opening
 from rsc_share.errors import Refused
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import IdFact, count_of, head_of, id_key
@@ -70,12 +68,6 @@ def openings_true(case: Case) -> None:
     for node in case.nodes:
         if node not in case.opened:
             raise Refused("malformed", f"no opening for {node} that opens its counter", row=1, node=node)
-
-
-def opens(case: Case, node: str, commitment: bytes, opening: Opening) -> bool:
-    """Whether `opening` is what the sender committed to for `node`."""
-    h = case.header
-    return to_commitment(log=h.log, sender=h.sender, node=node, n=opening.n, salt=opening.salt) == commitment
 
 
 def kept_back(case: Case) -> int:

@@ -13,12 +13,15 @@ from hashlib import sha256
 from rsc_share import names
 from rsc_share.charter.core import WitnessKey
 from rsc_share.charter.view import DirectoryView
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint
-from rsc_share.log.cosignature import VerifiedCheckpoint, open_checkpoint, verify_cosignature
+from rsc_share.log.cosignature import CheckpointKeys, VerifiedCheckpoint, verify_cosignature
 from rsc_share.log.note import KeyType, NoteSignature, VerifierKey
 
 KEPT_NOTES = 64
+KEPT_LINES = 512
+"""One tree's notes come again and again, each time with the lines of a few more members; 256 stand on the largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,11 @@ class NoteKeys:
     verify is never remembered.
     """
 
-    __slots__ = ("_log", "_opened", "_origin", "_witnesses")
+    __slots__ = ("_keys", "_lines", "_opened", "_origin")
 
     def __init__(self, origin: str, log: Sequence[VerifierKey], witnesses: Sequence[VerifierKey]) -> None:
-        self._origin, self._log, self._witnesses = origin, log, witnesses
+        self._origin, self._lines = origin, VerifyCache(KEPT_LINES)
+        self._keys = CheckpointKeys(log, witnesses, self._lines.verify)
         self._opened: OrderedDict[bytes, Witnessed] = OrderedDict()
 
     @classmethod
@@ -103,7 +107,7 @@ class NoteKeys:
         known = self._opened.get(mark)
         if known is not None:
             return known
-        found = open_checkpoint(note, self._log, self._witnesses)
+        found = self._keys.open(note)
         if found.checkpoint.origin != self._origin:
             what = f"a checkpoint of {found.checkpoint.origin} where {self._origin} was asked for"
             raise RemoteError(what, code="unknown-log")

@@ -416,7 +416,7 @@ TABLE = [
         "withhold opening",
         "node",
         withhold_opening,
-        ((Patch("rsc_share.node.follower:Follower._opening_true", lambda self, case: True), "opening-missing"),),
+        ((Patch("rsc_share.node.docket:opening_true", lambda case: True), "opening-missing"),),
     ),
     Row("truncate", "node", truncate, ((EXTENDS, "equivocation"),)),
     Row("truncate", "auditor", truncate_audited, ((COMPARED, "truncated"),)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -21,6 +22,7 @@ from rsc_share.messages import (
     ThreatAssessment,
     UnknownMessage,
     assemble,
+    portion_count,
     split,
 )
 from rsc_share.messages.portions import MAX_PAYLOAD, MAX_PORTIONS
@@ -53,6 +55,33 @@ def test_sender_cannot_put_a_value_under_a_label_of_his_choice_into_portion_zero
 def test_marks_that_split_never_writes_are_refused(text: list[Any]) -> None:
     with pytest.raises(RemoteError):
         assemble(ThreatAssessment, {0: pack({"title": "t", "text": text}), 1: pack("x")}, None, {}, {})
+
+
+words = st.sampled_from(["$portion", "$Portion", "a $portion b", "x"])
+frames = st.recursive(
+    st.integers(0, 2) | words | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=2),
+    max_leaves=12,
+)
+
+
+@given(frames)
+def test_a_mark_is_found_wherever_it_stands_and_a_text_that_speaks_of_one_is_none(frame: Any) -> None:
+    marked = [item for item in inside(frame) if type(item) is dict and "$portion" in item]
+    numbers = [item["$portion"] for item in marked]
+    plain = all(len(item) == 1 and type(item["$portion"]) is int for item in marked)
+    if plain and sorted(numbers) == list(range(1, len(numbers) + 1)):
+        assert portion_count(pack(frame)) == len(numbers)
+    else:
+        with pytest.raises(RemoteError):
+            portion_count(pack(frame))
+
+
+def inside(value: Any) -> Iterator[Any]:
+    yield value
+    inner = value.values() if type(value) is dict else value if type(value) is list else ()
+    for item in inner:
+        yield from inside(item)
 
 
 @pytest.mark.parametrize("total", [0, 1, 3])

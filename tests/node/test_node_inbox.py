@@ -145,7 +145,7 @@ async def test_a_reference_to_an_entry_of_an_earlier_run_is_still_checked(tmp_pa
         source = node.channel("main").line.follower.known(place)
         node = await bench.restarted()
         follower = node.channel("main").line.follower
-        assert not follower._stretches._sources
+        assert not follower._docket.facts._sources
         assert follower.known(place) == source is not None
 
 

@@ -18,6 +18,7 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import StorageError
 from rsc_share.node import events, stretches
 from rsc_share.node.events import Events
+from rsc_share.node.heartbeat import Heartbeat
 from rsc_share.node.inbox import Arrival, Cursor, Event, Inbox, RecallEvent
 from rsc_share.node.spans import Spans
 from rsc_share.node.store import ledger
@@ -344,11 +345,30 @@ def test_spans_are_a_set(numbers: list[int], low: int) -> None:
 
 
 def test_a_message_that_is_never_done_costs_no_more_for_all_that_are() -> None:
-    saved = []
-    cursor = Cursor(lambda cursor: saved.append(cursor.above.wire()))
+    shelf = Shelf(MemoryStore(), LOG)
+    cursor = Cursor(shelf, "c")
     for position in range(1, 1000):
         cursor.done(position)
     assert cursor.low == 0
-    assert saved[-1] == [[1, 1000]]
+    assert shelf.get(Room.CURSOR, "c") == [0, [[1, 1000]], 0]
     cursor.done(0)
-    assert (cursor.low, saved[-1]) == (1000, [])
+    assert cursor.low == 1000
+    assert shelf.get(Room.CURSOR, "c") == [1000, [], 0]
+
+
+async def test_what_changes_with_every_message_is_written_once_for_a_commit() -> None:
+    """A cursor and what the next heartbeat says: both change twice for every message a node reads."""
+    store = MemoryStore()
+    shelf, written = Shelf(store, LOG), []
+    store.put = lambda room, log, key, value: written.append(room) or MemoryStore.put(store, room, log, key, value)
+    cursor, heartbeat = Cursor(shelf, "c"), Heartbeat(LOG, "EST/mod-1", bytes, shelf)
+    for position in range(100):
+        heartbeat.held("FIN/mod-1", b"%32d" % position, "stored")
+        cursor.give(position)
+        cursor.done(position)
+    assert not written
+    await store.commit()
+    assert sorted(written) == [Room.HEARTBEAT, Room.CURSOR]
+    kept = Shelf(store.crashed(), LOG)
+    assert (Cursor(kept, "c").low, Cursor(kept, "c").given) == (100, 100)
+    assert kept.get(Room.HEARTBEAT, 0)[0] == [["FIN/mod-1", b"%32d" % 99, "stored"]]

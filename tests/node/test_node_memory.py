@@ -250,7 +250,7 @@ async def test_a_portion_that_comes_late_joins_a_document_that_was_forgotten(tmp
         await sent(bench.fw, 10)
         await bench.restarted()
         line = bench.node.channel("main").line
-        shown = line.reading._document((event.header.sender, event.header.document[0]), event.header)
+        shown = line.reading.documents._document((event.header.sender, event.header.document[0]), event.header)
         assert {portion: payload for portion, (_, payload) in shown.parts.items()} == event.payloads
         assert shown.head is not None
         assert shown.head.place == event.place
