@@ -23,6 +23,8 @@ TILES = 32
 """Full tiles kept in memory for each log: half a megabyte."""
 ROOTS = 4_096
 """Roots of earlier sizes kept in memory: senders name the checkpoint they saw, and most saw the same few."""
+PROOFS = 16
+"""Consistency proofs kept in memory: all witnesses of a log are offered the same tree, and most come from the same."""
 RECHECK = 1_024
 """Entries at the end of a log that a start hashes again."""
 
@@ -42,6 +44,7 @@ class LogTree:
         self._store, self._origin = store, origin
         self._cache, self._held = TileCache(TILES), dict[Place, MemoryTree]()
         self._roots: OrderedDict[int, bytes] = OrderedDict()
+        self._proofs: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
         self._tree = TileTree(self._full, size, edge)
 
     @classmethod
@@ -114,7 +117,12 @@ class LogTree:
 
     async def consistency(self, old: int, new: int) -> list[bytes]:
         """Proof that the tree of `new` extends that of `old`."""
-        return await self._computed(lambda: self._tree.consistency(old, new))
+        found = self._proofs.get((old, new))
+        if found is None:
+            found = self._proofs[old, new] = await self._computed(lambda: self._tree.consistency(old, new))
+            if len(self._proofs) > PROOFS:
+                self._proofs.popitem(last=False)
+        return found
 
     async def _computed(self, work: Callable[[], T]) -> T:
         """`work`, after fetching each tile it turns out to need. What it holds is not pushed out meanwhile."""
