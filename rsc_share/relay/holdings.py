@@ -77,7 +77,8 @@ class Holdings:
     @property
     def view(self) -> DirectoryView:
         """Trust as of everything logged: what is restrictive is obeyed at once."""
-        return self.directory.at(self.directory.size)
+        directory = self._keeper.directory
+        return directory.at(directory.size)
 
     @property
     def directory_log(self) -> LiveLog:
@@ -136,8 +137,9 @@ class Holdings:
 
     def recover(self, log: LiveLog) -> None:
         """`ready` once k members have vouched that what they saw of this log is a prefix of what is here."""
-        counting = self.counting_view(log.origin, log.size)
-        if log.state is not State.RECOVERING or not recovered(log, counting, self.view, self.now()):
+        if log.state is not State.RECOVERING:
+            return
+        if not recovered(log, self.counting_view(log.origin, log.size), self.view, self.now()):
             return
         try:
             log.prove(log.writer.head.size, log.writer.head.root)

@@ -51,14 +51,14 @@ class Bulletin:
 
 
 class Reading:
-    """Reads of one session. It remembers which note of a quorum it has shown, so that each is shown once."""
+    """What one session reads of the logs it may read. It remembers which note of a quorum it has shown, so that each is
+    shown once."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
         self._shown: dict[str, tuple[int, Quorum | None]] = {}
 
-    async def read(self, origin: str, start: int, limit: int) -> Passage | None:
-        log = self._access.log(origin)
+    async def tail(self, log: LiveLog, start: int, limit: int) -> Passage | None:
         size, quorum = log.size, log.witnessing.quorum
         if start > size:
             raise RemoteError(f"asked for entries from {start} of a log of {size}", code="out-of-range")
@@ -69,8 +69,8 @@ class Reading:
         note = log.note(end)
         rows, weight = await self._rows(log, start, min(end, start + max(1, min(limit, MAX_ITEMS))))
         if start + len(rows) == end:
-            self._shown[origin] = (end, quorum if quorum is not None and quorum.size == end else None)
-        return Passage(origin, start, rows, note, weight + len(note))
+            self._shown[log.origin] = (end, quorum if quorum is not None and quorum.size == end else None)
+        return Passage(log.origin, start, rows, note, weight + len(note))
 
     def _better_note(self, log: LiveLog) -> Passage | None:
         """No new entries; the note alone, once k members have cosigned it, and again when they have done so again."""
@@ -100,8 +100,7 @@ class Reading:
         found = await log.store.bodies(log.origin, digests) if digests else {}
         return {digest: body.data for digest, body in found.items() if isinstance(body, Body)}
 
-    async def witnessed(self, origin: str) -> bytes | None:
-        log = self._access.log(origin)
+    def witnessed(self, log: LiveLog) -> bytes | None:
         quorum = log.witnessing.quorum
         return None if quorum is None else log.note(quorum.size)
 

@@ -105,10 +105,10 @@ class Session:
     # --- reading and cosigning
 
     async def read(self, origin: str, start: int, limit: int) -> Passage | None:
-        return await self._reading.read(origin, start, limit)
+        return await self._reading.tail(self.access.log(origin), start, limit)
 
     async def witnessed(self, origin: str) -> bytes | None:
-        return await self._reading.witnessed(origin)
+        return self._reading.witnessed(self.access.log(origin))
 
     async def bodies(self, origin: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         return await self._reading.bodies(origin, digests)
@@ -164,16 +164,17 @@ class Session:
         """What the node would ask for now. The directory comes first: what else there is may need it."""
         passages, notes, more, weight = [], [], [], 0
         for log in changed:
+            self.access.log(log.origin)
             start = known.get(log.origin, log.size)
             passage = None
             if start < log.size and weight < NEWS_BYTES:
-                passage = await self.read(log.origin, start, MAX_RUN)
+                passage = await self._reading.tail(log, start, MAX_RUN)
             elif start < log.size:
                 more.append(log.origin)
             if passage is not None:
                 passages.append(passage)
                 weight += passage.weight
-            note = await self.witnessed(log.origin)
+            note = self._reading.witnessed(log)
             if note is not None:
                 notes.append((log.origin, note))
         # A node says in its first `offers` what it was shown; before that, silence about it would say something.

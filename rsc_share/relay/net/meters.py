@@ -37,6 +37,7 @@ class Meters:
         self._turned_away = Counter("rsc_turned_away", "Connections and requests not served.", ["code"], registry=own)
         self._ended = Counter("rsc_session_ends", "Sessions that ended, by the reason told.", ["code"], registry=own)
         self._calls = Counter("rsc_calls", "Calls of sessions.", ["call", "code"], registry=own)
+        self._called = dict[tuple[str, str], Counter]()
         self._limited = Counter("rsc_limited", "Runs turned away, by the limit of a member.", ["limit"], registry=own)
         self._moved = Counter("rsc_blob_bytes", "Bytes of attachments, by direction.", ["direction"], registry=own)
         self._gone = Counter("rsc_blobs_gone", "Attachments deleted, by why.", ["why"], registry=own)
@@ -44,8 +45,8 @@ class Meters:
         self._commit = Histogram("rsc_commit_seconds", about, ["log"], buckets=COMMIT_BUCKETS, registry=own)
 
     def outcomes(self, log: str, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            self._outcomes.labels(log, _code(outcome)).inc()
+        for code, count in Tally(map(_code, outcomes)).items():
+            self._outcomes.labels(log, code).inc(count)
 
     def turned_away(self, code: str) -> None:
         self._turned_away.labels(code).inc()
@@ -54,7 +55,10 @@ class Meters:
         self._ended.labels(code).inc()
 
     def called(self, name: str, code: str) -> None:
-        self._calls.labels(name, code).inc()
+        counter = self._called.get((name, code))  # `labels` looks it up under a lock, for every call of every node
+        if counter is None:
+            counter = self._called[name, code] = self._calls.labels(name, code)
+        counter.inc()
 
     def limited(self, limit: str) -> None:
         self._limited.labels(limit).inc()
