@@ -29,10 +29,7 @@ class Access:
         """Known to the directory and not revoked, or `Refused`."""
         if self._cut is not None:
             raise Unavailable(f"the session is closed: {self._cut}", code="cut-off")
-        founded = self.relay.directory.size > 0
-        if founded and self.relay.view.is_active(self.node, self.relay.now()):
-            return  # certified and not revoked, and asked several times for each of its news
-        facts = self.relay.view.node_facts(self.node) if founded else ()
+        facts = self.relay.view.node_facts(self.node) if self.relay.directory.size else ()
         if not facts:
             raise Refused("unknown-sender", f"{self.node} is not certified in this directory", row=3, node=self.node)
         if all(fact.revoked for fact in facts):

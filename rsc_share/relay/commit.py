@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Protocol
 
 from rsc_share import names
@@ -116,7 +115,6 @@ async def _known(logs: Logs, refs: set[Ref]) -> Known:
     return found.get
 
 
-@lru_cache(maxsize=1_024)
 def is_directory(log: str) -> bool:
     return names.channel_of(log) == names.DIRECTORY
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.signing import verify
 from rsc_share.envelope.parts import Head
 from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint, checkpoint_text
-from rsc_share.log.note import VerifierKey, parse_signatures
+from rsc_share.log.note import parse_signatures
 from rsc_share.relay.access import Access
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.store.protocol import Note
@@ -92,16 +91,9 @@ class Cosigning:
             raise RemoteError(f"{len(lines)} lines for one checkpoint; at most {MAX_LINES}")
         view = self._relay.counting_view(origin, size)
         found = [signature for line in lines for signature in parse_signatures(line)]
-        verified = verify_lines(found, Checkpoint(origin, size, log.notes[size].root), self._keys(view, origin, now))
+        mine = node_keys(view, origin, now, self._access.node)
+        verified = verify_lines(found, Checkpoint(origin, size, log.notes[size].root), mine)
         if any(int.from_bytes(line.blob[:8], "big") * 1000 > now + view.parameters.skew for line in verified):
             raise RemoteError("a cosignature dated in the future would be fresh for ever", code="clock")
         if verified:
             await self._relay.cosigned(log, self._access.node, await log.cosigned(size, verified))
-
-    def _keys(self, view: DirectoryView, origin: str, now: int) -> tuple[VerifierKey, ...]:
-        """Those this node cosigns with, made once for as long as trust stays as it is."""
-        memo, place = view.memo(now), (f"keys of {self._access.node}", origin)
-        keys: tuple[VerifierKey, ...] | None = memo.get(place)
-        if keys is None:
-            keys = memo[place] = node_keys(view, origin, now, self._access.node)
-        return keys

@@ -399,18 +399,3 @@ async def test_the_kth_cosignature_of_a_tree_offers_the_next_one_at_once(world):
     await world.witnesses[LVA].answer(world.ports[LVA], world.clock, only=CT)
     assert bell.is_set()
     assert log.offered(2, world.clock.now).size == 2
-
-
-async def test_keys_that_were_kept_do_not_outlive_the_trust_they_were_made_from(world):
-    """A node that is certified, and then revoked: at each size of the directory its keys are those of that size."""
-    await admitted(world)
-    act = Revocation("EST/mod-2", subject="node", reason="stolen", issued=world.clock.now)
-    await world.ports[EST].submit_object(revoke(act, world.id, key("EST authority", Suite.HYBRID)), {})
-    directory, cosigning = world.relay.directory, world.relay._sessions["EST/mod-2"]._cosigning
-    counts = []
-    for size in (*range(1, directory.size + 1), *range(1, directory.size + 1)):
-        view = directory.at(size)
-        kept = cosigning._keys(view, CT, world.clock.now)
-        assert kept == node_keys(view, CT, world.clock.now, "EST/mod-2")
-        counts.append(len(kept))
-    assert counts == [0] * (directory.size - 2) + [2, 0] + [0] * (directory.size - 2) + [2, 0]

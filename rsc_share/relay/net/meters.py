@@ -37,7 +37,6 @@ class Meters:
         self._turned_away = Counter("rsc_turned_away", "Connections and requests not served.", ["code"], registry=own)
         self._ended = Counter("rsc_session_ends", "Sessions that ended, by the reason told.", ["code"], registry=own)
         self._calls = Counter("rsc_calls", "Calls of sessions.", ["call", "code"], registry=own)
-        self._called = dict[tuple[str, str], Counter]()
         self._limited = Counter("rsc_limited", "Runs turned away, by the limit of a member.", ["limit"], registry=own)
         self._moved = Counter("rsc_blob_bytes", "Bytes of attachments, by direction.", ["direction"], registry=own)
         self._gone = Counter("rsc_blobs_gone", "Attachments deleted, by why.", ["why"], registry=own)
@@ -55,10 +54,7 @@ class Meters:
         self._ended.labels(code).inc()
 
     def called(self, name: str, code: str) -> None:
-        counter = self._called.get((name, code))  # `labels` looks it up under a lock, for every call of every node
-        if counter is None:
-            counter = self._called[name, code] = self._calls.labels(name, code)
-        counter.inc()
+        self._calls.labels(name, code).inc()
 
     def limited(self, limit: str) -> None:
         self._limited.labels(limit).inc()
