@@ -67,7 +67,7 @@ async def _commit(
         first, orders = log.writer.head.size, list[Erasing]()
         await log.append(done.batch)
         for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
-            log.remember(first + offset, Line(stored, entry))
+            log.remember(first + offset, Line.of(stored, entry))
             orders += await ordered_by(log, first + offset, entry.header, blobs)
         await show(log, now, orders)
     outcomes = [

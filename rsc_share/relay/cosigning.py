@@ -11,7 +11,6 @@ from rsc_share.log.checkpoint import Checkpoint, checkpoint_text
 from rsc_share.log.note import parse_signatures
 from rsc_share.relay.access import Access
 from rsc_share.relay.live import LiveLog, State
-from rsc_share.relay.notes import shown
 from rsc_share.relay.store.protocol import Note
 from rsc_share.relay.witnessing import RETRY
 from rsc_share.rulebook.witnesses import node_keys, verify_lines
@@ -48,7 +47,7 @@ class Cosigning:
                 continue
             self._handed[origin] = (note.size, now)
             proof = tuple(await log.tree.consistency(head, note.size))
-            offers.append(Offer(origin, head, shown(origin, note), now, proof))
+            offers.append(Offer(origin, head, log.note(note.size), now, proof))
         return offers
 
     async def _holds(self, log: LiveLog, head: Head | None) -> bool:

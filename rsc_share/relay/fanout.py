@@ -6,52 +6,68 @@ that is exactly what labels are for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from rsc_share.crypto.bodies import MAX_INLINE_PART
+from rsc_share.crypto.sealing import SEALED_SIZE
 from rsc_share.envelope.contents import GrantContent, HeartbeatContent
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.envelope.header import Header
+from rsc_share.log.merkle import leaf_hash
 from rsc_share.relay.store.protocol import Stored
-from rsc_share.session.frames import Bare, Full, Item, Statement
+from rsc_share.session.frames import Statement
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One stored channel entry, parsed once for all its readers."""
+    """One stored channel entry: what all its readers ask for, worked out once."""
 
     stored: Stored
     entry: UnverifiedEntry
+    sender: str
+    leaf: bytes
+    inline: tuple[bytes, ...]
+    """Digests of the parts that lie beside it."""
+    beside: int
+    """Bytes that travel with it to one who receives it."""
 
     @classmethod
-    def of(cls, stored: Stored) -> Line:
-        return cls(stored, UnverifiedEntry.parse(stored.entry))
-
-    def concerns(self, node: str) -> bool:
-        """Whether `node` is in the audience or is the sending node."""
-        header = self.entry.header
-        return node == header.sender or node in self.stored.openings
+    def of(cls, stored: Stored, entry: UnverifiedEntry | None = None) -> Line:
+        entry = UnverifiedEntry.parse(stored.entry) if entry is None else entry
+        header, raw = entry.header, stored.entry
+        inline = [part for part in header.parts if part.size <= MAX_INLINE_PART]
+        beside = SEALED_SIZE if isinstance(header.content, GrantContent) else sum(part.size for part in inline)
+        digests = tuple(part.digest for part in inline)
+        return cls(stored, entry, header.sender, leaf_hash(raw), digests, beside)
 
     def waits(self, node: str) -> bool:
         """Whether `node` has something to do about this entry: it is for it, and somebody else's."""
-        return node != self.entry.header.sender and node in self.stored.openings
+        return node != self.sender and node in self.stored.openings
+
+    def weight(self, node: str) -> int:
+        """About how many bytes `node` is shown of it."""
+        if node == self.sender:
+            return len(self.stored.entry)
+        return len(self.stored.entry) + self.beside if node in self.stored.openings else len(self.leaf)
+
+    def travelling(self, node: str) -> tuple[bytes, ...]:
+        """Digests of the bodies that go to `node` with the entry."""
+        return (self.inline or bodies_for(self.entry.header, node)) if self.waits(node) else ()
 
 
-def item(line: Line, node: str, bodies: Mapping[bytes, bytes]) -> Item:
-    """The entry as `node` may see it. `bodies` are those at hand; what is erased is left out."""
-    header = line.entry.header
-    if not line.concerns(node):
-        return Bare(line.entry.leaf)
-    if node == header.sender:
-        return Full(line.stored.entry, None, (), ())  # its own words: it has the rest
-    travelling = (bodies.get(digest) for digest in bodies_for(header, node))
-    return Full(
-        line.stored.entry,
-        line.stored.openings[node],
-        statements_for(header, line.stored.statements, node),
-        tuple(body for body in travelling if body is not None),
-    )
+def row(line: Line, node: str, bodies: list[bytes]) -> list[Any]:
+    """The entry as `node` may see it, in the form that `read_item` takes. `bodies`: of those that travel to it the ones
+    at hand; what is erased is left out."""
+    raw = line.stored.entry
+    if node == line.sender:
+        return [raw, None, [], []]  # its own words: it has the rest
+    opening = line.stored.openings.get(node)
+    if opening is None:
+        return [line.leaf]
+    statements = statements_for(line.entry.header, line.stored.statements, node) if line.stored.statements else ()
+    return [raw, opening, [[about, statement.wire()] for about, statement in statements], bodies]
 
 
 def bodies_for(header: Header, node: str) -> tuple[bytes, ...]:

@@ -77,7 +77,8 @@ class Holdings:
     @property
     def view(self) -> DirectoryView:
         """Trust as of everything logged: what is restrictive is obeyed at once."""
-        return self.directory.at(self.directory.size)
+        directory = self._keeper.directory
+        return directory.at(directory.size)
 
     @property
     def directory_log(self) -> LiveLog:
@@ -123,19 +124,22 @@ class Holdings:
     # --- witnesses
 
     async def cosigned(self, log: LiveLog, node: str, note: Note) -> None:
-        """Count a note with a new verified line of `node`; wake who waits for a quorum."""
+        """Count a note with a new verified line of `node`. Who waits is woken by the line that makes a quorum, or a
+        newer one: what one of k has said is nobody's news, and on a busy log each of ten members says it each round."""
         now = self.now()
         view = self.counting_view(log.origin, note.size)
         log.witnessing.cosigned(node, names.member_of(node), note.size, now)
         times = by_member(note.lines, view.charter.framework, view.witnesses(now, log.origin))
-        log.witnessing.count(note.size, times, view.charter.witness_quorum)
+        k = view.charter.witness_quorum
+        if log.witnessing.count(note.size, times, k) or log.witnessing.over(k):
+            self.bell.ring()
         self.recover(log)
-        self.bell.ring()
 
     def recover(self, log: LiveLog) -> None:
         """`ready` once k members have vouched that what they saw of this log is a prefix of what is here."""
-        counting = self.counting_view(log.origin, log.size)
-        if log.state is not State.RECOVERING or not recovered(log, counting, self.view, self.now()):
+        if log.state is not State.RECOVERING:
+            return
+        if not recovered(log, self.counting_view(log.origin, log.size), self.view, self.now()):
             return
         try:
             log.prove(log.writer.head.size, log.writer.head.root)

@@ -62,7 +62,8 @@ class LiveLog:
     """Where what was shown is remembered beside the store; None for a store in memory."""
     proved: bool = True
     """Whether the outside head says that nothing is missing here. If not, every reader must, or nothing goes on."""
-    _shown: tuple[Note, bytes] | None = None
+    _written: dict[int, tuple[Note, bytes]] = field(default_factory=dict)
+    """The notes as they were last told, by size."""
     _lines: dict[int, Line] = field(default_factory=dict)
 
     @classmethod
@@ -136,6 +137,7 @@ class LiveLog:
         if self.witnessing.quorum is not None:
             wanted.add(self.witnessing.quorum.size)
         self.notes = {kept: found for kept, found in self.notes.items() if kept in wanted}
+        self._written = {kept: found for kept, found in self._written.items() if kept in wanted}
         return note
 
     async def cosigned(self, size: int, lines: Iterable[NoteSignature]) -> Note:
@@ -147,13 +149,13 @@ class LiveLog:
         return self.notes.get(self.witnessing.aim(self.size, k, now))
 
     def note(self, size: int | None = None) -> bytes:
-        """The newest signed note, or that of a `size` still kept, as a frame carries it."""
-        note = self.notes[self.size if size is None else size]
-        if (
-            self._shown is None or self._shown[0] is not note
-        ):  # one note goes to every sender of a commit and every reader
-            self._shown = (note, shown(self.origin, note))
-        return self._shown[1]
+        """The newest signed note, or that of a `size` still kept, as a frame carries it: written once for every sender,
+        reader and witness."""
+        size = self.size if size is None else size
+        note, known = self.notes[size], self._written.get(size)
+        if known is None or known[0] is not note:
+            known = self._written[size] = (note, shown(self.origin, note))
+        return known[1]
 
     def root(self, size: int) -> bytes | None:
         """Root of the first `size` entries, near the end of the log or just asked for; None beyond what is here."""

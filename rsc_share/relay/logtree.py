@@ -23,6 +23,8 @@ TILES = 32
 """Full tiles kept in memory for each log: half a megabyte."""
 ROOTS = 4_096
 """Roots of earlier sizes kept in memory: senders name the checkpoint they saw, and most saw the same few."""
+PROOFS = 16
+"""Consistency proofs kept in memory: all witnesses of a log are offered the same tree, and most come from the same."""
 RECHECK = 1_024
 """Entries at the end of a log that a start hashes again."""
 
@@ -42,6 +44,7 @@ class LogTree:
         self._store, self._origin = store, origin
         self._cache, self._held = TileCache(TILES), dict[Place, MemoryTree]()
         self._roots = Recent[int, bytes](ROOTS)
+        self._proofs = Recent[tuple[int, int], list[bytes]](PROOFS)
         self._tree = TileTree(self._full, size, edge)
 
     @classmethod
@@ -114,7 +117,11 @@ class LogTree:
 
     async def consistency(self, old: int, new: int) -> list[bytes]:
         """Proof that the tree of `new` extends that of `old`."""
-        return await self._computed(lambda: self._tree.consistency(old, new))
+        found = self._proofs.get((old, new))
+        if found is None:
+            found = await self._computed(lambda: self._tree.consistency(old, new))
+            self._proofs.keep((old, new), found)
+        return found
 
     async def _computed(self, work: Callable[[], T]) -> T:
         """`work`, after fetching each tile it turns out to need. What it holds is not pushed out meanwhile."""

@@ -8,6 +8,7 @@ from typing import Any
 from rsc_share import codec, names, shape
 from rsc_share.envelope.parts import HASH, Head
 from rsc_share.relay.session import Session
+from rsc_share.session.calls import CALLS, read_answer
 from rsc_share.session.frames import MAX_ITEMS, News, Offer, Outcome, Submission, Tail, read_outcome
 from rsc_share.session.port import NOTHING, NOWHERE, Shown
 
@@ -18,6 +19,11 @@ MAX_FRAME = 16 << 20
 def _across(value: Any) -> Any:
     """What the other side reads of what this side wrote."""
     return codec.unpack(codec.pack(value), max_size=MAX_FRAME)
+
+
+def _answer(name: str, found: Any) -> Any:
+    """The same of what the relay writes in one step."""
+    return read_answer(name, CALLS[name].answer(found))
 
 
 class MemoryPort:
@@ -39,8 +45,9 @@ class MemoryPort:
         return await self._session.submit_object(_across(found), dict(pairs))
 
     async def read(self, log: str, start: int, limit: int) -> Tail | None:
-        tail = await self._session.read(log, shape.integer(start, "start"), shape.integer(limit, "limit", low=1))
-        return None if tail is None else Tail.from_wire(_across(tail.wire()))
+        found = await self._session.read(log, shape.integer(start, "start"), shape.integer(limit, "limit", low=1))
+        tail: Tail | None = _answer("read", found)
+        return tail
 
     async def witnessed(self, log: str) -> bytes | None:
         return await self._session.witnessed(log)
@@ -70,8 +77,9 @@ class MemoryPort:
         await self._session.cosign(log, shape.integer(size, "size"), sent)
 
     async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
-        news = await self._session.changed(_sizes(_across(dict(known))), _sizes(_across(dict(heads))))
-        return None if news is None else News.from_wire(_across(news.wire()))
+        found = await self._session.changed(_sizes(_across(dict(known))), _sizes(_across(dict(heads))))
+        news: News | None = _answer("changed", found)
+        return news
 
 
 def _shown(heads: Shown) -> Shown:

@@ -1,29 +1,64 @@
-"""What one session reads: tails, bodies, and the newest witnessed note."""
+"""What one session reads: tails, bodies, and the newest witnessed note.
+
+A tail is made for every reader of every entry. So what goes out is put together in the form it has on the wire, and
+nothing in it is made into a value first; `session.frames` has the values, for whoever reads them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from rsc_share.errors import RemoteError
 from rsc_share.relay.access import Access
 from rsc_share.relay.commit import is_directory
-from rsc_share.relay.fanout import Line, bodies_for, item
+from rsc_share.relay.fanout import Line, bodies_for, row
 from rsc_share.relay.live import CHUNK, LiveLog
 from rsc_share.relay.store.protocol import Body
 from rsc_share.relay.witnessing import Quorum
 from rsc_share.session.calls import MAX_DIGESTS
-from rsc_share.session.frames import MAX_ITEMS, Full, Item, Tail
+from rsc_share.session.frames import MAX_ITEMS, Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A `Tail` on its way out: rows as `fanout.row` makes them."""
+
+    log: str
+    start: int
+    rows: list[list[Any]]
+    note: bytes
+    weight: int
+    """Bytes of it, about."""
+
+    def wire(self) -> list[Any]:
+        return [self.log, self.start, self.rows, self.note]
+
+
+@dataclass(frozen=True, slots=True)
+class Bulletin:
+    """`News` on their way out."""
+
+    passages: list[Passage]
+    notes: list[tuple[str, bytes]]
+    offers: list[Offer]
+    more: list[str]
+
+    def wire(self) -> list[Any]:
+        passages, offers = [item.wire() for item in self.passages], [offer.wire() for offer in self.offers]
+        return [passages, self.notes, offers, self.more]
 
 
 class Reading:
-    """Reads of one session. It remembers which note of a quorum it has shown, so that each is shown once."""
+    """What one session reads of the logs it may read. It remembers which note of a quorum it has shown, so that each is
+    shown once."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
         self._shown: dict[str, tuple[int, Quorum | None]] = {}
 
-    async def read(self, origin: str, start: int, limit: int) -> Tail | None:
-        log = self._access.log(origin)
+    async def tail(self, log: LiveLog, start: int, limit: int) -> Passage | None:
         size, quorum = log.size, log.witnessing.quorum
         if start > size:
             raise RemoteError(f"asked for entries from {start} of a log of {size}", code="out-of-range")
@@ -32,40 +67,40 @@ class Reading:
         # With a witnessed note where the reader is behind it: only such a note confirms what it covers.
         end = quorum.size if quorum is not None and start < quorum.size else size
         note = log.note(end)
-        items = await self._items(log, start, min(end, start + max(1, min(limit, MAX_ITEMS))))
-        if start + len(items) == end:
-            self._shown[origin] = (end, quorum if quorum is not None and quorum.size == end else None)
-        return Tail(origin, start, tuple(items), note)
+        rows, weight = await self._rows(log, start, min(end, start + max(1, min(limit, MAX_ITEMS))))
+        if start + len(rows) == end:
+            self._shown[log.origin] = (end, quorum if quorum is not None and quorum.size == end else None)
+        return Passage(log.origin, start, rows, note, weight + len(note))
 
-    def _better_note(self, log: LiveLog) -> Tail | None:
+    def _better_note(self, log: LiveLog) -> Passage | None:
         """No new entries; the note alone, once k members have cosigned it, and again when they have done so again."""
         quorum = log.witnessing.quorum
         if quorum is None or quorum.size != log.size or self._shown.get(log.origin) == (log.size, quorum):
             return None
         self._shown[log.origin] = (log.size, quorum)
-        return Tail(log.origin, log.size, (), log.note())
+        note = log.note()
+        return Passage(log.origin, log.size, [], note, len(note))
 
-    async def _items(self, log: LiveLog, start: int, stop: int) -> list[Item]:
+    async def _rows(self, log: LiveLog, start: int, stop: int) -> tuple[list[list[Any]], int]:
+        """The entries from `start` as this node may see them, and about how many bytes they are."""
         if is_directory(log.origin):
-            found = log.store.read(log.origin, start, stop, max_bytes=CHUNK)
-            return [Full(stored.entry, None, (), ()) async for stored in found]
-        items: list[Item] = []
-        weight = 0
-        for line in await log.lines(start, stop):
-            if weight >= CHUNK:
-                break
-            items.append(item(line, self._access.node, await self._travelling(log, line)))
-            weight += items[-1].weight
-        return items
+            found = [item.entry async for item in log.store.read(log.origin, start, stop, max_bytes=CHUNK)]
+            return [[entry, None, [], []] for entry in found], sum(map(len, found))
+        node = self._access.node
+        lines, weight = fitting(await log.lines(start, stop), node)
+        wanted = [line.travelling(node) for line in lines]
+        bodies = await self._bodies(log, {digest: None for digests in wanted for digest in digests})
+        return [
+            row(line, node, [bodies[digest] for digest in digests if digest in bodies])
+            for line, digests in zip(lines, wanted, strict=True)
+        ], weight
 
-    async def _travelling(self, log: LiveLog, line: Line) -> dict[bytes, bytes]:
-        header, node = line.entry.header, self._access.node
-        digests = bodies_for(header, node) if node != header.sender else ()
+    async def _bodies(self, log: LiveLog, digests: Collection[bytes]) -> dict[bytes, bytes]:
+        """All at once: a tail of old entries costs one trip to the disk and not one for each."""
         found = await log.store.bodies(log.origin, digests) if digests else {}
         return {digest: body.data for digest, body in found.items() if isinstance(body, Body)}
 
-    async def witnessed(self, origin: str) -> bytes | None:
-        log = self._access.log(origin)
+    def witnessed(self, log: LiveLog) -> bytes | None:
         quorum = log.witnessing.quorum
         return None if quorum is None else log.note(quorum.size)
 
@@ -85,3 +120,13 @@ class Reading:
             return True
         line = await log.line(index)
         return line is not None and digest in bodies_for(line.entry.header, self._access.node)
+
+
+def fitting(lines: Sequence[Line], node: str) -> tuple[Sequence[Line], int]:
+    """As many lines as one tail holds, at least one; and about how many bytes `node` is shown of them."""
+    weight = 0
+    for count, line in enumerate(lines):
+        if weight >= CHUNK:
+            return lines[:count], weight
+        weight += line.weight(node)
+    return lines, weight

@@ -16,13 +16,13 @@ from rsc_share.relay.intake import take
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.queue import Submitted
 from rsc_share.relay.quota import BUSY, Quotas, Taken, channel_limits
-from rsc_share.relay.reading import Reading
+from rsc_share.relay.reading import Bulletin, Passage, Reading
 from rsc_share.relay.sequencer import kind_of
 from rsc_share.relay.store.blobs import Upload, WrongBlob, WrongChunk
 from rsc_share.relay.witnessing import Quorum
 from rsc_share.rulebook.facts import NO_HEAD, HeadFact, head_key
 from rsc_share.session.calls import MAX_RUN
-from rsc_share.session.frames import NOT_TRIED, News, Offer, Outcome, Submission, Tail, Weather
+from rsc_share.session.frames import NOT_TRIED, Offer, Outcome, Submission, Weather
 from rsc_share.session.port import NOTHING, NOWHERE, Shown
 from rsc_share.session.urgency import FLASH, most_urgent
 
@@ -104,11 +104,11 @@ class Session:
 
     # --- reading and cosigning
 
-    async def read(self, origin: str, start: int, limit: int) -> Tail | None:
-        return await self._reading.read(origin, start, limit)
+    async def read(self, origin: str, start: int, limit: int) -> Passage | None:
+        return await self._reading.tail(self.access.log(origin), start, limit)
 
     async def witnessed(self, origin: str) -> bytes | None:
-        return await self._reading.witnessed(origin)
+        return self._reading.witnessed(self.access.log(origin))
 
     async def bodies(self, origin: str, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         return await self._reading.bodies(origin, digests)
@@ -142,7 +142,7 @@ class Session:
 
     # --- waiting
 
-    async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> News | None:
+    async def changed(self, known: Mapping[str, int], heads: Mapping[str, int] = NOWHERE) -> Bulletin:
         while True:
             bell = self._relay.bell.next()
             if changed := self._changed(known):
@@ -160,25 +160,26 @@ class Session:
                 found.append(log)
         return found
 
-    async def _news(self, changed: Sequence[LiveLog], known: Mapping[str, int], heads: Mapping[str, int]) -> News:
+    async def _news(self, changed: Sequence[LiveLog], known: Mapping[str, int], heads: Mapping[str, int]) -> Bulletin:
         """What the node would ask for now. The directory comes first: what else there is may need it."""
-        tails, notes, more, weight = [], [], [], 0
+        passages, notes, more, weight = [], [], [], 0
         for log in changed:
+            self.access.log(log.origin)
             start = known.get(log.origin, log.size)
-            tail = None
+            passage = None
             if start < log.size and weight < NEWS_BYTES:
-                tail = await self.read(log.origin, start, MAX_RUN)
+                passage = await self._reading.tail(log, start, MAX_RUN)
             elif start < log.size:
                 more.append(log.origin)
-            if tail is not None:
-                tails.append(tail)
-                weight += tail.weight
-            note = await self.witnessed(log.origin)
+            if passage is not None:
+                passages.append(passage)
+                weight += passage.weight
+            note = self._reading.witnessed(log)
             if note is not None:
                 notes.append((log.origin, note))
         # A node says in its first `offers` what it was shown; before that, silence about it would say something.
         offers = await self.offers(heads) if self._introduced else []
-        return News(tuple(tails), tuple(notes), tuple(offers), tuple(more))
+        return Bulletin(passages, notes, offers, more)
 
 
 def blobs_of(relay: Desk) -> Blobs:

@@ -44,10 +44,14 @@ class Witnessing:
 
     def aim(self, size: int, k: int, now: int) -> int:
         """The tree size to offer, given the log's newest signed `size`."""
-        over = self.since is not None and (len(self.times) >= k or now - self.since >= ROUND)
+        over = self.since is not None and (self.over(k) or now - self.since >= ROUND)
         if self.since is None or (over and size > self.target):
             self.target, self.since, self.times = size, now, {}
         return self.target
+
+    def over(self, k: int) -> bool:
+        """Whether k members have cosigned the target: the next one may be offered."""
+        return len(self.times) >= k
 
     def heard(self, node: str, head: int, size: int) -> None:
         """A witness named the size it has cosigned."""

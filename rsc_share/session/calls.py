@@ -11,6 +11,7 @@ from rsc_share import codec, names, shape
 from rsc_share.envelope.parts import HASH, Head
 from rsc_share.session.frames import MAX_ITEMS, MAX_NOTE, News, Offer, Submission, Tail, read_outcome
 from rsc_share.session.table import MAX_MESSAGE, sizes
+from rsc_share.wire import write
 
 MAX_RUN = 256
 """Entries in one call."""
@@ -22,6 +23,7 @@ MAX_BODY = 4 << 20
 MAX_OBJECT = 65_535
 
 Wire = Callable[[Any], Any]
+Pack = Callable[[Any], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Form:
     """From the body's list to arguments. Raises `RemoteError`."""
     answered: Wire
     """From an answer's value to what the caller gets. Raises `RemoteError`."""
-    answer: Wire
-    """From what the relay returned to a value."""
+    answer: Pack
+    """From what the relay returned to an answer's bytes."""
 
 
 def _asked(count: int, *readers: Wire) -> Callable[[list[Any]], tuple[Any, ...]]:
@@ -123,24 +125,25 @@ def _outcomes(value: Any) -> Any:
     return shape.each(read_outcome, value, "outcomes", low=1, high=MAX_RUN)
 
 
-def _same(value: Any) -> Any:
-    return value
+# What the relay returns is made of typed forms and of what it has read: nothing in it has to be sorted or refused.
+def _one(value: Any) -> bytes:
+    return write(value and value.wire())
 
 
-def _wires(values: Any) -> Any:
-    return [value.wire() for value in values]
+def _many(values: Any) -> bytes:
+    return write([value.wire() for value in values])
 
 
 CALLS: Mapping[str, Form] = {
-    "logs": Form("IMMEDIATE", _asked(0), _heads, dict),
-    "submit": Form("ROUTINE", _asked(2, _log, _entries), _outcomes, _wires),
-    "submit_object": Form("PRIORITY", _asked(2, _object, partial(_bodies, most=MAX_BODIES)), _number, _same),
-    "read": Form("PRIORITY", _asked(3, _log, _number, _limit), _tail, lambda tail: tail and tail.wire()),
-    "witnessed": Form("IMMEDIATE", _asked(1, _log), _note, _same),
-    "bodies": Form("ROUTINE", _asked(2, _log, _digests), _bodies, pairs),
-    "offers": Form("IMMEDIATE", _asked(2, _heads, _shown), _offers, _wires),
-    "cosign": Form("IMMEDIATE", _asked(3, _log, _number, _lines), _nothing, _same),
-    "changed": Form("IMMEDIATE", _asked(2, _heads, _heads), _news, lambda news: news and news.wire()),
+    "logs": Form("IMMEDIATE", _asked(0), _heads, lambda sizes: codec.pack(dict(sizes))),
+    "submit": Form("ROUTINE", _asked(2, _log, _entries), _outcomes, _many),
+    "submit_object": Form("PRIORITY", _asked(2, _object, partial(_bodies, most=MAX_BODIES)), _number, write),
+    "read": Form("PRIORITY", _asked(3, _log, _number, _limit), _tail, _one),
+    "witnessed": Form("IMMEDIATE", _asked(1, _log), _note, write),
+    "bodies": Form("ROUTINE", _asked(2, _log, _digests), _bodies, lambda bodies: write(pairs(bodies))),
+    "offers": Form("IMMEDIATE", _asked(2, _heads, _shown), _offers, _many),
+    "cosign": Form("IMMEDIATE", _asked(3, _log, _number, _lines), _nothing, write),
+    "changed": Form("IMMEDIATE", _asked(2, _heads, _heads), _news, _one),
 }
 NAMES = tuple(CALLS)
 

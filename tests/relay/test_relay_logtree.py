@@ -14,7 +14,7 @@ from store_conformance import LOG, batch, entry
 from rsc_share.errors import LocalError
 from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tree import MemoryTree
-from rsc_share.relay.logtree import RECHECK, ROOTS, TILES, LogTree
+from rsc_share.relay.logtree import PROOFS, RECHECK, ROOTS, TILES, LogTree
 from rsc_share.relay.store.memory import MemoryStore
 from rsc_share.relay.store.protocol import Broken, Stored
 
@@ -164,3 +164,16 @@ async def test_a_tile_that_goes_missing_later_is_broken():
         store.lie = {(0, 1): bad}
         with pytest.raises(Broken, match="missing"):
             await tree.root(300)
+
+
+async def test_a_proof_that_was_made_is_not_made_again_and_few_are_kept():
+    """Ten witnesses of a log are offered one tree, and most stand at the one before."""
+    tree = await LogTree.open(store := await filled(SIZE), LOG, (await store.logs())[LOG])
+    first = await tree.consistency(500, 65_000)
+    tree._cache = None  # whoever makes it again asks for a tile
+    assert await tree.consistency(500, 65_000) is first
+    assert first == WHOLE.consistency(500, 65_000)
+    tree = await LogTree.open(store, LOG, (await store.logs())[LOG])
+    for old in range(100, 100 + 3 * PROOFS):
+        assert await tree.consistency(old, 65_000) == WHOLE.consistency(old, 65_000)
+    assert len(tree._proofs) == PROOFS

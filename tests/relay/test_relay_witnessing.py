@@ -373,3 +373,29 @@ def test_keys_of_one_node_are_those_among_all(world):
     for log in (CT, DIRECTORY):
         found = [key for node in (EST, FIN, LVA, HUB) for key in node_keys(view, log, now, node)]
         assert found == list(witness_keys_of_all(view, log, now))
+
+
+async def test_readers_are_woken_by_the_kth_cosignature_and_not_by_each(world):
+    """Each of them says it each round: what fewer than k have said is nobody's news."""
+    await started(world)
+    log, woken = world.relay.logs[CT], world.relay.bell.next
+    bell = woken()
+    await world.witnesses[EST].answer(world.ports[EST], world.clock, only=CT)
+    assert (woken(), log.witnessing.quorum.size) == (bell, 0)
+    await world.witnesses[LVA].answer(world.ports[LVA], world.clock, only=CT)
+    assert bell.is_set()
+    assert log.witnessing.quorum.size == 1
+
+
+async def test_the_kth_cosignature_of_a_tree_offers_the_next_one_at_once(world):
+    """Also where a larger one is witnessed already: who waits for the next offer is not left to the tick."""
+    pen = await started(world)
+    await world.witnesses[EST].answer(world.ports[EST], world.clock, only=CT)
+    await world.submit(EST, pen.message(FIN))
+    log = world.relay.logs[CT]
+    assert log.witnessing.target == 1
+    log.witnessing.quorum = Quorum(2, world.clock.now)
+    bell = world.relay.bell.next()
+    await world.witnesses[LVA].answer(world.ports[LVA], world.clock, only=CT)
+    assert bell.is_set()
+    assert log.offered(2, world.clock.now).size == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from rsc_share import codec
 from rsc_share.errors import RscError, Unavailable
 from rsc_share.relay.net.office import Office
 from rsc_share.relay.session import Session
@@ -49,4 +48,4 @@ async def run(session: Session, call: Called, office: Office) -> bytes:
     if call.name == "submit":
         meters.outcomes(arguments[0], result)
     meters.called(call.name, "ok")
-    return codec.pack(CALLS[call.name].answer(result))
+    return CALLS[call.name].answer(result)

@@ -44,8 +44,8 @@ class Meters:
         self._commit = Histogram("rsc_commit_seconds", about, ["log"], buckets=COMMIT_BUCKETS, registry=own)
 
     def outcomes(self, log: str, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            self._outcomes.labels(log, _code(outcome)).inc()
+        for code, count in Tally(map(_code, outcomes)).items():
+            self._outcomes.labels(log, code).inc(count)
 
     def turned_away(self, code: str) -> None:
         self._turned_away.labels(code).inc()

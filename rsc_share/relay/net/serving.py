@@ -15,6 +15,7 @@ from rsc_share.errors import RemoteError, RscError, Unavailable
 from rsc_share.relay.net import calls
 from rsc_share.relay.net.limits import BACKLOG, RUNNING, Limits
 from rsc_share.relay.net.office import Office
+from rsc_share.relay.net.stall import Stall
 from rsc_share.relay.session import Session
 from rsc_share.session.fault import Fault
 from rsc_share.session.relay_side import Called, RelaySide
@@ -187,23 +188,23 @@ class Serving:
 
     async def _write(self, session: Session) -> None:
         """Answers that find no credit, or a line that takes nothing, for `stall_seconds` end the session."""
-        loop, stall = asyncio.get_running_loop(), self._limits.stall_seconds
-        deadline: float | None = None
-        while True:
-            self._wake.clear()
-            frame = self.side.next_frame()
-            deadline = (deadline or loop.time() + stall) if self.side.starved else None
-            try:
+        seconds = self._limits.stall_seconds
+        stall = Stall(seconds, lambda: self.end(_slow(seconds)))
+        try:
+            while True:
+                self._wake.clear()
+                frame = self.side.next_frame()
+                stall.starved(self.side.starved)
                 if frame is None:
-                    async with asyncio.timeout_at(deadline):
-                        await self._wake.wait()
+                    await self._wake.wait()
                 else:
-                    async with asyncio.timeout(stall):
-                        await self._socket.send_bytes(frame)
+                    stall.leaving()
+                    await self._socket.send_bytes(frame)
+                    stall.left()
                     self._moved.set()
                     self._begin(session)  # there may be room for another answer now
-            except TimeoutError:
-                raise _slow(stall) from None
+        finally:
+            stall.close()
 
 
 def _slow(seconds: float) -> Unavailable:
