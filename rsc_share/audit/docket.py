@@ -85,6 +85,10 @@ class Docket:
             self._begin(index)
         return self._begun.pop(index)
 
+    def put_back(self, index: int, judging: Judging, beside: Beside) -> None:
+        """It was taken too early, and can be taken again."""
+        self._begun[index] = Judging(_again(judging.case)) if self._setting.opinion.drain() else judging, beside
+
     def _begin(self, index: int) -> None:
         """The entries from `index` on that were parsed together, up to one at which this log's judging must stop."""
         self._begun = {}

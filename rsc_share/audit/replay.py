@@ -24,7 +24,7 @@ from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, k
 from rsc_share.audit.load import Export, load
 from rsc_share.audit.log_files import LogFiles
 from rsc_share.audit.second import Ask, SecondOpinion
-from rsc_share.audit.setting import Bound, CountingCache, Setting, roots_of
+from rsc_share.audit.setting import Awaited, Bound, CountingCache, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree, recompute
 from rsc_share.audit.trust import Trust, establish, unconfirmed
 from rsc_share.audit.walk import Walk
@@ -120,7 +120,7 @@ class _Audit:
             self._walk(log, entries, trees[log.checkpoint.origin], setting, anchored)
         self.elsewhere = elsewhere(trust, self.walks)
         for origin in sorted(self.walks):
-            self.walks[origin].run_to(self.walks[origin].size)
+            self._judge(self.walks[origin])
             self.progress(origin, self.walks[origin].size, self.walks[origin].size)
         for origin in sorted(self.walks):
             self.findings += orders_behind(self.walks[origin], setting)
@@ -152,8 +152,20 @@ class _Audit:
         walk = self.walks.get(ref.log)
         if walk is None:
             return Unseen(ELSEWHERE) if ref.log in self.elsewhere else None
-        walk.run_to(ref.index + 1)
+        if walk.needs(ref.index + 1):
+            raise Awaited(ref)
         return walk.source(ref, asked)
+
+    def _judge(self, walk: Walk) -> None:
+        """All of a log, and of others as far as its entries refer to them."""
+        waiting = [(walk, walk.size)]
+        while waiting:
+            current, end = waiting[-1]
+            awaited = current.run_to(end)
+            if awaited is None:
+                waiting.pop()
+            else:
+                waiting.append((self.walks[awaited.log], awaited.index + 1))
 
     def _walk(self, log: LogFiles, entries: Entries, tree: LogTree, setting: Setting, anchored: Anchored) -> None:
         origin = log.checkpoint.origin
