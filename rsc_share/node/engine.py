@@ -264,13 +264,13 @@ class Engine:
         elif isinstance(raised, Refused):
             self._turn_away(raised)
         elif isinstance(raised, RemoteError):
-            self.alarms.raise_(raised.code, raised.what, raised.what, self.world.now())
+            self.alarms.failed(raised, raised.what, self.world.now())
         else:
             raise raised
 
     def _turn_away(self, error: Refused) -> None:
         """The relay does not let this node in (row 3), or refused one call. What is queued stays; who waits is told."""
-        self.alarms.raise_(error.code, error.what, error.what, self.world.now())
+        self.alarms.failed(error, error.what, self.world.now())
         if error.row == IDENTITY_ROW:
             self.turned_away = error
             for line in self.lines.values():

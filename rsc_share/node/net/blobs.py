@@ -80,7 +80,9 @@ class BlobClient:
             ) as answer:
                 found = await _bounded(answer, most if answer.status in (200, 206) else MAX_ANSWER)
                 if answer.status not in (200, 206):
-                    raise _error(answer, found)
+                    error = _error(answer, found)
+                    error.told = True
+                    raise error
                 return found
         except (OSError, TimeoutError, aiohttp.ClientError) as error:
             what = f"{self._address.host} does not answer: {str(error) or type(error).__name__}"
