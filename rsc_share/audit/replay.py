@@ -16,7 +16,7 @@ from rsc_share.audit.anchors import Anchored, Anchors, hold_against
 from rsc_share.audit.attachments import Held, hold_against_entries
 from rsc_share.audit.behind import orders_behind
 from rsc_share.audit.bodies import BodyBook
-from rsc_share.audit.classes import ELSEWHERE, FINDING, NO_DIRECTORY, NO_TREE, Classes
+from rsc_share.audit.classes import ELSEWHERE, FINDING, IN_DAMAGE, NO_DIRECTORY, NO_TREE, Classes
 from rsc_share.audit.custody import check_custody
 from rsc_share.audit.files import Files
 from rsc_share.audit.findings import Finding, Grade, ordered
@@ -152,9 +152,16 @@ class _Audit:
         walk = self.walks.get(ref.log)
         if walk is None:
             return Unseen(ELSEWHERE) if ref.log in self.elsewhere else None
-        if walk.needs(ref.index + 1):
+        there = walk.at(ref.index)
+        if there is not None and there.stamp.logged_at > asked + 2 * walk.setting.skew:
+            return None
+        if not walk.needs(ref.index + 1):
+            return walk.source(ref, asked)
+        if not walk.busy:
             raise Awaited(ref)
-        return walk.source(ref, asked)
+        # Of two that wait for each other one lies about what was there before it; not the one that asks, perhaps.
+        other = there is not None and there.signed.header_hash != ref.header_hash
+        return None if other else Unseen(IN_DAMAGE)
 
     def _judge(self, walk: Walk) -> None:
         """All of a log, and of others as far as its entries refer to them."""

@@ -94,3 +94,8 @@ class Setting:
     known: Callable[[Ref, int], Source | Unseen | None]
     """What an entry of another log said that one logged at a time (ms) refers to. Raises `Awaited`."""
     progress: Callable[[str, int, int], None]
+
+    @property
+    def skew(self) -> int:
+        """By how much clocks may differ (ms)."""
+        return self.trust.directory.at(self.usable).parameters.skew if self.usable else 0

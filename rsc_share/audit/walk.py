@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from rsc_share import names
@@ -72,8 +73,8 @@ class Walk:
         return self.entries.size
 
     def needs(self, end: int) -> bool:
-        """Whether `run_to` has something to judge. Not while this walk is itself waiting for another log."""
-        return not self.busy and self.tree.tree is not None and self.position < min(end, self.size)
+        """Whether `run_to` has something to judge."""
+        return self.tree.tree is not None and self.position < min(end, self.size)
 
     def run_to(self, end: int) -> Ref | None:
         """Judge everything below `end`, or up to an entry that waits for another log: what it waits for."""
@@ -220,6 +221,14 @@ class Walk:
 
     def _add(self, finding: Finding) -> None:
         self.findings.append(finding)
+
+    def at(self, index: int) -> UnverifiedEntry | None:
+        """An entry, judged or not; None where it cannot be read, or is not what the log signed."""
+        if self.tree.tree is None or index >= self.size or index in self.tree.altered:
+            return None
+        with suppress(RemoteError):
+            return UnverifiedEntry.parse(self.entries.get(index) or b"")
+        return None
 
     def beside_of(self, index: int) -> Beside:
         """What lay beside an entry of this log."""
