@@ -25,6 +25,8 @@ class RscError(Exception):
     """
 
     default_code: ClassVar[str] = "error"
+    told = False
+    """Whether another party's words are all there is to it; else this process found it out."""
 
     def __init__(self, what: str, *, code: str | None = None, advice: str = "", **fields: Any) -> None:
         # Strangers' words end up in sentences: a line break in one would forge the next line of a log.

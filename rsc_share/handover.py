@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rsc_share import __version__
 from rsc_share.audit.export import vkeys_of
@@ -31,15 +31,12 @@ def source_of(
     """Everything in `snapshots`, as the operator `by` hands it to an auditor. `now` is ms UTC."""
     logs = sorted(snapshots, key=lambda snapshot: snapshot.origin)
     bodies: dict[bytes, bytes] = {}
-    absent: dict[bytes, Reason] = {}
     charters: list[CharterBodies] = []
     for snapshot in logs:
         if channel_of(snapshot.origin) == DIRECTORY:
             charters = _charters(snapshot)
         else:
             bodies.update(snapshot.bodies)
-            absent.update({digest: _WHY[kind] for digest, kind in snapshot.erased.items()})
-            absent.update(dict.fromkeys(snapshot.apart, "apart"))
     return ExportSource(
         framework_id=framework_id,
         by=by,
@@ -48,8 +45,20 @@ def source_of(
         charters=charters,
         logs=[_log(snapshot, directory) for snapshot in logs],
         bodies=bodies,
-        absent=absent,
+        absent=_absent([snapshot for snapshot in logs if channel_of(snapshot.origin) != DIRECTORY], bodies.keys()),
     )
+
+
+def _absent(logs: Sequence[Snapshot], present: Collection[bytes]) -> dict[bytes, Reason]:
+    """Why bodies are not here: by digest, while each log has its own. What one log erased may lie in another; and of
+    two reasons one would be wrong at one of the entries, where none is asked for."""
+    why: dict[bytes, set[Reason]] = {}
+    for snapshot in logs:
+        for digest, kind in snapshot.erased.items():
+            why.setdefault(digest, set()).add(_WHY[kind])
+    found = {digest: next(iter(reasons)) for digest, reasons in why.items() if len(reasons) == 1}
+    found |= {digest: "apart" for snapshot in logs for digest in snapshot.apart}
+    return {digest: reason for digest, reason in found.items() if digest not in present}
 
 
 def _charters(snapshot: Snapshot) -> list[CharterBodies]:

@@ -82,6 +82,10 @@ class Docket:
             self._begin(index)
         return self._begun.pop(index)
 
+    def put_back(self, index: int, judging: Judging, beside: Beside) -> None:
+        """It was taken too early, and can be taken again."""
+        self._begun[index] = Judging(_again(judging.case)) if self._setting.opinion.drain() else judging, beside
+
     def _begin(self, index: int) -> None:
         """The entries from `index` on that were parsed together, up to one at which this log's judging must stop."""
         self._begun = {}
@@ -95,7 +99,7 @@ class Docket:
         opinion = self._setting.opinion
         if opinion.disagreements:  # each in its turn after all, so that a finding names the entry it is about
             opinion.drain()
-            self._begun = {i: (Judging(replace(judging.case)), beside) for i, (judging, beside) in self._begun.items()}
+            self._begun = {i: (Judging(_again(judging.case)), beside) for i, (judging, beside) in self._begun.items()}
 
     def _ahead(self, index: int) -> Iterator[tuple[int, UnverifiedEntry]]:
         parsed, usable, altered = self._parsed, self._setting.usable, self._tree.altered
@@ -163,6 +167,12 @@ class Docket:
             what = f"has openings of entries that are not here: {strangers}"
             self._findings.append(file_finding(path, what, "no such rows"))
         return found
+
+
+def _again(case: Case) -> Case:
+    """The same case, not begun. A case takes its place from the view, which has moved on to the last one begun."""
+    case.view.size = case.index
+    return replace(case)
 
 
 def _parse(raws: list[bytes | None]) -> list[Parsed | None]:

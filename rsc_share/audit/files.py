@@ -14,6 +14,9 @@ from rsc_share.errors import LocalError, StorageError
 
 MAX_DEPTH = 32
 """Folders in folders; an export has eight."""
+MAX_PATH = 2_048
+"""Bytes of the whole path of a folder that is looked into. The system takes some more, and would say of a longer one
+that this machine cannot list it: an examiner shall hear that it is the export."""
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 """Also a link, and a name that no file can have: for a reader of this folder there is no such file."""
 
@@ -107,7 +110,7 @@ class Folder:
                     yield path, "a link"
                 elif not entry.is_dir():
                     yield path, "file" if entry.is_file() else "neither a file nor a folder"
-                elif path.count("/") < MAX_DEPTH:
+                elif path.count("/") < MAX_DEPTH and len(os.fsencode(self.root / path)) < MAX_PATH:
                     waiting.append(f"{path}/")
                 else:
                     yield path, "a folder too deep to look into"

@@ -53,9 +53,8 @@ class Judged:
         Times in a log never go back, and whoever cosigned its end saw no later entry.
         """
         if self._ended is None:
-            size, usable = self._entries.size, self._setting.usable
+            size, skew = self._entries.size, self._setting.skew
             last = self._last(size)
-            skew = self._setting.trust.directory.at(usable).parameters.skew if usable else 0
             self._ended = max((last, *(bound.quorum - skew for bound in self._bounds if bound.size == size)))
         return self._ended
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rsc_share.audit.reference_labels import Labels
+from rsc_share.audit.reference_labels import FORGET_AFTER, Labels
 from rsc_share.errors import RscError
 from rsc_share.labels.label import Label
 from rsc_share.policy.bundle import Bundle
@@ -193,6 +193,8 @@ class Reference:
         """Rows whose `from` names one of them or any group, in the order of the bundle."""
         key = frozenset(originators)
         if key not in self._about:
+            if len(self._about) > FORGET_AFTER:
+                self._about.clear()
             named = (row for row in self.bundle.rows if row.effect != "require-release")
             self._about[key] = [row for row in named if row.senders & key or any(s[0] == "@" for s in row.senders)]
         return self._about[key]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from rsc_share.labels.label import Label
 from rsc_share.labels.scheme import Combination, Equivalence, Scheme, Tag
 
-_FORGET_AFTER = 4096
+FORGET_AFTER = 4096
 
 
 class Labels:
@@ -26,8 +26,10 @@ class Labels:
     # 2 VALID
 
     def is_valid(self, label: Label) -> bool:
+        if not label.short:
+            return self._check(label)
         if label.core not in self._valid:
-            if len(self._valid) > _FORGET_AFTER:
+            if len(self._valid) > FORGET_AFTER:
                 self._valid.clear()
             self._valid[label.core] = self._check(label)
         return self._valid[label.core]
@@ -56,13 +58,18 @@ class Labels:
 
     def readings(self, label: Label, day: int) -> list[Label]:
         """The label in its own scheme first, then in every other that has an equivalent today, by name."""
+        if not label.short:
+            return self._readings(label, day)
         key = (label.core, day)
         if key not in self._read:
-            if len(self._read) > _FORGET_AFTER:
+            if len(self._read) > FORGET_AFTER:
                 self._read.clear()
-            others = (self._as(label, scheme, day) for scheme in sorted(self._schemes) if scheme != label.scheme)
-            self._read[key] = [label, *(other for other in others if other is not None)]
+            self._read[key] = self._readings(label, day)
         return self._read[key]
+
+    def _readings(self, label: Label, day: int) -> list[Label]:
+        others = (self._as(label, scheme, day) for scheme in sorted(self._schemes) if scheme != label.scheme)
+        return [label, *(other for other in others if other is not None)]
 
     def _as(self, label: Label, to: str, day: int) -> Label | None:
         for row in self._schemes[label.scheme].equivalences:

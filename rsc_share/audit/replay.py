@@ -16,7 +16,7 @@ from rsc_share.audit.anchors import Anchored, Anchors, hold_against
 from rsc_share.audit.attachments import Held, hold_against_entries
 from rsc_share.audit.behind import orders_behind
 from rsc_share.audit.bodies import BodyBook
-from rsc_share.audit.classes import ELSEWHERE, FINDING, NO_DIRECTORY, NO_TREE, Classes
+from rsc_share.audit.classes import ELSEWHERE, FINDING, IN_DAMAGE, NO_DIRECTORY, NO_TREE, Classes
 from rsc_share.audit.custody import check_custody
 from rsc_share.audit.files import Files
 from rsc_share.audit.findings import Finding, Grade, ordered
@@ -24,7 +24,7 @@ from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, k
 from rsc_share.audit.load import Export, load
 from rsc_share.audit.log_files import LogFiles
 from rsc_share.audit.second import Ask, SecondOpinion
-from rsc_share.audit.setting import Bound, CountingCache, Setting, roots_of
+from rsc_share.audit.setting import Awaited, Bound, CountingCache, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree, recompute
 from rsc_share.audit.trust import Trust, establish, unconfirmed
 from rsc_share.audit.walk import Walk
@@ -120,7 +120,7 @@ class _Audit:
             self._walk(log, entries, trees[log.checkpoint.origin], setting, anchored)
         self.elsewhere = elsewhere(trust, self.walks)
         for origin in sorted(self.walks):
-            self.walks[origin].run_to(self.walks[origin].size)
+            self._judge(self.walks[origin])
             self.progress(origin, self.walks[origin].size, self.walks[origin].size)
         for origin in sorted(self.walks):
             self.findings += orders_behind(self.walks[origin], setting)
@@ -152,8 +152,27 @@ class _Audit:
         walk = self.walks.get(ref.log)
         if walk is None:
             return Unseen(ELSEWHERE) if ref.log in self.elsewhere else None
-        walk.run_to(ref.index + 1)
-        return walk.source(ref, asked)
+        there = walk.at(ref.index)
+        if there is not None and there.stamp.logged_at > asked + 2 * walk.setting.skew:
+            return None
+        if not walk.needs(ref.index + 1):
+            return walk.source(ref, asked)
+        if not walk.busy:
+            raise Awaited(ref)
+        # Of two that wait for each other one lies about what was there before it; not the one that asks, perhaps.
+        other = there is not None and there.signed.header_hash != ref.header_hash
+        return None if other else Unseen(IN_DAMAGE)
+
+    def _judge(self, walk: Walk) -> None:
+        """All of a log, and of others as far as its entries refer to them."""
+        waiting = [(walk, walk.size)]
+        while waiting:
+            current, end = waiting[-1]
+            awaited = current.run_to(end)
+            if awaited is None:
+                waiting.pop()
+            else:
+                waiting.append((self.walks[awaited.log], awaited.index + 1))
 
     def _walk(self, log: LogFiles, entries: Entries, tree: LogTree, setting: Setting, anchored: Anchored) -> None:
         origin = log.checkpoint.origin

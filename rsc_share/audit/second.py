@@ -103,6 +103,8 @@ class SecondOpinion:
         last = self._by_label.get(id(label), _NOTHING)
         if last.label is label and last.facets is facets and last.bundle is bundle and last.action == action:
             return last.topic
+        if not label.short:
+            return _Topic((), [], {})
         key = (bundle.key, label.core, action, facets.key, day_of(facets.time))
         topic = self._topics.get(key)
         if topic is None:

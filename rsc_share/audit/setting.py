@@ -58,6 +58,18 @@ class Bound:
     newest: int
 
 
+class Awaited(Exception):
+    """What an entry refers to stands in another log, which has to be judged so far first: then it is asked again.
+
+    Raised through the rulebook, and no error. Were each log to run within the one before, a chain of references
+    through all logs would be deeper than Python's stack.
+    """
+
+    def __init__(self, ref: Ref) -> None:
+        super().__init__()
+        self.ref = ref
+
+
 @dataclass(slots=True)
 class SenderState:
     """What was admitted of one sender in one log; `entries` are those whose every row was checked."""
@@ -80,5 +92,10 @@ class Setting:
     book: BodyBook
     member: str | None
     known: Callable[[Ref, int], Source | Unseen | None]
-    """What an entry of another log said that one logged at a time (ms) refers to."""
+    """What an entry of another log said that one logged at a time (ms) refers to. Raises `Awaited`."""
     progress: Callable[[str, int, int], None]
+
+    @property
+    def skew(self) -> int:
+        """By how much clocks may differ (ms)."""
+        return self.trust.directory.at(self.usable).parameters.skew if self.usable else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from rsc_share import names
@@ -20,7 +21,7 @@ from rsc_share.audit.classes import (
 from rsc_share.audit.docket import Docket
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.judged import ADMITTED, DOUBTED, OPEN, VOID, Judged
-from rsc_share.audit.setting import Bound, SenderState, Setting, roots_of
+from rsc_share.audit.setting import Awaited, Bound, SenderState, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree
 from rsc_share.audit.verdicts import rule_of, void_finding
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
@@ -29,7 +30,7 @@ from rsc_share.envelope.parts import Ref
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
-from rsc_share.rulebook.admit import AHEAD, Admitted, Void
+from rsc_share.rulebook.admit import AHEAD, Admitted, Judging, Void
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import MutableFacts
 from rsc_share.rulebook.unseen import Unseen
@@ -71,20 +72,23 @@ class Walk:
     def size(self) -> int:
         return self.entries.size
 
-    def run_to(self, end: int) -> None:
-        """Judge everything below `end`. Does nothing while this walk is itself waiting for another log."""
-        if self.busy or self.tree.tree is None:
-            return
-        self.busy = True
+    def needs(self, end: int) -> bool:
+        """Whether `run_to` has something to judge."""
+        return self.tree.tree is not None and self.position < min(end, self.size)
+
+    def run_to(self, end: int) -> Ref | None:
+        """Judge everything below `end`, or up to an entry that waits for another log: what it waits for."""
         try:
-            end = min(end, self.size)
-            while self.position < end:
+            while self.position < min(end, self.size):
                 if self.position % WIDTH == 0:
                     self.setting.progress(self.origin, self.position, self.size)
                 self._step()
-            self._write()
-        finally:
-            self.busy = False
+        except Awaited as awaited:
+            self.busy = True
+            return awaited.ref
+        self._write()
+        self.busy = False
+        return None
 
     def _step(self) -> None:
         index = self.position
@@ -110,12 +114,12 @@ class Walk:
 
     def _read(self, index: int, entry: UnverifiedEntry) -> None:
         h = entry.signed.header
-        self.sums.entries[h.sender, h.kind] += 1
         if entry.stamp.directory > self.setting.usable:
             self._beyond(index, entry.stamp)
-            return
-        self._judge(index, entry)
-        self.last = entry.stamp
+        else:
+            self._judge(index, entry)
+            self.last = entry.stamp
+        self.sums.entries[h.sender, h.kind] += 1
 
     def _beyond(self, index: int, stamp: Stamp) -> None:
         held = self.setting.usable
@@ -136,6 +140,9 @@ class Walk:
         self.asks(entry.stamp)
         try:
             verdict = judging.verdict()
+        except Awaited:
+            self._wait(index, judging, beside)
+            raise
         except RscError as error:
             what = f"entry {index} could not be judged: {error.what}"
             self._add(place.finding(Grade.INTEGRITY, error.code, what, h.sender))
@@ -149,6 +156,12 @@ class Walk:
         self._unwritten.append((verdict, case, beside, place))
         if len(self._unwritten) >= AHEAD:
             self._write()
+
+    def _wait(self, index: int, judging: Judging, beside: Beside) -> None:
+        """As if the entry had not been come to. Whatever is asked about it is asked again."""
+        self.docket.put_back(index, judging, beside)
+        self.judged.verdicts.pop()
+        self.position = index
 
     def _write(self) -> None:
         """Take down what was judged, for some at a time: no later verdict asks for it."""
@@ -173,7 +186,7 @@ class Walk:
         self._now = stamp.logged_at
 
     def known(self, ref: Ref) -> Source | Unseen | None:
-        """What an entry of this or another log said that the one under judgement refers to."""
+        """What an entry of this or another log said that the one under judgement refers to. Raises `Awaited`."""
         return self.source(ref, self._now) if ref.log == self.origin else self.setting.known(ref, self._now)
 
     def source(self, ref: Ref, asked: int) -> Source | Unseen | None:
@@ -208,6 +221,14 @@ class Walk:
 
     def _add(self, finding: Finding) -> None:
         self.findings.append(finding)
+
+    def at(self, index: int) -> UnverifiedEntry | None:
+        """An entry, judged or not; None where it cannot be read, or is not what the log signed."""
+        if self.tree.tree is None or index >= self.size or index in self.tree.altered:
+            return None
+        with suppress(RemoteError):
+            return UnverifiedEntry.parse(self.entries.get(index) or b"")
+        return None
 
     def beside_of(self, index: int) -> Beside:
         """What lay beside an entry of this log."""

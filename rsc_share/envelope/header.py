@@ -22,6 +22,8 @@ KINDS: tuple[str, ...] = get_args(Kind)
 PRECEDENCES: tuple[str, ...] = get_args(Precedence)
 """The most urgent first."""
 FIRST_PREV = bytes(HASH)
+MAX_KNOWN_LABEL = 1024
+"""Bytes of a label that is remembered."""
 _NIL = Raw(codec.pack(None))
 _node_of: Callable[[tuple[str, bytes]], str] = itemgetter(0)
 
@@ -168,9 +170,18 @@ def _content(kind: str, packed: Raw) -> Content | None:
     return read_content(kind, codec.unpack(bytes(packed), max_size=MAX_HEADER, max_items=512))
 
 
-@lru_cache(maxsize=4096)
 def _label(packed: bytes) -> Label:
-    """Few labels, many messages: the same bytes are read once."""
+    return _known_label(packed) if len(packed) <= MAX_KNOWN_LABEL else _read_label(packed)
+
+
+@lru_cache(maxsize=4096)
+def _known_label(packed: bytes) -> Label:
+    """Few labels, many messages: the same bytes are read once. Long ones are not kept, for a cache counts values and
+    not bytes: whoever invents labels of 60 KB would fill it with 700 MB."""
+    return _read_label(packed)
+
+
+def _read_label(packed: bytes) -> Label:
     return Label.from_wire(codec.unpack(packed, max_size=MAX_HEADER), "label")
 
 

@@ -25,6 +25,9 @@ EVERYBODY = "@members"
 """The built-in group: every member of the charter."""
 MAX_TAGS, MAX_VALUES, MAX_AUDIENCE, MAX_ORIGINATORS = 16, 64, 512, 64
 
+MAX_SHORT = 64
+"""Names in a label that may be kept."""
+
 _KEYS = ("audience", "created", "level", "originators", "review", "scheme", "successor", "tags")
 _SCHEME = re.compile(r"[A-Z][A-Z0-9-]{1,31}")
 _LEVEL = re.compile(r"[A-Z][A-Z0-9+-]*( [A-Z0-9+-]+)*")
@@ -106,6 +109,12 @@ class Label:
         if not self._packed:
             self._packed.append(codec.pack(self.wire()))
         return self._packed[0]
+
+    @property
+    def short(self) -> bool:
+        """Whether a cache of labels may keep it: caches count labels, and one may hold hundreds of names."""
+        after = self.successor is None or self.successor.short
+        return after and len(self.originators) + len(self.audience) + sum([len(of) for _, of in self.tags]) <= MAX_SHORT
 
     @classmethod
     def of(

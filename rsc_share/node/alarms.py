@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rsc_share.errors import RscError
 from rsc_share.node.store.protocol import Room, Shelf
 
 CODES = frozenset(
@@ -25,6 +26,7 @@ CODES = frozenset(
         "pending-revocation",  # obeyed before the log shows it
         "silent",  # a node of the channel has said nothing for 25 hours
         "rolled-back",  # entries signed with our key that are not in our store: an old copy of it was put in place
+        "relay-says",  # a relay's answer has one of these codes: its word, of which this node has seen nothing
         "refused-then-logged",  # the relay signed a refusal of an entry and logged it all the same
         "stalled",  # a log names a directory that nobody gives us
         "undelivered",  # not received by ACK_DEADLINE
@@ -40,6 +42,7 @@ EACH = 200
 """Alarms of one code that stand each for itself; those after them are one. A code not above counts with all others."""
 MORE = "more"
 """The key of that one."""
+TOLD = "relay-says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ class Alarms:
         if len(self._late) > EACH:
             del self._late[next(iter(self._late))]
         self.again(kind, MORE, key, lambda count, _: f"{count} more {kind} alarms, the newest: {what}", now, **fields)
+
+    def failed(self, error: RscError, key: str, now: int) -> None:
+        """A step that failed. What a relay has only said stands under none of our codes: it could say each alarm before
+        its time, to be dismissed, and the true one would be silent; or use up the places of a code."""
+        self.raise_(TOLD if error.told and error.code in CODES else error.code, key, error.what, now)
 
     def again(self, code: str, key: str, which: str, what: Callable[[int, str], str], now: int, **fields: Any) -> None:
         """One more, `which`, of those that the alarm `key` stands for. `what` says it of so many and their oldest."""

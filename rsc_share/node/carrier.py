@@ -59,6 +59,6 @@ class Carrier:
     def _tell(self, log: str, error: RscError) -> None:
         alarms, now = self._engine.alarms, self._engine.world.now()
         if not isinstance(error, Unavailable):
-            alarms.raise_(error.code, log, error.what, now)
+            alarms.failed(error, log, now)
         elif error.code in FOR_A_PERSON:
             alarms.raise_("attachment-waits", log, error.what, now, why=error.code)

@@ -54,13 +54,13 @@ class Failures:
         elif isinstance(raised, Refused):
             self._turn_away(raised)
         elif isinstance(raised, RemoteError):
-            self._alarms.raise_(raised.code, raised.what, raised.what, self._world.now())
+            self._alarms.failed(raised, raised.what, self._world.now())
         else:
             raise raised
 
     def _turn_away(self, error: Refused) -> None:
         """The relay does not let this node in (row 3), or refused one call. What is queued stays; who waits is told."""
-        self._alarms.raise_(error.code, error.what, error.what, self._world.now())
+        self._alarms.failed(error, error.what, self._world.now())
         if error.row == IDENTITY_ROW:
             self.turned_away = error
             self._wake()

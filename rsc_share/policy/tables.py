@@ -20,7 +20,8 @@ from rsc_share.policy.resolved import Case, Held, Holder, Last, Pair, Reading
 from rsc_share.policy.subject import REALMS, ChannelFacts, Facets, Subject
 
 MAX_MEMO = 16_384
-"""Resolved labels, and resolved subjects, that are kept. When full the memo starts again from nothing."""
+"""Resolved labels, and resolved subjects, that are kept. When full the memo starts again from nothing. Labels of very
+many names are resolved each time: what is kept is counted, and not weighed."""
 
 _RELEASE = "require-release"
 
@@ -59,15 +60,19 @@ class Tables:
             found = self.cases.get((label.core, action, day, facets.key))
             if found is None:
                 found = self.add_case(label, action, facets, day)
+            last = Last(label, facets, action, day, found)
             if len(self.by_label) >= MAX_MEMO:
                 self.by_label.clear()
-            last = self.by_label[id(label)] = Last(label, facets, action, day, found)
+            if label.short:
+                self.by_label[id(label)] = last
         self.last = last
         return last.case
 
     def add_case(self, label: Label, action: str, facets: Facets, day: int) -> Case:
         if len(self.cases) >= MAX_MEMO:
             self.cases.clear()
+        if not label.short:
+            return self.case(label, action, facets, day)
         return self.cases.setdefault((label.core, action, day, facets.key), self.case(label, action, facets, day))
 
     def add_holder(self, subject: Subject, day: int) -> Holder:

@@ -16,8 +16,8 @@ from rsc_share.errors import Refused, StorageError
 from rsc_share.relay.fanout import Line, all_bodies, blobs_of
 from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.live import LiveLog, Logs
-from rsc_share.relay.sequencer import Ground, Past, Placed, Run, Verdict, sequence
-from rsc_share.relay.store.protocol import Body, Erasing, Full, LogStore
+from rsc_share.relay.sequencer import Ground, Past, Placed, Run, Sequenced, Verdict, sequence
+from rsc_share.relay.store.protocol import Body, Erasing, Full, LogStore, Taken
 from rsc_share.rulebook.facts import IdFact, Key, id_key, needs
 from rsc_share.rulebook.view import Known, Source
 from rsc_share.session.frames import Logged, Outcome, Turned
@@ -62,10 +62,9 @@ async def _commit(
     log: LiveLog, logs: Logs, ground: Ground, runs: Sequence[Run], now: int, blobs: BlobRoom | None
 ) -> Commit:
     past = await _past(log, logs, [item for run in runs for item in run if isinstance(item, Candidate)], blobs)
-    done = sequence(ground, runs, past, now)
+    first, orders = log.writer.head.size, list[Erasing]()
+    done = await _append(log, ground, runs, past, now)
     if done.batch is not None:
-        first, orders = log.writer.head.size, list[Erasing]()
-        await log.append(done.batch)
         for offset, (stored, entry) in enumerate(zip(done.batch.entries, done.entries, strict=True)):
             log.remember(first + offset, Line.of(stored, entry))
             orders += await ordered_by(log, first + offset, entry.header, blobs)
@@ -76,6 +75,20 @@ async def _commit(
     ]
     odd = (v for found in done.verdicts for v in found if isinstance(v, Refused) and v.code == "equivocation")
     return Commit(outcomes, next(odd, None))
+
+
+async def _append(log: LiveLog, ground: Ground, runs: Sequence[Run], past: Past, now: int) -> Sequenced:
+    """What is admitted is durable. The store knows at no extra cost which bodies belong to other entries: then all is
+    judged once more, knowing it."""
+    while True:
+        done = sequence(ground, runs, past, now)
+        try:
+            if done.batch is not None:
+                await log.append(done.batch)
+        except Taken as found:
+            past = replace(past, taken=past.taken | found.digests)
+        else:
+            return done
 
 
 async def with_roots(ground: Ground, log: LiveLog, directory: LiveLog, runs: Sequence[Run]) -> Ground:

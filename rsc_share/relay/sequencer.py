@@ -73,6 +73,8 @@ class Past:
     known: Known
     admitted: Mapping[int, bytes]
     blobs: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
+    taken: frozenset[bytes] = frozenset()
+    """Bodies that other entries of this log brought, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ class _Draft:
     def size(self) -> int:
         return self.ground.head.size + len(self.entries)
 
+    def has(self, digest: bytes) -> bool:
+        """Whether another entry brought this body: each belongs to one, whose recall or expiry takes it away. An
+        auditor who misses it at a second one finds nothing that excuses the relay."""
+        return digest in self.bodies or digest in self.past.taken
+
     @property
     def last(self) -> Stamp | None:
         return self.stamp if self.entries else self.ground.head.last
@@ -128,7 +135,7 @@ def sequence(ground: Ground, runs: Sequence[Run], past: Past, now: int) -> Seque
         return Sequenced(verdicts, None, ())
     after = ground.head.grown([entry.raw for entry in draft.entries], draft.stamp)
     oldest = draft.stamp.logged_at - ground.directory.at(ground.witnessed).charter.parameters.outbox_age
-    batch = Batch(tuple(draft.stored), draft.bodies, draft.effects, after, max(0, oldest))
+    batch = Batch(tuple(draft.stored), draft.bodies, draft.effects, after, max(0, oldest), own=True)
     return Sequenced(verdicts, batch, tuple(draft.entries))
 
 
@@ -189,26 +196,27 @@ def _admit(draft: _Draft, candidate: Candidate) -> Placed:
         entry = UnverifiedEntry.stamped(candidate.signed, draft.stamp)
     except RemoteError as error:
         raise Refused("malformed", error.what, row=1) from None
-    blobs = _blobs(draft, candidate)
-    sizes = {**blobs, **{digest: len(body) for digest, body in candidate.bodies.items()}}
+    blobs = {digest: size for digest, size in _blobs(draft, candidate).items() if not draft.has(digest)}
+    brought = {digest: body for digest, body in candidate.bodies.items() if not draft.has(digest)}
+    sizes = {**blobs, **{digest: len(body) for digest, body in brought.items()}}
     admitted = admit(Case(_view(draft), candidate.signed, draft.stamp, candidate.openings, sizes))
     index = draft.size
     draft.facts.update(admitted.effects)
     draft.effects.update(admitted.effects)
     draft.entries.append(entry)
     draft.stored.append(Stored(entry.raw, candidate.openings, candidate.statements))
-    for digest, body in candidate.bodies.items():
-        draft.bodies.setdefault(digest, Body(index, body))
+    for digest, body in brought.items():
+        draft.bodies[digest] = Body(index, body)
     for digest in blobs:
         draft.bodies[digest] = Body(index, b"")
     return Placed(index, draft.stamp)
 
 
 def _blobs(draft: _Draft, candidate: Candidate) -> dict[bytes, int]:
-    """The blobs this entry would bring. Each belongs to one entry of a log: its recall would take it from another."""
+    """The blobs this entry would bring."""
     header = candidate.signed.header
     found = ((part.digest, draft.past.blobs.get((header.member, part.digest))) for part in header.parts)
-    return {digest: size for digest, size in found if size is not None and digest not in draft.bodies}
+    return {digest: size for digest, size in found if size is not None}
 
 
 def _view(draft: _Draft) -> View:

@@ -86,7 +86,8 @@ class Judging:
         self._unchecked: tuple[Unchecked, ...] = ()
 
     def verdict(self) -> Admitted | Void:
-        """Raises what a check raises besides `Refused`."""
+        """Raises what a check raises besides `Refused`; then it can be asked for again."""
+        self._unchecked = ()
         if not self._begun:
             self._run(self._start().own)
         self._run(self._checks.past)

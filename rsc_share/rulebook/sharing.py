@@ -35,7 +35,8 @@ def label_valid(case: Case) -> None:
         raise Refused("label", error.what, row=9, scheme=label.scheme, level=label.level) from None
     if len(written) >= MAX_WRITTEN:
         written.clear()
-    written[id(label)] = label  # held here, so its identity is no other's
+    if label.short:
+        written[id(label)] = label  # held here, so its identity is no other's
 
 
 def family_allowed(case: Case) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rsc_share import names
 from rsc_share.charter.certificate import OfficerCertificate, Power
 from rsc_share.envelope.approval import approval_bytes, approval_digest, release_digest
@@ -65,9 +67,12 @@ def _not_sure_released(case: Case, sources: list[Source]) -> Unseen | None:
     """Why it cannot be said that every originator released its source; None where all have. Raises `Refused` where one
     has not."""
     unseen = None
+    # Looked up once: there may be 16 of them, as many sources, and 65 originators of each. Not by `look_up`: whom
+    # something was released to was shown the release, so a node that holds none has been given none.
+    releases = [case.view.known(ref) for ref in case.header.refs.releases]
     for source in sources:
         for originator in _originators(source) - {case.header.member}:
-            released = _released(case, source, originator)
+            released = _released(case, source, originator, releases)
             if released is False:
                 raise Refused(
                     "third-party",
@@ -110,15 +115,11 @@ def _originators(source: Source) -> set[str]:
     return {names.member_of(source.sender), *(label.originators if label is not None else ())}
 
 
-def _released(case: Case, source: Source, originator: str) -> bool | Unseen:
-    """A release entry of `originator` for this source that covers every recipient and has not run out.
-
-    Not `look_up`: whom something was released to was shown the release, so a node that holds none has been given none.
-    """
+def _released(case: Case, source: Source, originator: str, releases: Sequence[Source | Unseen | None]) -> bool | Unseen:
+    """A release entry of `originator` for this source that covers every recipient and has not run out."""
     readers = {names.member_of(node) for node in case.header.nodes}
     unseen: bool | Unseen = False
-    for ref in case.header.refs.releases:
-        release = case.view.known(ref)
+    for release in releases:
         if isinstance(release, Unseen):
             unseen = unseen or release
             continue

@@ -48,6 +48,11 @@ class Fault:
 
     def error(self) -> RscError:
         """The error to raise. A new one each time: one object raised in many tasks would collect their traces."""
+        found = self._error()
+        found.told = True
+        return found
+
+    def _error(self) -> RscError:
         fields = {name: value for name, value in self.fields.items() if name not in (ROW, RETRY)}
         if self.kind == "refused":
             row = self.fields.get(ROW)

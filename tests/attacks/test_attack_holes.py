@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from attack_bench import admitted, audited, findings_at, told
 
+from rsc_share.audit.findings import Grade
 from rsc_share.envelope.contents import RecallContent
 from rsc_share.envelope.parts import Ref, Refs
 from rsc_share.messages import Indicator, Portion, ThreatAssessment
@@ -19,6 +20,7 @@ from rsc_share.session.port import NOTHING
 from rsc_share.session.refusal import Refusal
 from rsc_share.testing import Framework
 from rsc_share.testing import adversaries as adv
+from rsc_share.testing.founding import ChannelPlan, Plan
 from rsc_share.value import replace
 
 WIDE = "REGIONAL RESTRICTED REL TO @members"
@@ -105,37 +107,78 @@ async def test_what_was_recalled_does_not_come_back_with_the_next_portion(fw: Fr
 
 
 async def test_recipient_cannot_have_anothers_body_erased(fw: Framework) -> None:
-    """It names the ciphertext it was sent as its own, and recalls it; whose body it is decides what a recall erases."""
+    """It names the ciphertext it was sent as its own, to recall it: the relay has that body from another entry."""
     est, fin = adv.Pen(fw, "EST"), adv.Pen(fw, "FIN")
     grant = (await est.sync()).grant()
     message = est.message(grant)
     _, theirs = await logged(fw, est, grant, message)
     own = (await fin.sync()).grant()
-    stolen = fin.message(own, parts=message.header.parts)
-    stolen = replace(stolen, submission=replace(stolen.submission, bodies=message.submission.bodies))
-    _, index = await logged(fw, fin, own, stolen)
-    target = Refs(target=Ref(fin.log, index, stolen.signed.header_hash))
-    await logged(fw, fin, fin.entry("recall", stolen.header.nodes, content=RecallContent(None), refs=target))
+    assert await turned(fw, fin, own, posted_again(fin, own, message)) == "body-missing"
     digest = message.header.parts[0].digest
     held = (await fw.store.bodies(est.log, [digest]))[digest]
     assert isinstance(held, Body)
     assert held.index == theirs
 
 
-async def test_author_can_recall_what_a_recipient_has_posted_again(fw: Framework) -> None:
-    est, fin = adv.Pen(fw, "EST"), adv.Pen(fw, "FIN")
-    grant = (await est.sync()).grant()
-    message = est.message(grant)
-    _, theirs = await logged(fw, est, grant, message)
-    own = (await fin.sync()).grant()
-    stolen = fin.message(own, parts=message.header.parts)
-    stolen = replace(stolen, submission=replace(stolen.submission, bodies=message.submission.bodies))
-    await logged(fw, fin, own, stolen)
-    await est.sync()
-    target = Refs(target=Ref(est.log, theirs, message.signed.header_hash))
-    await logged(fw, est, est.entry("recall", message.header.nodes, content=RecallContent(None), refs=target))
-    digest = message.header.parts[0].digest
-    assert not isinstance((await fw.store.bodies(est.log, [digest]))[digest], Body)
+def posted_again(pen: adv.Pen, grant: adv.Forged, message: adv.Forged) -> adv.Forged:
+    """A message of one's own with the body of another one."""
+    made = pen.message(grant, label=WIDE, parts=message.header.parts)
+    return replace(made, submission=replace(made.submission, bodies=message.submission.bodies))
+
+
+async def turned(fw: Framework, pen: adv.Pen, *entries: adv.Forged) -> str:
+    """The code with which the last of them is refused; all others are logged."""
+    *others, last = await pen.submit(*entries)
+    assert all(isinstance(outcome, Logged) for outcome in others), others
+    assert isinstance(last, Turned)
+    await fw.settle()
+    return last.refusal.code
+
+
+async def recalled(fw: Framework, pen: adv.Pen, message: adv.Forged, index: int) -> None:
+    target = Refs(target=Ref(pen.log, index, message.signed.header_hash))
+    await pen.sync()
+    await logged(fw, pen, pen.entry("recall", message.header.nodes, content=RecallContent(None), refs=target))
+
+
+@pytest.mark.parametrize("thief", ["EST", "FIN"])
+async def test_attack_a_body_is_named_twice_and_recalled_once_to_have_the_relay_accused(
+    fw: Framework, thief: str
+) -> None:
+    """By its author or by a recipient: the recall takes the body away, and nothing excuses its absence at the copy."""
+    est = await adv.Pen(fw, "EST").sync()
+    grant = est.grant()
+    message = est.message(grant, label=WIDE)
+    _, index = await logged(fw, est, grant, message)
+    copier = est if thief == "EST" else await adv.Pen(fw, thief).sync()
+    own = copier.grant()
+    assert await turned(fw, copier, own, posted_again(copier, own, message)) == "body-missing"
+    await recalled(fw, est, message, index)
+    await copier.sync()
+    assert await turned(fw, copier, posted_again(copier, own, message)) == "body-missing"
+    assert "body-missing" not in {finding.code for finding in (await audited(fw)).findings}
+
+
+async def test_attack_two_copies_of_a_body_in_one_batch(fw: Framework) -> None:
+    est = await adv.Pen(fw, "EST").sync()
+    grant = est.grant()
+    message = est.message(grant, label=WIDE)
+    assert await turned(fw, est, grant, message, posted_again(est, grant, message)) == "body-missing"
+
+
+async def test_attack_a_body_that_is_recalled_in_one_log_lies_in_another_one() -> None:
+    """Each relay has a log of its own: the copy is taken, and an export must not say of it that it is gone."""
+    async with Framework.of(Plan(channels=(ChannelPlan("main"), ChannelPlan("second")), seed=3)) as fw:
+        fw.clock.advance(seconds=30 * 60)
+        await fw.settle()
+        est, lva = await adv.Pen(fw, "EST").sync(), await adv.Pen(fw, "LVA", "second").sync()
+        grant, own = est.grant(), lva.grant()
+        message = est.message(grant, label=WIDE)
+        _, index = await logged(fw, est, grant, message)
+        await logged(fw, lva, own, posted_again(lva, own, message))
+        await recalled(fw, est, message, index)
+        grave = {finding.code for finding in (await audited(fw)).findings if finding.grade is not Grade.OBSERVATION}
+        assert grave <= {"unwitnessed"}
 
 
 # --- a relay against a sender

@@ -101,6 +101,20 @@ def test_folders_deeper_than_any_export_are_named_and_not_entered(folder: Path) 
     assert told(folder)
 
 
+@pytest.mark.parametrize("below", ["", "export"])
+def test_attack_folders_whose_path_is_too_long_for_this_machine_keep_nobody_from_auditing(
+    folder: Path, below: str
+) -> None:
+    inner = os.open(folder / below, os.O_RDONLY)
+    for _ in range(24):
+        os.mkdir("d" * 200, dir_fd=inner)
+        outer, inner = inner, os.open("d" * 200, os.O_RDONLY, dir_fd=inner)
+        os.close(outer)
+    os.close(inner)
+    assert [kind for _, kind in Folder(folder).odd()] == ["a folder too deep to look into"]
+    assert run(folder, HONEST.anchors).code is Exit.FINDINGS
+
+
 def _enlarged(path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(1 << 40)

@@ -6,6 +6,7 @@ import io
 import json
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -14,8 +15,10 @@ from raw import context, key_of
 
 from rsc_share import Attachment, Draft
 from rsc_share.crypto.blobs import CHUNK, SEALED_CHUNK
+from rsc_share.errors import Refused, Unavailable
 from rsc_share.log.merkle import CompactRange, leaf_hash
 from rsc_share.messages import Indicator
+from rsc_share.node.net.blobs import _REFUSED, _error
 from rsc_share.relay.net.bucket import BURST_SECONDS, Bucket
 from rsc_share.relay.store.file_blobs import FileBlobs
 from rsc_share.session.token import Token
@@ -222,3 +225,14 @@ async def test_what_moves_and_what_lies_here_is_measured(fw: LoopbackFramework, 
     await blobs.obey("EST", [digest])
     assert total('rsc_blobs_gone_total{why="ordered"}') == 1
     assert blobs.held_now().whole == 0
+
+
+@pytest.mark.parametrize("number", ["²", "٣", "1" * 400, "-1", "1e3", ""])
+def test_attack_a_relay_answers_with_digits_that_are_no_number(number: str) -> None:
+    """Else its carrier would die of a `ValueError`, and with it the node."""
+    later = _error(SimpleNamespace(status=503, headers={"Retry-After": number}), b"no-room: later")
+    assert isinstance(later, Unavailable)
+    assert (later.code, later.retry_after) == ("no-room", None)
+    refused = _error(SimpleNamespace(status=_REFUSED, headers={"Rsc-Row": number}), b"role: no")
+    assert isinstance(refused, Refused)
+    assert refused.row == 0

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from node_world import Bench
 
 from rsc_share.node import times as times_room
-from rsc_share.node.alarms import EACH, MORE, Alarms
+from rsc_share.node.alarms import CODES, EACH, MORE, TOLD, Alarms
 from rsc_share.node.delivery import Addressed, Deliveries
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.times import Times
+from rsc_share.session.fault import Fault
 
 LOG = "relay.example/test-framework/main"
 DAY = 86_400_000
@@ -91,6 +92,26 @@ def test_a_relay_that_makes_codes_up_has_one_share_for_all() -> None:
         alarms.raise_(f"odd-{number}", LOG, "odd", number)
     assert len(alarms.all()) == EACH + 1
     assert alarms.all()[-1].code == "other"
+
+
+def test_attack_a_relay_says_every_alarm_before_its_time() -> None:
+    """What is raised twice is silent: dismissed today, the true one would be told to nobody tomorrow."""
+    alarms, heard = Alarms(Shelf(MemoryStore())), list[str]()
+    for code in sorted(CODES):
+        alarms.failed(Fault("remote", code, LOG).error(), LOG, 0)
+    alarms.listen(lambda alarm: heard.append(alarm.code))
+    for code in sorted(CODES - {TOLD}):
+        alarms.raise_(code, LOG, "it is true", 1)
+    assert heard == sorted(CODES - {TOLD})
+
+
+def test_attack_a_relay_uses_up_the_places_of_an_alarm() -> None:
+    alarms, heard = Alarms(Shelf(MemoryStore())), list[str]()
+    for number in range(2 * EACH):
+        alarms.failed(Fault("refused", "equivocation", f"wolf {number}", "", {"row": 13}).error(), f"{number}", 0)
+    alarms.listen(lambda alarm: heard.append(alarm.what))
+    alarms.raise_("equivocation", LOG, "two trees", 1)
+    assert heard == ["two trees"]
 
 
 def test_a_relay_whose_words_are_the_key_of_many_breaks_nothing() -> None:

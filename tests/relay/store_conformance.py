@@ -30,6 +30,7 @@ from rsc_share.relay.store.protocol import (
     Head,
     Note,
     Stored,
+    Taken,
     Writer,
 )
 from rsc_share.rulebook.facts import GrantFact, HeadFact, IdFact, count_key, grant_key, head_key, id_key
@@ -256,6 +257,20 @@ class StoreConformance:
         assert await store.erase(LOG, digests[1:], "recall") == 0
         assert await store.bodies(LOG, digests) == {digests[0]: Body(0, kept), digests[1]: Erased(0, "recall")}
         assert await everything(store) == [stored(0)]
+
+    async def test_a_batch_of_its_own_bodies_brings_none_that_is_here_or_was(self, store):
+        writer = await store.acquire(LOG)
+        known = {**body(b"here", 0), **body(b"gone", 0)}
+        writer = await store.append(writer, replace(batch(writer.head, [stored(0)], bodies=known), own=True))
+        await store.erase(LOG, [hashlib.sha256(b"gone").digest()], "recall")
+        more = {**known, **body(b"new", 1)}
+        with pytest.raises(Taken) as taken:
+            await store.append(writer, replace(batch(writer.head, [stored(1)], bodies=more), own=True))
+        assert taken.value.digests == known.keys()
+        assert await store.bodies(LOG, [hashlib.sha256(b"new").digest()]) == {}
+        only = body(b"new", 1)
+        writer = await store.append(writer, replace(batch(writer.head, [stored(1)], bodies=only), own=True))
+        assert writer.head.size == 2
 
     async def test_a_body_stays_the_first_ones_while_it_is_there(self, store):
         writer = await store.acquire(LOG)

@@ -8,12 +8,13 @@ import pytest
 from rulebook_desk import EST, FIN, LVA, MINUTE, Bench, bench
 
 from rsc_share.envelope.entry import Stamp
-from rsc_share.envelope.parts import Opening, Refs
+from rsc_share.envelope.parts import Opening, Ref, Refs
+from rsc_share.labels.label import Label
 from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, HeadFact, Key, count_key, effects_of, head_key, needs
 from rsc_share.rulebook.unseen import NOT_SHOWN, Unchecked, Unseen
-from rsc_share.rulebook.view import Party
+from rsc_share.rulebook.view import Party, Source
 from rsc_share.testing.adversaries import Forged
 from rsc_share.value import replace
 
@@ -215,3 +216,23 @@ def test_what_a_node_cannot_look_up_is_left_open_and_read_all_the_same(unseen: U
     assert isinstance(verdict, Admitted)
     assert verdict.unchecked == (Unchecked(12, (unseen or NOT_SHOWN).reason),)
     assert verdict.effects, "it counts like any other"
+
+
+def test_attack_sixteen_sources_of_sixty_originators_and_as_many_releases_are_looked_up_once() -> None:
+    """An auditor parses what he looks up: 16,000 times for one entry, if each originator were asked about each."""
+    b = bench()
+    said = Label.of("REGIONAL", "SECRET", originators=["EST", *(f"S{n:02}" for n in range(60))], audience=["LVA"])
+    source = replace(Source.of(b.logged["secret"][0], b.logged["secret"][1].signed), label=said)
+    sources = {Ref(b.ground.log, n, bytes(32)): source for n in range(16)}
+    releases = tuple(Ref(b.ground.log, n, bytes([1]) * 32) for n in range(16))
+    asked: list[Ref] = []
+
+    def known(ref: Ref) -> Source | Unseen:
+        asked.append(ref)
+        return sources.get(ref) or (Unseen("elsewhere") if ref == releases[-1] else source)
+
+    entry = b.message("FIN", refs=Refs(derived_from=tuple(sources), releases=releases))
+    verdict = judge(b.case(entry, Party.AUDITOR, known=known))
+    assert isinstance(verdict, Admitted)
+    assert [item.row for item in verdict.unchecked] == [12]
+    assert len(asked) == 32

@@ -80,7 +80,9 @@ class BlobClient:
             ) as answer:
                 found = await _bounded(answer, most if answer.status in (200, 206) else MAX_ANSWER)
                 if answer.status not in (200, 206):
-                    raise _error(answer, found)
+                    error = _error(answer, found)
+                    error.told = True
+                    raise error
                 return found
         except (OSError, TimeoutError, aiohttp.ClientError) as error:
             what = f"{self._address.host} does not answer: {str(error) or type(error).__name__}"
@@ -128,9 +130,12 @@ def _error(answer: aiohttp.ClientResponse, data: bytes) -> RemoteError | Unavail
     if not what or len(code) > 40:
         code, what = "remote", text or f"status {answer.status}"
     if answer.status == 503:
-        after = answer.headers.get("Retry-After", "")
-        return Unavailable(what, code=code, retry_after=float(after) if after.isdigit() and len(after) < 4 else None)
+        return Unavailable(what, code=code, retry_after=_number(answer.headers.get("Retry-After", ""), 3))
     if answer.status == _REFUSED:
-        row = answer.headers.get("Rsc-Row", "")
-        return Refused(code, what, row=int(row) if row.isdigit() and len(row) < 3 else 0)
+        return Refused(code, what, row=_number(answer.headers.get("Rsc-Row", ""), 2) or 0)
     return RemoteError(what, code=code)
+
+
+def _number(text: str, digits: int) -> int | None:
+    """None for what is none. There are digits that no number is made of (`²`): a header may hold any character."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None

@@ -23,6 +23,7 @@ from rsc_share.relay.store.protocol import (
     Head,
     Note,
     Stored,
+    Taken,
     Writer,
 )
 from rsc_share.rulebook.facts import Fact, Key
@@ -67,6 +68,8 @@ class MemoryStore:
         entries = [stored.entry for stored in batch.entries]
         if not entries or batch.after.last is None or writer.head.grown(entries, batch.after.last) != batch.after:
             raise Broken("the batch does not lead to the head it names", log=writer.log)
+        if batch.own and (taken := found.bodies.keys() & batch.bodies.keys()):
+            raise Taken(writer.log, frozenset(taken))
         self._take_space(sum(map(len, entries)) + sum(len(body.data) for body in batch.bodies.values()))
         self._write(found, batch)
         await _turn()  # cancelled here: written, and the caller does not know

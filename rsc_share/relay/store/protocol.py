@@ -56,6 +56,16 @@ class Full(StorageError):
     default_code = "full"
 
 
+class Taken(StorageError):
+    """Bodies of a batch that brings only its own are here already, or were. Nothing was written."""
+
+    default_code = "taken"
+
+    def __init__(self, log: str, digests: frozenset[bytes]) -> None:
+        super().__init__(f"{len(digests)} bodies of {log} belong to other entries", log=log)
+        self.digests = digests
+
+
 class Unknown(StorageError):
     """The append may or may not be written. Acquire again: only then is it decided."""
 
@@ -136,7 +146,8 @@ class Erasing:
 class Batch:
     """What one append writes: entries, bodies by SHA-256, changed facts, and the head they lead to.
 
-    A body that is here already is left as it is; one that was erased is here again.
+    A body that is here already is left as it is; one that was erased is here again. Unless they are to be its `own`:
+    then either is `Taken`.
     Ids composed before `ids_since` (ms) will never be asked for again: a store may forget those facts.
     """
 
@@ -145,6 +156,7 @@ class Batch:
     facts: Mapping[Key, Fact]
     after: Head
     ids_since: int = 0
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

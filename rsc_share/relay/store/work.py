@@ -14,7 +14,7 @@ from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tiletree import Place, TileTree
 from rsc_share.log.tree import MemoryTree
-from rsc_share.relay.store.protocol import Batch, Body, Broken, Conflict, Erasing, Fenced, Head, Note, Writer
+from rsc_share.relay.store.protocol import Batch, Body, Broken, Conflict, Erasing, Fenced, Head, Note, Taken, Writer
 from rsc_share.relay.store.rows import fact_key, head_row, pack_beside, pack_fact, pack_lines
 from rsc_share.relay.store.schema import create_log, place_key
 from rsc_share.relay.store.state import LogState, is_plain, new_state, note_row
@@ -75,7 +75,7 @@ def acquire(txn: Transaction, log: str) -> Writer:
 
 
 def append(txn: Transaction, writer: Writer, batch: Batch) -> Writer:
-    """Write the whole batch. Raises `Fenced`, `Conflict`, or `Broken` where it does not lead to the head it names."""
+    """Write the whole batch. Raises `Fenced`, `Conflict`, `Taken`, and `Broken` where it leads to another head."""
     state = txn.state(writer.log)
     if state is None or writer.epoch != state.epoch:
         raise Fenced(f"{writer.log} has a later writer", log=writer.log)
@@ -85,10 +85,18 @@ def append(txn: Transaction, writer: Writer, batch: Batch) -> Writer:
     touched = tree.extend(leaf_hash(stored.entry) for stored in batch.entries)
     if not batch.entries or batch.after.last is None or _head(tree, batch) != batch.after:
         raise Broken("the batch does not lead to the head it names", log=writer.log)
+    if batch.own and (taken := _taken(txn, state, batch.bodies)):
+        raise Taken(writer.log, taken)
     _write(txn, state, batch, touched)
     txn.staged[writer.log] = replace(state, head=batch.after, tree=tree)
     txn.tiles.setdefault(writer.log, {}).update(touched)
     return replace(writer, head=batch.after)
+
+
+def _taken(txn: Transaction, state: LogState, digests: Iterable[bytes]) -> frozenset[bytes]:
+    """Those of bodies that are here, or were."""
+    query = f"SELECT 1 FROM body_{state.number} WHERE digest = ?"
+    return frozenset(digest for digest in digests if txn.db.execute(query, (digest,)).fetchone() is not None)
 
 
 def _head(tree: TileTree, batch: Batch) -> Head:

@@ -146,7 +146,11 @@ class Audit {
       if (!other) return this.viewKnowing(ref[0]) ? { unseen: 'it refers to an entry of a log that is not in this export' } : undefined;
       if (!other.auditor) return undefined;
       if (ref[1] >= other.entries.length) return asked >= this.ended(other) ? { unseen: 'it refers to an entry behind the end of another log here' } : undefined;
-      if (other !== log) this.walk(other, Number(ref[1]) + 1);
+      if (other === log) return other.auditor.known.get(`${ref[0]} ${ref[1]} ${hex(ref[2])}`);
+      const there = this.there(other, Number(ref[1]));
+      if (there?.stamp[0] > asked + 2 * this.directory.at(this.directory.size).charter.parameters.skew) return undefined;
+      this.walk(other, Number(ref[1]) + 1);
+      if (other.busy && other.position <= Number(ref[1])) return there && !there.hash.equals(ref[2]) ? undefined : { unseen: 'it refers to an entry that cannot be judged here' };
       return other.auditor.known.get(`${ref[0]} ${ref[1]} ${hex(ref[2])}`);
     };
     log.besides = new Map();
@@ -160,6 +164,10 @@ class Audit {
     let last = 0;
     try { last = parseEntry(log.entries.at(-1) ?? Buffer.alloc(0)).stamp[0]; } catch (error) { if (!(error instanceof Refused)) throw error; }
     return Math.max(last, (log.quorum ?? 0) - this.directory.at(this.directory.size).charter.parameters.skew);
+  }
+  // Section 12.5: an entry that is not judged yet
+  there(log, index) {
+    try { const raw = log.entries[index]; return { stamp: parseEntry(raw).stamp, hash: leafHash(splitEntry(raw).first) }; } catch (error) { if (!(error instanceof Refused)) throw error; return null; }
   }
   walk(log, end) {
     if (log.busy) return;
