@@ -18,7 +18,7 @@ from rsc_share.errors import Refused, Unavailable
 from rsc_share.relay.access import Access
 from rsc_share.relay.commit import is_directory
 from rsc_share.relay.fanout import blobs_for
-from rsc_share.relay.fates import KEPT, ORDERED, fate_of
+from rsc_share.relay.fates import KEPT, ORDERED, fate_of, named
 from rsc_share.relay.live import LiveLog
 from rsc_share.relay.quota import channel_limits
 from rsc_share.relay.room import LOW
@@ -148,18 +148,19 @@ class Blobs:
 
     # --- admission and erasure
 
-    async def brought(self, header: Header, log: LiveLog) -> dict[bytes, int]:
-        """Sizes of the sender's own whole blobs that `header` names and no entry of its log has brought before."""
-        named = [part.digest for part in header.parts if part.size > MAX_INLINE_PART]
-        if not named:
+    async def brought(self, header: Header, log: LiveLog, logs: Mapping[str, LiveLog]) -> dict[bytes, int]:
+        """Sizes of the sender's own whole blobs that `header` names, and that no entry of its log, or of its member in
+        another one, has brought: there is one file, and the first recall takes it away."""
+        digests = [part.digest for part in header.parts if part.size > MAX_INLINE_PART]
+        if not digests:
             return {}
         claims = await self._known()
-        named = [digest for digest in named if (claim := claims.get((header.member, digest))) and claim.whole]
-        taken = await log.store.bodies(log.origin, named) if named else {}
+        digests = [digest for digest in digests if (claim := claims.get((header.member, digest))) and claim.whole]
+        taken = await log.store.bodies(log.origin, digests) if digests else {}
         sizes = {
             digest: await self.store.size(header.member, digest)
-            for digest in named
-            if not isinstance(taken.get(digest), Body)
+            for digest in digests
+            if not isinstance(taken.get(digest), Body) and not await named(logs, header.member, digest)
         }
         return {digest: size for digest, size in sizes.items() if size is not None}
 

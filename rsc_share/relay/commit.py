@@ -40,7 +40,7 @@ class BlobRoom(Protocol):
 
     naming: asyncio.Lock
 
-    async def brought(self, header: Header, log: LiveLog) -> Mapping[bytes, int]: ...
+    async def brought(self, header: Header, log: LiveLog, logs: Logs) -> Mapping[bytes, int]: ...
 
     async def obey(self, owner: str, digests: Iterable[bytes]) -> None: ...
 
@@ -112,7 +112,7 @@ async def _past(log: LiveLog, logs: Logs, candidates: Sequence[Candidate], blobs
     here: dict[tuple[str, bytes], int] = {}
     for header in (item.signed.header for item in candidates):
         if blobs is not None and blobs_of(header):
-            here |= {(header.member, digest): size for digest, size in (await blobs.brought(header, log)).items()}
+            here |= {(header.member, digest): size for digest, size in (await blobs.brought(header, log, logs)).items()}
     return Past(facts, known, admitted, here)
 
 

@@ -20,13 +20,13 @@ KEPT, EXPIRED, UNNAMED, ORDERED = "kept", "expired", "unnamed", "ordered"
 async def fate_of(logs: Mapping[str, LiveLog], owner: str, digest: bytes, now: int, *, stale: bool, lag: int) -> str:
     """`kept`, or why it goes. The row of an expired one says so before the file goes: a crash in between leaves a
     file that no entry names, which a later sweep deletes."""
-    named = await _named(logs, owner, digest)
-    if not named:
+    brought = await named(logs, owner, digest)
+    if not brought:
         return UNNAMED if stale else KEPT
     directory = [log for origin, log in logs.items() if is_directory(origin)]
-    if not all(_over(line.entry.header, [log, *directory], now, lag) for log, line in named):
+    if not all(_over(line.entry.header, [log, *directory], now, lag) for log, line in brought):
         return KEPT
-    for log, _ in named:
+    for log, _ in brought:
         with contextlib.suppress(Full, TimeoutError):  # it may wait for who reads the store; the file goes anyway
             async with asyncio.timeout(ERASE_SECONDS):
                 await log.store.erase(log.origin, [digest], EXPIRED)
@@ -43,7 +43,7 @@ def _over(header: Header, trees: Iterable[LiveLog], now: int, lag: int) -> bool:
     return header.expires_at is not None and header.expires_at + lag <= min(times)
 
 
-async def _named(logs: Mapping[str, LiveLog], owner: str, digest: bytes) -> list[tuple[LiveLog, Line]]:
+async def named(logs: Mapping[str, LiveLog], owner: str, digest: bytes) -> list[tuple[LiveLog, Line]]:
     """The entries of its owner that brought it, one in a log at most, where nothing has erased it since."""
     found = []
     for origin, log in logs.items():

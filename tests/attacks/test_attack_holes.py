@@ -9,7 +9,8 @@ from attack_bench import admitted, audited, findings_at, told
 
 from rsc_share.audit.findings import Grade
 from rsc_share.envelope.contents import RecallContent
-from rsc_share.envelope.parts import Ref, Refs
+from rsc_share.envelope.parts import Part, Ref, Refs
+from rsc_share.log.merkle import leaf_hash
 from rsc_share.messages import Indicator, Portion, ThreatAssessment
 from rsc_share.names import uuid7
 from rsc_share.node.attachments import wrap
@@ -20,7 +21,7 @@ from rsc_share.session.port import NOTHING
 from rsc_share.session.refusal import Refusal
 from rsc_share.testing import Framework
 from rsc_share.testing import adversaries as adv
-from rsc_share.testing.founding import ChannelPlan, Plan
+from rsc_share.testing.founding import HOST, ChannelPlan, Plan
 from rsc_share.value import replace
 
 WIDE = "REGIONAL RESTRICTED REL TO @members"
@@ -179,6 +180,30 @@ async def test_attack_a_body_that_is_recalled_in_one_log_lies_in_another_one() -
         await recalled(fw, est, message, index)
         grave = {finding.code for finding in (await audited(fw)).findings if finding.grade is not Grade.OBSERVATION}
         assert grave <= {"unwitnessed"}
+
+
+async def test_attack_a_file_is_named_in_two_logs_and_recalled_in_one_to_leave_the_relay_without_it() -> None:
+    """There is one file: the relay would miss what its other log says it has, and look damaged."""
+    async with Framework.of(Plan(channels=(ChannelPlan("main"), ChannelPlan("second")), seed=3)) as fw:
+        fw.clock.advance(seconds=30 * 60)
+        await fw.settle()
+        chunk = bytes(70_000)
+        pens = [await adv.Pen(fw, "EST", channel).sync() for channel in ("main", "second")]
+        port = pens[0].engine.ports[HOST]
+        await port.blob_put(pens[0].log, leaf_hash(chunk), len(chunk), 0, chunk)
+        file = Part(digest=leaf_hash(chunk), size=len(chunk), commit=bytes(32), media="application/octet-stream")
+        outcomes: list[Outcome] = []
+        for pen in pens:
+            grant, message_id = pen.grant(), pen.new_id()
+            part, body = pen.part(grant, message_id, wrap(0, b"see the file"))
+            made = pen.message(grant, id=message_id, label=WIDE, parts=(part, file))
+            made = replace(made, submission=replace(made.submission, bodies=(body,)))
+            outcomes += await pen.submit(grant, made)
+            await fw.settle()
+        *logged_ones, last = outcomes
+        assert all(isinstance(outcome, Logged) for outcome in logged_ones), logged_ones
+        assert isinstance(last, Turned)
+        assert last.refusal.code == "body-missing"
 
 
 # --- a relay against a sender
