@@ -1,7 +1,8 @@
-"""Admission of what is queued, one entry after the other, under one directory size. Pure: the store comes later.
+"""Admission of what is queued, in order, under one directory size. Pure: the store comes later.
 
 A directory that grew in the middle of a batch would make the result neither of the two, so everything of the
-directory stands in `Ground`, read once; each entry is judged on top of the effects of those before it.
+directory stands in `Ground`, read once; each entry is judged on top of the effects of those before it (what does not
+ask about those is worked out `ahead`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
 from rsc_share.errors import Refused, RemoteError
 from rsc_share.policy.decide import decide_each
+from rsc_share.relay.ahead import Ahead
 from rsc_share.relay.intake import Candidate, Malformed
 from rsc_share.relay.room import Room, takes
 from rsc_share.relay.store.protocol import Batch, Body, Head, Stored
-from rsc_share.rulebook.admit import admit
-from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, Key, id_key
 from rsc_share.rulebook.view import Decide, Known, Party, RootAt, View
 from rsc_share.rulebook.witnesses import fresh
@@ -96,6 +96,9 @@ class _Draft:
 
     ground: Ground
     past: Past
+    view: View
+    """Of the log with this batch as far as it goes."""
+    ahead: Ahead
     stamp: Stamp
     facts: dict[Key, Fact]
     effects: dict[Key, Fact] = field(default_factory=dict)
@@ -103,18 +106,18 @@ class _Draft:
     stored: list[Stored] = field(default_factory=list)
     bodies: dict[bytes, Body] = field(default_factory=dict)
 
-    @property
-    def size(self) -> int:
-        return self.ground.head.size + len(self.entries)
+    @classmethod
+    def begin(cls, ground: Ground, runs: Sequence[Run], past: Past, now: int) -> _Draft:
+        stamp, facts = ground.stamp(now), dict(past.facts)
+        view = _view(ground, past, facts)
+        # Where the disk is short most of it is turned away unjudged, and where nothing is ready all of it.
+        judged = [] if ground.room.refuses else [item for run in runs for item in run]
+        return cls(ground, past, view, Ahead(view, stamp, judged, facts), stamp, facts)
 
     def has(self, digest: bytes) -> bool:
         """Whether another entry brought this body: each belongs to one, whose recall or expiry takes it away. An
         auditor who misses it at a second one finds nothing that excuses the relay."""
         return digest in self.bodies or digest in self.past.taken
-
-    @property
-    def last(self) -> Stamp | None:
-        return self.stamp if self.entries else self.ground.head.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class Sequenced:
 
 def sequence(ground: Ground, runs: Sequence[Run], past: Past, now: int) -> Sequenced:
     """Judge what is queued, in order, under one stamp."""
-    draft = _Draft(ground, past, ground.stamp(now), dict(past.facts))
+    draft = _Draft.begin(ground, runs, past, now)
     ready = ground.ready(draft.stamp.logged_at)
     verdicts = [_run(draft, run, ready) for run in runs]
     if not draft.entries:
@@ -199,8 +202,9 @@ def _admit(draft: _Draft, candidate: Candidate) -> Placed:
     blobs = {digest: size for digest, size in _blobs(draft, candidate).items() if not draft.has(digest)}
     brought = {digest: body for digest, body in candidate.bodies.items() if not draft.has(digest)}
     sizes = {**blobs, **{digest: len(body) for digest, body in brought.items()}}
-    admitted = admit(Case(_view(draft), candidate.signed, draft.stamp, candidate.openings, sizes))
-    index = draft.size
+    admitted = draft.ahead.take(candidate, sizes).admitted()
+    index = admitted.index
+    draft.view.size, draft.view.last = index + 1, draft.stamp
     draft.facts.update(admitted.effects)
     draft.effects.update(admitted.effects)
     draft.entries.append(entry)
@@ -219,19 +223,18 @@ def _blobs(draft: _Draft, candidate: Candidate) -> dict[bytes, int]:
     return {digest: size for digest, size in found if size is not None}
 
 
-def _view(draft: _Draft) -> View:
-    ground = draft.ground
+def _view(ground: Ground, past: Past, facts: Mapping[Key, Fact]) -> View:
     return View(
         party=Party.RELAY,
         log=ground.log,
         directory=ground.directory,
         directory_root=ground.directory_root,
         witnessed=ground.witnessed,
-        facts=draft.facts,
-        size=draft.size,
-        last=draft.last,
+        facts=facts,
+        size=ground.head.size,
+        last=ground.head.last,
         root_at=ground.root_at,
         signatures=ground.signatures,
-        known=draft.past.known,
+        known=past.known,
         decide=ground.decide,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rsc_share.envelope.entry import Signed, Stamp
 from rsc_share.errors import Refused, RscError
@@ -49,8 +49,12 @@ class Void(Value, frozen=True):
 
 def admit(case: Case) -> Admitted:
     """Raises `Refused` with the code and row of the first check that fails."""
+    return _admitted(case, _checks(case).runs)
+
+
+def _admitted(case: Case, runs: Iterable[Run]) -> Admitted:
     try:
-        for run in _checks(case).runs:
+        for run in runs:
             run(case)
     except NotCheckable as open_:  # who decides what is logged holds what it needs, or refuses
         raise Refused("source-unknown", open_.unseen.reason, row=12) from None
@@ -105,6 +109,15 @@ class Judging:
             kept_back=kept_back(case),
             unchecked=self._unchecked,
         )
+
+    def admitted(self) -> Admitted:
+        """As `admit`. Raises what a check raises."""
+        if not self._begun:
+            return admit(self.case)
+        if self._refused is None:
+            return _admitted(self.case, [run for _, run in self._checks.past])
+        _admitted(self.case, [run for at, run in self._checks.past if at < self._row_at])
+        raise self._refused
 
     def _start(self) -> Applied:
         try:
