@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.parts import Head, Ref
 from rsc_share.errors import RemoteError, StorageError
-from rsc_share.log.merkle import HASH_SIZE, leaf_hash
+from rsc_share.log.checkpoint import Checkpoint
+from rsc_share.log.merkle import HASH_SIZE, CompactRange, leaf_hash
+from rsc_share.log.proofs import verify_consistency
 from rsc_share.log.tree import MemoryTree
 from rsc_share.node.docket import Docket, Seen
 from rsc_share.node.newest import Newest, log_signature
@@ -102,18 +106,31 @@ class Follower:
         checkpoint = found.checkpoint
         self.newest.take(tail.note, checkpoint)
         leaves = [_leaf(item) for item in tail.items]
-        if checkpoint.size < self.size + len(leaves):
-            raise RemoteError("more entries than the checkpoint covers", code="out-of-order")
+        whole = checkpoint.size == self.size + len(leaves)
+        if not whole:
+            self._begins(leaves, checkpoint, tail.proof)
         self.tree.extend(leaves)
         shown = [(index, item) for index, item in enumerate(tail.items, tail.start) if isinstance(item, Full)]
         for waiting in self._docket.add(shown):
             self.times.add(waiting.index, waiting.entry.stamp.logged_at)
-        if checkpoint.size > self.size:
-            return []
-        same_tree(self.tree.root(), checkpoint)
-        self._note(tail.note, found)
-        self.checked = checkpoint.size
+        if whole:
+            same_tree(self.tree.root(), checkpoint)
+            self._note(tail.note, found)
+        self.checked = self.size
         return self.judge_pending(own)
+
+    def _begins(self, leaves: Sequence[bytes], checkpoint: Checkpoint, proof: Sequence[bytes]) -> None:
+        """The signed tree begins with ours and these. Nothing is kept before that is proved: a relay could sign a tree
+        without end and feed a node until its memory is gone; and who is far behind would hold all of it at once.
+
+        Raises `RemoteError` (`out-of-order`, `bad-proof`).
+        """
+        grown = CompactRange.from_edge(self.size, self.tree.edge())
+        for leaf in leaves:
+            grown.append(leaf)
+        if checkpoint.size < grown.size:
+            raise RemoteError("more entries than the checkpoint covers", code="out-of-order")
+        verify_consistency(grown.size, checkpoint.size, grown.root(), checkpoint.root, proof)
 
     def _note(self, note: bytes, found: Witnessed) -> None:
         checkpoint = found.checkpoint

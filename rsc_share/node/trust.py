@@ -16,6 +16,7 @@ from rsc_share.envelope.parts import Head
 from rsc_share.errors import LocalError, Misbehaviour, RemoteError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.merkle import CompactRange, leaf_hash
+from rsc_share.log.proofs import verify_consistency
 from rsc_share.log.tree import MemoryTree
 from rsc_share.node.newest import Newest, log_signature
 from rsc_share.node.store.protocol import Room, Shelf
@@ -143,6 +144,8 @@ class Trust:
             raise RemoteError("more directory entries than the checkpoint covers", code="out-of-order")
         if checkpoint.size == grown.size:
             same_tree(grown.root(), checkpoint)
+        else:
+            verify_consistency(grown.size, checkpoint.size, grown.root(), checkpoint.root, tail.proof)
         self.newest.take(tail.note, checkpoint)
 
     def confirm(self, note: bytes, now: int) -> bool:

@@ -29,11 +29,12 @@ class Passage:
     start: int
     rows: list[list[Any]]
     note: bytes
+    proof: list[bytes]
     weight: int
     """Bytes of it, about."""
 
     def wire(self) -> list[Any]:
-        return [self.log, self.start, self.rows, self.note]
+        return [self.log, self.start, self.rows, self.note, self.proof]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,12 @@ class Reading:
         end = quorum.size if quorum is not None and start < quorum.size else size
         note = log.note(end)
         rows, weight = await self._rows(log, start, min(end, start + max(1, min(limit, MAX_ITEMS))))
-        if start + len(rows) == end:
+        stop, proof = start + len(rows), list[bytes]()
+        if stop == end:
             self._shown[log.origin] = (end, quorum if quorum is not None and quorum.size == end else None)
-        return Passage(log.origin, start, rows, note, weight + len(note))
+        else:
+            proof = await log.tree.consistency(stop, end)
+        return Passage(log.origin, start, rows, note, proof, weight + len(note))
 
     def _better_note(self, log: LiveLog) -> Passage | None:
         """No new entries; the note alone, once k members have cosigned it, and again when they have done so again."""
@@ -79,7 +83,7 @@ class Reading:
             return None
         self._shown[log.origin] = (log.size, quorum)
         note = log.note()
-        return Passage(log.origin, log.size, [], note, len(note))
+        return Passage(log.origin, log.size, [], note, [], len(note))
 
     async def _rows(self, log: LiveLog, start: int, stop: int) -> tuple[list[list[Any]], int]:
         """The entries from `start` as this node may see them, and about how many bytes they are."""

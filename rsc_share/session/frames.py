@@ -124,7 +124,7 @@ def read_outcome(value: Any, where: str = "outcome") -> Outcome:
     if kind == "logged":
         _, index, logged_at, directory, note, proof = shape.row(value, where, 6)
         stamp = Stamp(shape.integer(logged_at, where), shape.integer(directory, where))
-        hashes = tuple(shape.each(shape.blob, proof, where, high=63, size=HASH))
+        hashes = read_proof(proof, where)
         return Logged(shape.integer(index, where), stamp, shape.blob(note, where, low=1, high=MAX_NOTE), hashes)
     if kind == "refused":
         return Turned(Refusal.from_wire(shape.row(value, where, 3)[1:], where))
@@ -132,6 +132,11 @@ def read_outcome(value: Any, where: str = "outcome") -> Outcome:
         _, code, retry = shape.row(value, where, 3)
         return Weather(shape.choice(code, where, WEATHER), shape.maybe(shape.integer, retry, where))
     raise shape.wrong(where, "is not an outcome")
+
+
+def read_proof(value: Any, where: str) -> tuple[bytes, ...]:
+    """The hashes of an inclusion or consistency proof."""
+    return tuple(shape.each(shape.blob, value, where, high=63, size=HASH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +203,15 @@ def _about(value: Any, where: str) -> tuple[str, Statement]:
 class Tail:
     """Entries `start`, `start` + 1, ... of a log as one node may see them, up to the tree of `note` or less far.
 
-    `note` is the newest signed checkpoint, with the cosignatures the relay holds for that very size.
+    `note` is the newest signed checkpoint, with the cosignatures the relay holds for that very size. `proof` leads from
+    the tree that ends with the last of these entries to that of the note; it is empty where these are the same.
     """
 
     log: str
     start: int
     items: tuple[Item, ...]
     note: bytes
+    proof: tuple[bytes, ...] = ()
 
     @property
     def weight(self) -> int:
@@ -212,16 +219,17 @@ class Tail:
         return len(self.note) + sum(item.weight for item in self.items)
 
     def wire(self) -> list[Any]:
-        return [self.log, self.start, [item.wire() for item in self.items], self.note]
+        return [self.log, self.start, [item.wire() for item in self.items], self.note, list(self.proof)]
 
     @classmethod
     def from_wire(cls, value: Any, where: str = "tail") -> Tail:
-        log, start, items, note = shape.row(value, where, 4)
+        log, start, items, note, proof = shape.row(value, where, 5)
         return cls(
             names.origin(log, where),
             shape.integer(start, where),
             tuple(read_item(item, where) for item in shape.items(items, where, high=MAX_ITEMS)),
             shape.blob(note, where, low=1, high=MAX_NOTE),
+            read_proof(proof, where),
         )
 
 
@@ -282,5 +290,5 @@ class Offer:
             shape.integer(old, where),
             shape.blob(note, where, low=1, high=MAX_NOTE),
             shape.integer(time, where),
-            tuple(shape.each(shape.blob, proof, where, high=63, size=HASH)),
+            read_proof(proof, where),
         )

@@ -149,12 +149,18 @@ class Branch(Lie):
     async def read(self, log: str, start: int, limit: int) -> Tail | None:
         if log != self.log or start < self.size:
             tail = await super().read(log, start, min(limit, self.size - start) if log == self.log else limit)
-            return tail if tail is None or log != self.log else replace(tail, note=self.note())
+            return tail if tail is None or log != self.log else self._forked(tail)
         state = (self.tree.size, len(self._lines.get(self.tree.size, ())))
         if start == self.tree.size and state == self._told:
             return None
         self._told = state
         return Tail(log, start, tuple(self.items[start - self.size :]), self.note())
+
+    def _forked(self, tail: Tail) -> Tail:
+        """What both trees begin with, as the beginning of the branch."""
+        stop = tail.start + len(tail.items)
+        proof = () if stop == self.tree.size else tuple(self.tree.consistency(stop))
+        return replace(tail, note=self.note(), proof=proof)
 
     async def witnessed(self, log: str) -> bytes | None:
         if log != self.log:

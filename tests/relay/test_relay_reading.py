@@ -33,7 +33,9 @@ async def reference(world, node: str, start: int, limit: int) -> Tail:
         if sum(item.weight for item in items) < CHUNK:
             items.append(await item_of(log.store, stored, node))
     quorum = log.witnessing.quorum
-    return Tail(CT, start, tuple(items), log.note(quorum.size if quorum and start < quorum.size else log.size))
+    stop, end = start + len(items), quorum.size if quorum and start < quorum.size else log.size
+    proof = tuple(await log.tree.consistency(stop, end)) if stop < end else ()
+    return Tail(CT, start, tuple(items), log.note(end), proof)
 
 
 async def item_of(store, stored, node: str) -> Bare | Full:
