@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from random import Random
 from types import SimpleNamespace
 
 import pytest
+from node_mixture import ME, MEMBERS, Writer, world
 
 from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
-from rsc_share.envelope.parts import Opening, Ref, Refs
-from rsc_share.errors import RemoteError
+from rsc_share.errors import RemoteError, Unavailable
+from rsc_share.messages import Indicator
+from rsc_share.node import docket
 from rsc_share.node.docket import Docket
+from rsc_share.node.engine import Engine
+from rsc_share.node.identity import World as Outside
+from rsc_share.node.load import idle
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.stretches import Stretches
@@ -27,10 +29,12 @@ from rsc_share.rulebook.rules import RULES, Check, Rules
 from rsc_share.rulebook.view import Party, View
 from rsc_share.session.frames import Full
 from rsc_share.testing import Framework
-from rsc_share.testing.adversaries import Forged, Pen
+from rsc_share.testing.adversaries import EVERYBODY, CheatingRelay, Pen
+from rsc_share.testing.clock import Dice
+from rsc_share.testing.founding import HOST
+from rsc_share.testing.wire import RelayControl, Wire
+from rsc_share.value import replace
 
-ME = "LVA/mod-1"
-MEMBERS = ("EST", "FIN", "LVA")
 ENTRIES = 3 * AHEAD
 
 
@@ -90,87 +94,6 @@ def _said(refused):
     return refused.code, refused.what, refused.advice, refused.fields
 
 
-@dataclass
-class World:
-    pens: dict[str, Pen]
-    now: int
-
-
-@cache
-def world() -> World:
-    async def run() -> World:
-        async with Framework.create(*MEMBERS, seed=5) as fw:
-            await fw.settle()
-            fw.clock.advance(seconds=40 * 60)  # by now everybody must be addressed
-            await fw.settle()
-            return World({member: Pen(fw, member) for member in MEMBERS}, fw.clock.now)
-
-    return asyncio.run(run())
-
-
-class Writer:
-    """A log full of everything: each step adds an entry of somebody, right or wrong in one way."""
-
-    def __init__(self, random: Random, start: int):
-        self.random, self.at, self.index = random, world().now, start
-        self.pens = {member: _anew(pen) for member, pen in world().pens.items()}
-        self.witnessed = next(iter(self.pens.values())).engine.trust.witnessed
-        self.grants = {}
-        self.ids = {member: [pen.new_id()] for member, pen in self.pens.items()}
-        self.refs = [Ref(self.pens["EST"].log, 0, bytes(32))]
-        self.ahead = False
-
-    def next(self) -> tuple[int, Full]:
-        member = self.random.choice(MEMBERS)
-        index, self.index = self.index, self.index + 1
-        wrong = self.random.choice((None,) * 9 + WRONG)
-        if wrong == "garbage":
-            return index, Full(self.random.randbytes(40), None, (), ())
-        made = self._write(member, wrong)
-        self.ids[member].append(made.header.id)
-        self.refs.append(Ref(made.header.log, index, made.signed.header_hash))
-        return index, self._shown(made, wrong)
-
-    def _write(self, member: str, wrong: str | None) -> Forged:
-        pen, grant = self.pens[member], self.grants.get(member)
-        fields = {
-            "prev": {"prev": self.random.randbytes(32)},
-            "seq": {"seq": max(1, pen.head.seq)},
-            "id": {"id": self.random.choice(self.ids[member])},
-            "expired": {"expires_at": self.at - 1},
-            "source": {"refs": Refs(derived_from=(self.random.choice(self.refs),))},
-        }.get(wrong, {})
-        if grant is None or (wrong not in ("expired", "source", "to") and self.random.random() < 0.2):
-            to = pen.others[:1] if wrong == "to" else None
-            made = self.grants[member] = pen.grant(to, **({} if wrong in ("expired", "source") else fields))
-        elif self.random.random() < 0.1 and wrong is None:
-            made = pen.heartbeat()
-        else:
-            made = pen.message(grant, pen.others[1:] if wrong == "to" else None, **fields)
-        return made.altered(prev=self.random.randbytes(32)) if wrong == "signature" else made
-
-    def _shown(self, made: Forged, wrong: str | None) -> Full:
-        self.at += self.random.randrange(50)
-        self.ahead = self.ahead or self.random.random() < 0.03
-        stamp = Stamp(self.at - (1000 if wrong == "stamp" else 0), self.witnessed - (not self.ahead))
-        opening = made.openings.get(ME) if ME in made.header.nodes else None
-        if wrong == "opening" and opening is not None:
-            opening = self.random.choice((None, Opening(bytes(16), opening.n)))
-        return Full(UnverifiedEntry.stamped(made.signed, stamp).raw, opening, (), made.submission.bodies)
-
-
-WRONG = (
-    "garbage", "prev", "seq", "id", "expired", "source", "to", "signature", "stamp", "opening",
-)  # fmt: skip
-
-
-def _anew(pen: Pen) -> Pen:
-    """Of a node that has written nothing yet."""
-    made = Pen.__new__(Pen)
-    made.__dict__.update(pen.__dict__, counters={}, keys={})
-    return made
-
-
 def both(start: int) -> tuple[Docket, OneByOne, SimpleNamespace]:
     engine, line = world().pens["LVA"].engine, world().pens["LVA"].line
     held = engine.trust
@@ -190,7 +113,7 @@ def run(seed: int) -> Counter:
     random, met = Random(seed), Counter()  # noqa: S311  for a mixture, not for keys
     checked = start = world().pens["LVA"].line.follower.size
     together, alone, trust = both(start)
-    writer = Writer(random, start)
+    writer = Writer.anew(random, start)
     while writer.index < start + ENTRIES or together.ready(checked, None):
         tail = [writer.next() for _ in range(random.choice((1, 3, 40, AHEAD, AHEAD + 7)))]
         together.add(tail)
@@ -240,7 +163,7 @@ EVERY = (
 def test_a_failure_at_one_entry_leaves_it_waiting_and_those_before_it_judged(monkeypatch, past: bool) -> None:
     start = world().pens["LVA"].line.follower.size
     together, alone, trust = both(start)
-    writer = Writer(Random(1), start)  # noqa: S311
+    writer = Writer.anew(Random(1), start)  # noqa: S311
     trust.witnessed = writer.witnessed
     tail = [writer.next() for _ in range(AHEAD + 20)]
     together.add(tail)
@@ -262,3 +185,80 @@ def test_a_failure_at_one_entry_leaves_it_waiting_and_those_before_it_judged(mon
     broken.clear()
     found, expected = together.judge(together.ready(writer.index, None)), alone.judge(writer.index, None)
     assert [said(s.verdict, s.item, s.opening_true) for s in found] == [said(*row) for row in expected]
+
+
+# --- a whole node
+
+
+class Reader(Wire):
+    """The line of a node that only reads, and is not given every opening."""
+
+    async def read(self, log, start, limit):
+        tail = await super().read(log, start, limit)
+        if tail is None or not log.endswith("/main"):
+            return tail
+        items = [
+            replace(item, opening=None) if isinstance(item, Full) and index % 11 == 0 else item
+            for index, item in enumerate(tail.items, tail.start)
+        ]
+        return replace(tail, items=tuple(items))
+
+    async def submit(self, log, entries):
+        raise Unavailable("reading only")
+
+    async def submit_object(self, found, bodies):
+        raise Unavailable("reading only")
+
+    async def offers(self, heads, shown=None):
+        return []
+
+
+async def read_by(fw: Framework, ahead: int, monkeypatch) -> Engine:
+    """A new node of LVA's, with its keys, that has read everything: so many entries at a time."""
+    monkeypatch.setattr(docket, "AHEAD", ahead)
+    node = fw.node("LVA").engine
+    port = Reader(fw.relay_service.connect(node.identity.node), "LVA", RelayControl())
+    outside = Outside(fw.clock, Dice("again"), idle)
+    engine = Engine(node.identity, node.directory_log, {HOST: port}, outside, store=MemoryStore())
+    engine.keys._prekeys.update(node.keys._prekeys)
+    while await engine.turn():
+        pass
+    return engine
+
+
+async def log_of_everything(fw: Framework, seed: int) -> None:
+    for n in range(12):  # of its own, which nobody else may sign
+        await fw.node("LVA").channel("main").publish(Indicator(pattern=f"own {n}", stix_id="i"), label=EVERYBODY)
+    await fw.settle()
+    for member in MEMBERS:
+        fw.relay.cut_off(member)  # nobody hands anything in beside the pens
+    relay, pens = CheatingRelay(fw), {member: await Pen(fw, member).sync() for member in ("EST", "FIN")}
+    writer = Writer(Random(seed), relay.size, pens, fw.clock.now)  # noqa: S311
+    for _ in range(2 * AHEAD):
+        made, wrong = writer.write()
+        fw.clock.advance(seconds=0.02)
+        writer.at = fw.clock.now
+        if made is None:
+            writer.index -= 1  # of bytes that are no entry this relay shows nobody anything
+            continue
+        stamp = relay.stamp()
+        stamp = Stamp(stamp.logged_at - 1000, stamp.directory) if wrong == "stamp" else stamp
+        await relay.log(made, stamp=stamp)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_alarms_events_and_store_of_a_node_are_those_of_one_entry_after_the_other(monkeypatch, seed) -> None:
+    async with Framework.create(*MEMBERS, seed=seed) as fw:
+        await fw.settle()
+        fw.clock.advance(seconds=40 * 60)
+        await fw.settle()
+        await log_of_everything(fw, seed)
+        together, alone = await read_by(fw, AHEAD, monkeypatch), await read_by(fw, 1, monkeypatch)
+        log = fw.node("LVA").channel("main").line.log
+        assert together.alarms.all() == alone.alarms.all()
+        assert {"void-entry", "opening-missing"} <= {alarm.code for alarm in alone.alarms.all()}
+        assert list(together.lines[log].reading.events) == list(alone.lines[log].reading.events)
+        assert len(alone.lines[log].reading.events) > AHEAD // 4
+        for engine in (together, alone):
+            await engine.store.commit()
+        assert together.store._rows == alone.store._rows
