@@ -413,7 +413,7 @@ TARGETS: tuple[Target, ...] = (
     Target("note signatures", _signatures_of_note, RemoteError, (note.parse_signatures,), "text"),
     Target("checkpoint", round_trip(checkpoint.Checkpoint.parse, checkpoint.Checkpoint.text), RemoteError,
            (checkpoint.Checkpoint.parse, lines.decimal, lines.text_of, lines.lines_of, lines.base64_bytes), "text"),
-    Target("cosignature", _cosignature, RemoteError, (cosignature.open_checkpoint,), "text"),
+    Target("cosignature", _cosignature, RemoteError, (cosignature.CheckpointKeys.open,), "text"),
     Target("verifier key", texts(note.VerifierKey.parse, lambda key: key.vkey), RemoteError,
            (note.VerifierKey.parse, lines.key_name), "text"),
     Target("tlog-proof", round_trip(tlogproof.TlogProof.parse, tlogproof.TlogProof.encode), RemoteError,

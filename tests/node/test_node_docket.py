@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from random import Random
 from types import SimpleNamespace
 
 import pytest
+from node_mixture import ME, Writer, world
 
 from rsc_share.crypto.verify_cache import VerifyCache
-from rsc_share.envelope.entry import Stamp, UnverifiedEntry
-from rsc_share.envelope.parts import Opening, Ref, Refs
+from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.errors import RemoteError
 from rsc_share.node.docket import Docket
 from rsc_share.node.store.memory import MemoryStore
@@ -25,12 +22,7 @@ from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.party import ALL
 from rsc_share.rulebook.rules import RULES, Check, Rules
 from rsc_share.rulebook.view import Party, View
-from rsc_share.session.frames import Full
-from rsc_share.testing import Framework
-from rsc_share.testing.adversaries import Forged, Pen
 
-ME = "LVA/mod-1"
-MEMBERS = ("EST", "FIN", "LVA")
 ENTRIES = 3 * AHEAD
 
 
@@ -90,87 +82,6 @@ def _said(refused):
     return refused.code, refused.what, refused.advice, refused.fields
 
 
-@dataclass
-class World:
-    pens: dict[str, Pen]
-    now: int
-
-
-@cache
-def world() -> World:
-    async def run() -> World:
-        async with Framework.create(*MEMBERS, seed=5) as fw:
-            await fw.settle()
-            fw.clock.advance(seconds=40 * 60)  # by now everybody must be addressed
-            await fw.settle()
-            return World({member: Pen(fw, member) for member in MEMBERS}, fw.clock.now)
-
-    return asyncio.run(run())
-
-
-class Writer:
-    """A log full of everything: each step adds an entry of somebody, right or wrong in one way."""
-
-    def __init__(self, random: Random, start: int):
-        self.random, self.at, self.index = random, world().now, start
-        self.pens = {member: _anew(pen) for member, pen in world().pens.items()}
-        self.witnessed = next(iter(self.pens.values())).engine.trust.witnessed
-        self.grants = {}
-        self.ids = {member: [pen.new_id()] for member, pen in self.pens.items()}
-        self.refs = [Ref(self.pens["EST"].log, 0, bytes(32))]
-        self.ahead = False
-
-    def next(self) -> tuple[int, Full]:
-        member = self.random.choice(MEMBERS)
-        index, self.index = self.index, self.index + 1
-        wrong = self.random.choice((None,) * 9 + WRONG)
-        if wrong == "garbage":
-            return index, Full(self.random.randbytes(40), None, (), ())
-        made = self._write(member, wrong)
-        self.ids[member].append(made.header.id)
-        self.refs.append(Ref(made.header.log, index, made.signed.header_hash))
-        return index, self._shown(made, wrong)
-
-    def _write(self, member: str, wrong: str | None) -> Forged:
-        pen, grant = self.pens[member], self.grants.get(member)
-        fields = {
-            "prev": {"prev": self.random.randbytes(32)},
-            "seq": {"seq": max(1, pen.head.seq)},
-            "id": {"id": self.random.choice(self.ids[member])},
-            "expired": {"expires_at": self.at - 1},
-            "source": {"refs": Refs(derived_from=(self.random.choice(self.refs),))},
-        }.get(wrong, {})
-        if grant is None or (wrong not in ("expired", "source", "to") and self.random.random() < 0.2):
-            to = pen.others[:1] if wrong == "to" else None
-            made = self.grants[member] = pen.grant(to, **({} if wrong in ("expired", "source") else fields))
-        elif self.random.random() < 0.1 and wrong is None:
-            made = pen.heartbeat()
-        else:
-            made = pen.message(grant, pen.others[1:] if wrong == "to" else None, **fields)
-        return made.altered(prev=self.random.randbytes(32)) if wrong == "signature" else made
-
-    def _shown(self, made: Forged, wrong: str | None) -> Full:
-        self.at += self.random.randrange(50)
-        self.ahead = self.ahead or self.random.random() < 0.03
-        stamp = Stamp(self.at - (1000 if wrong == "stamp" else 0), self.witnessed - (not self.ahead))
-        opening = made.openings.get(ME) if ME in made.header.nodes else None
-        if wrong == "opening" and opening is not None:
-            opening = self.random.choice((None, Opening(bytes(16), opening.n)))
-        return Full(UnverifiedEntry.stamped(made.signed, stamp).raw, opening, (), made.submission.bodies)
-
-
-WRONG = (
-    "garbage", "prev", "seq", "id", "expired", "source", "to", "signature", "stamp", "opening",
-)  # fmt: skip
-
-
-def _anew(pen: Pen) -> Pen:
-    """Of a node that has written nothing yet."""
-    made = Pen.__new__(Pen)
-    made.__dict__.update(pen.__dict__, counters={}, keys={})
-    return made
-
-
 def both(start: int) -> tuple[Docket, OneByOne, SimpleNamespace]:
     engine, line = world().pens["LVA"].engine, world().pens["LVA"].line
     held = engine.trust
@@ -190,7 +101,7 @@ def run(seed: int) -> Counter:
     random, met = Random(seed), Counter()  # noqa: S311  for a mixture, not for keys
     checked = start = world().pens["LVA"].line.follower.size
     together, alone, trust = both(start)
-    writer = Writer(random, start)
+    writer = Writer.anew(random, start)
     while writer.index < start + ENTRIES or together.ready(checked, None):
         tail = [writer.next() for _ in range(random.choice((1, 3, 40, AHEAD, AHEAD + 7)))]
         together.add(tail)
@@ -240,7 +151,7 @@ EVERY = (
 def test_a_failure_at_one_entry_leaves_it_waiting_and_those_before_it_judged(monkeypatch, past: bool) -> None:
     start = world().pens["LVA"].line.follower.size
     together, alone, trust = both(start)
-    writer = Writer(Random(1), start)  # noqa: S311
+    writer = Writer.anew(Random(1), start)  # noqa: S311
     trust.witnessed = writer.witnessed
     tail = [writer.next() for _ in range(AHEAD + 20)]
     together.add(tail)
