@@ -13,7 +13,7 @@ from rsc_share.crypto.signing import PrivateKey
 from rsc_share.errors import LocalError, Refused, RemoteError, Unavailable
 from rsc_share.node.net import address
 from rsc_share.relay.net import settings
-from rsc_share.session import calls, fault, table, token
+from rsc_share.session import calls, fault, kinds, table, token
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,8 @@ def _settings(data: bytes) -> None:
 # fmt: off
 TARGETS = (
     Seeded(Target("session frame", round_trip(lambda d: table.read_frame(d, KINDS, calls.NAMES), table.encode),
-                  RemoteError, (table.read_frame, table._hello, table._greeting, table._call, table._answer,
-                                table._begins, table._more, table._failed, table._id, table.sizes,
+                  RemoteError, (table.read_frame, kinds._hello, kinds._greeting, kinds.read_call, kinds._answer,
+                                kinds._begins, kinds._more, kinds._failed, kinds._id, kinds.sizes,
                                 fault.Fault.from_wire, fault._fits)), _frames),
     Seeded(Target("session token", _token, RemoteError,
                   (token.UnverifiedToken.parse, token._read, token._hex, token._decode), "text"), _tokens),
