@@ -90,7 +90,7 @@ def _asked(data: bytes) -> None:
 def _answered(data: bytes) -> None:
     name = calls.NAMES[data[0] % len(calls.NAMES)] if data else "logs"
     found = calls.read_answer(name, data[1:])
-    same(codec.pack(calls.CALLS[name].answer(found)), data[1:])
+    same(calls.CALLS[name].answer(found), data[1:])
 
 
 def _of(name: str, value: Any) -> bytes:
