@@ -13,6 +13,7 @@ import contextlib
 import sys
 from pathlib import Path
 
+from rsc_share import collector
 from rsc_share.crypto.tls import read_certificate
 from rsc_share.node.identity import system_clock
 from rsc_share.relay.net.journal import Silent
@@ -48,6 +49,7 @@ async def serve(folder: Path, members: tuple[str, ...], now: int) -> None:
         context = server_context(folder / "tls.crt", folder / "tls.key")
         server = RelayServer(relay, context, Limits(), Office(Meters(), Silent()))
         await server.start(bind("127.0.0.1", 0))
+        collector.freeze()  # as the process of an operator does
         print(server.port, flush=True)
         ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
         while not ended.done():

@@ -13,7 +13,7 @@ from rsc_share.crypto.signing import PrivateKey
 from rsc_share.errors import LocalError, Refused, RemoteError, Unavailable
 from rsc_share.node.net import address
 from rsc_share.relay.net import settings
-from rsc_share.session import calls, fault, table, token
+from rsc_share.session import calls, fault, kinds, table, token
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _asked(data: bytes) -> None:
 def _answered(data: bytes) -> None:
     name = calls.NAMES[data[0] % len(calls.NAMES)] if data else "logs"
     found = calls.read_answer(name, data[1:])
-    same(codec.pack(calls.CALLS[name].answer(found)), data[1:])
+    same(calls.CALLS[name].answer(found), data[1:])
 
 
 def _of(name: str, value: Any) -> bytes:
@@ -200,8 +200,8 @@ def _settings(data: bytes) -> None:
 # fmt: off
 TARGETS = (
     Seeded(Target("session frame", round_trip(lambda d: table.read_frame(d, KINDS, calls.NAMES), table.encode),
-                  RemoteError, (table.read_frame, table._hello, table._greeting, table._call, table._answer,
-                                table._begins, table._more, table._failed, table._id, table.sizes,
+                  RemoteError, (table.read_frame, kinds._hello, kinds._greeting, kinds.read_call, kinds._answer,
+                                kinds._begins, kinds._more, kinds._failed, kinds._id, kinds.sizes,
                                 fault.Fault.from_wire, fault._fits)), _frames),
     Seeded(Target("session token", _token, RemoteError,
                   (token.UnverifiedToken.parse, token._read, token._hex, token._decode), "text"), _tokens),

@@ -21,6 +21,7 @@ from rsc_share.relay.sequencer import Placed, sequence
 from rsc_share.session.frames import Logged
 from rsc_share.value import replace
 
+BROKEN = b"\x81" * 40
 BLOB = bytes(range(32))
 BLOB_SIZE = 100_000
 OTHERS = {EST: (FIN, LVA), FIN: (EST, LVA), LVA: (EST, FIN)}
@@ -83,7 +84,7 @@ class Senders:
         return replace(pen.message(*OTHERS[node], advance=False), block=self.sent[0][1].block)
 
     def broken(self, pen, node):
-        return replace(pen.message(*OTHERS[node], advance=False), header=b"\x81" * 40)
+        return replace(pen.message(*OTHERS[node], advance=False), header=BROKEN)
 
     def no_openings(self, pen, node):
         return replace(pen.message(*OTHERS[node], advance=False), openings=())
@@ -100,7 +101,7 @@ class Senders:
         return pen.message(*OTHERS[node], refs=refs, advance=False)
 
     def unknown_grant(self, pen, node):
-        return pen.message(*OTHERS[node], grant=bytes(16), advance=False)
+        return pen.message(*OTHERS[node], grant=pen.new_id(), advance=False)
 
     def invented_past(self, pen, node):
         line = sign_checkpoint(Checkpoint(CT, 2, bytes(32)), log_keys().ed25519)
@@ -110,6 +111,12 @@ class Senders:
         """All of them name the same one: it belongs to the first that is taken."""
         part = Part(digest=BLOB, size=BLOB_SIZE, commit=bytes(32), media="application/octet-stream")
         return pen.message(*OTHERS[node], blobs=(part,))
+
+    def anothers_body(self, pen, node):
+        """A ciphertext that another entry of the same batch may have brought a moment before, or the log long ago."""
+        other = next(entry for _, entry in reversed(self.sent) if entry.bodies and entry.header != BROKEN)
+        parts = Header.parse(other.header).parts[:1]
+        return replace(pen.message(*OTHERS[node], parts=parts, advance=False), bodies=other.bodies[:1])
 
     def new_grant(self, pen, node):
         return pen.grant(*OTHERS[node])
@@ -132,7 +139,8 @@ async def batch_of(world, senders, drawn):
     candidates = [item for run in runs for item in run if isinstance(item, Candidate)]
     past = await _past(log, world.relay.logs, candidates)
     here = {(node.partition("/")[0], BLOB): BLOB_SIZE for node in NODES}
-    return ground, runs, replace(past, blobs=here)
+    old = frozenset(part.digest for _, entry in senders.sent[:3] for part in Header.parse(entry.header).parts)
+    return ground, runs, replace(past, blobs=here, taken=old)
 
 
 def said(done):
@@ -182,7 +190,7 @@ async def test_each_kind_of_entry_behind_good_ones_is_judged_as_by_itself(act, m
     await world.relay.aclose()
 
 
-async def test_a_good_batch_is_begun_together_and_a_replayed_one_not_at_all(monkeypatch):
+async def test_a_good_batch_is_begun_together_and_what_is_replayed_not_at_all(monkeypatch):
     world = await World().ready()
     senders, begun = Senders(world), []
     await senders.begin()
@@ -192,9 +200,10 @@ async def test_a_good_batch_is_begun_together_and_a_replayed_one_not_at_all(monk
     assert all(isinstance(verdict, Placed) for run in judged(*good, world.clock.now).verdicts for verdict in run)
     assert begun == [8]
     begun.clear()
-    replayed = await batch_of(world, senders, [(node, ["logged_long_ago"] * 6) for node in NODES])
-    assert all(isinstance(verdict, Placed) for run in judged(*replayed, world.clock.now).verdicts for verdict in run)
-    assert begun == []
+    replayed = [(FIN, ["logged_long_ago"] * 6), (LVA, ["good", *["logged_long_ago"] * 6, "good"])]
+    mixed = await batch_of(world, senders, replayed)
+    assert all(isinstance(verdict, Placed) for run in judged(*mixed, world.clock.now).verdicts for verdict in run)
+    assert begun == [2]
     await world.relay.aclose()
 
 
