@@ -16,6 +16,8 @@ class Rounds:
     def __init__(self, cosigner: Cosigner) -> None:
         self._cosigner = cosigner
         self._last: asyncio.Task[bool] | None = None
+        self._unheard: set[asyncio.Task[bool]] = set()
+        """Those whose outcome nobody has taken: asyncio would print the errors of such a one, with a traceback."""
 
     def tasks(self) -> list[asyncio.Task[Any]]:
         """Whose end is worth waking for."""
@@ -27,23 +29,32 @@ class Rounds:
         if self._last is None or not (wait or self._last.done()):
             return False
         last, self._last = self._last, None
-        return await last
+        try:
+            return await last
+        finally:
+            self._unheard.discard(last)
 
     def begin(self, ports: Mapping[str, RelayPort], feeds: Mapping[str, Feed], gap: int) -> None:
         """A round behind those under way, if one would do anything."""
         if self._cosigner.due(feeds, gap):
             self._last = asyncio.create_task(self._behind(self._last, ports, feeds, gap), name="cosign")
+            self._unheard.add(self._last)
 
     async def _behind(
         self, before: asyncio.Task[bool] | None, ports: Mapping[str, RelayPort], feeds: Mapping[str, Feed], gap: int
     ) -> bool:
-        """Raises what the round before raised, after its own."""
+        """Raises what the round before raised, after its own, and rather than what its own raised."""
         if before is not None:
             await asyncio.wait([before])
-        moved = await self._cosigner.round(ports, feeds, gap)
-        return (before is not None and before.result()) or moved
+        try:
+            moved = await self._cosigner.round(ports, feeds, gap)
+        finally:
+            if before is not None:
+                self._unheard.discard(before)
+                earlier = before.result()
+        return (before is not None and earlier) or moved
 
     async def aclose(self) -> None:
-        if self._last is not None:
-            self._last.cancel()
-            await asyncio.gather(self._last, return_exceptions=True)
+        for task in self._unheard:
+            task.cancel()
+        await asyncio.gather(*self._unheard, return_exceptions=True)

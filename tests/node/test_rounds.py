@@ -1,0 +1,92 @@
+"""Rounds of a cosigner beside the turns: one behind the other, and no error of any is lost or printed."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from rsc_share.errors import Unavailable
+from rsc_share.node.cosigner import Cosigner
+from rsc_share.node.rounds import Rounds
+
+
+class Scripted(Cosigner):
+    """Each round waits until it is let go, and then does what was said."""
+
+    def __init__(self) -> None:
+        self.gates: list[asyncio.Future[bool]] = []
+
+    def due(self, feeds: Mapping[str, Any], gap: int) -> bool:
+        return True
+
+    async def round(self, ports: Mapping[str, Any], feeds: Mapping[str, Any], gap: int) -> bool:
+        gate = asyncio.get_running_loop().create_future()
+        self.gates.append(gate)
+        return await gate
+
+    def fail(self, number: int, why: str) -> None:
+        self.gates[number].set_exception(Unavailable(why, code="cut-off"))
+
+
+@pytest.fixture
+async def printed() -> AsyncIterator[list[str]]:
+    """What the loop would print of errors that nobody took."""
+    found: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: found.append(context["message"]))
+    yield found
+    gc.collect()
+    await asyncio.sleep(0)
+    assert found == []
+
+
+async def begun(rounds: Rounds) -> None:
+    rounds.begin({}, {}, 0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_a_round_begins_when_the_one_before_has_ended(printed: list[str]) -> None:
+    cosigner = Scripted()
+    rounds = Rounds(cosigner)
+    await begun(rounds)
+    await begun(rounds)
+    assert len(cosigner.gates) == 1
+    cosigner.gates[0].set_result(True)
+    while len(cosigner.gates) < 2:  # noqa: ASYNC110 - nothing else can be waited for
+        await asyncio.sleep(0)
+    cosigner.gates[1].set_result(False)
+    assert await rounds.ended(wait=True)
+
+
+@pytest.mark.parametrize("both", [True, False])
+async def test_the_error_of_an_earlier_round_is_raised_whatever_the_later_one_does(
+    printed: list[str], both: bool
+) -> None:
+    cosigner = Scripted()
+    rounds = Rounds(cosigner)
+    await begun(rounds)
+    await begun(rounds)
+    cosigner.fail(0, "first")
+    while len(cosigner.gates) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    if both:
+        cosigner.fail(1, "second")
+    else:
+        cosigner.gates[1].set_result(True)
+    with pytest.raises(Unavailable, match="first"):
+        await rounds.ended(wait=True)
+    await rounds.aclose()
+
+
+async def test_a_node_that_closes_prints_nothing_of_rounds_under_way(printed: list[str]) -> None:
+    cosigner = Scripted()
+    rounds = Rounds(cosigner)
+    await begun(rounds)
+    await begun(rounds)
+    cosigner.fail(0, "first")
+    await rounds.aclose()
+    assert all(task.done() for task in rounds.tasks())
