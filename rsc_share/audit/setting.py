@@ -12,6 +12,7 @@ from rsc_share.audit.trust import Trust
 from rsc_share.crypto.signing import PublicKey, verify
 from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.parts import Ref
+from rsc_share.errors import RscError
 from rsc_share.log.tree import MemoryTree
 from rsc_share.rulebook.unseen import Unseen
 from rsc_share.rulebook.view import RootAt, Source
@@ -58,7 +59,7 @@ class Bound:
     newest: int
 
 
-class Awaited(Exception):
+class Awaited(RscError):
     """What an entry refers to stands in another log, which has to be judged so far first: then it is asked again.
 
     Raised through the rulebook, and no error. Were each log to run within the one before, a chain of references
@@ -66,7 +67,7 @@ class Awaited(Exception):
     """
 
     def __init__(self, ref: Ref) -> None:
-        super().__init__()
+        super().__init__(f"{ref.log} must be judged up to {ref.index} first", code="source-unknown")
         self.ref = ref
 
 

@@ -99,7 +99,7 @@ def full_items() -> list[Any]:
         [bytes(32)],
         [entry, None, [["x", 1]], []],
     )
-    return [["relay.example/regional/ct", 0, [item], b"note"] for item in items]
+    return [["relay.example/regional/ct", 0, [item], b"note", proof] for item in items for proof in ([], [bytes(32)])]
 
 
 def pool() -> list[bytes]:
