@@ -13,7 +13,7 @@ from rsc_share.log.merkle import HASH_SIZE, CompactRange, leaf_hash
 from rsc_share.log.proofs import verify_consistency
 from rsc_share.log.tree import MemoryTree
 from rsc_share.node.docket import Docket, Seen
-from rsc_share.node.newest import Newest, log_signature
+from rsc_share.node.newest import Newest
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.times import Times
 from rsc_share.node.trust import Trust, same_tree
@@ -104,7 +104,7 @@ class Follower:
             raise RemoteError(f"entries from {tail.start} where {self.size} follow", code="out-of-order")
         found = open_witnessed(tail.note, self.trust.view, self.log, now)
         checkpoint = found.checkpoint
-        self.newest.take(tail.note, checkpoint)
+        self.newest.take(found.head)
         leaves = [_leaf(item) for item in tail.items]
         whole = checkpoint.size == self.size + len(leaves)
         if not whole:
@@ -115,7 +115,8 @@ class Follower:
             self.times.add(waiting.index, waiting.entry.stamp.logged_at)
         if whole:
             same_tree(self.tree.root(), checkpoint)
-            self._note(tail.note, found)
+            self.head = found.head
+            self._count(found)
         self.checked = self.size
         return self.judge_pending(own)
 
@@ -131,13 +132,6 @@ class Follower:
         if checkpoint.size < grown.size:
             raise RemoteError("more entries than the checkpoint covers", code="out-of-order")
         verify_consistency(grown.size, checkpoint.size, grown.root(), checkpoint.root, proof)
-
-    def _note(self, note: bytes, found: Witnessed) -> None:
-        checkpoint = found.checkpoint
-        known = self.newest.head
-        same = known is not None and (known.size, known.root) == (checkpoint.size, checkpoint.root)
-        self.head = known if same else Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
-        self._count(found)
 
     def confirm(self, note: bytes, now: int) -> bool:
         """Take the newest checkpoint that k members cosigned, of a tree as large as ours or smaller.

@@ -7,8 +7,8 @@ from itertools import takewhile
 
 from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.entry import Signed, UnverifiedEntry
+from rsc_share.envelope.parts import Head
 from rsc_share.log import proofs
-from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.identity import World
 from rsc_share.node.newest import Newest
@@ -25,12 +25,12 @@ class Notes:
 
     def __init__(self, log: str, view: DirectoryView, now: int) -> None:
         self._log, self.view, self._now = log, view, now
-        self._opened: dict[bytes, Checkpoint] = {}
+        self._opened: dict[bytes, Head] = {}
 
-    def checkpoint(self, note: bytes) -> Checkpoint:
-        """Raises `RemoteError` for one that is not signed by the log."""
+    def head(self, note: bytes) -> Head:
+        """The tree it is of. Raises `RemoteError` for one that is not signed by the log."""
         if note not in self._opened:
-            self._opened[note] = open_witnessed(note, self.view, self._log, self._now).checkpoint
+            self._opened[note] = open_witnessed(note, self.view, self._log, self._now).head
         return self._opened[note]
 
 
@@ -51,9 +51,9 @@ class Promises:
         were first handed in."""
         signed = Signed.parse(row.submission.header, row.submission.block)
         entry = UnverifiedEntry.stamped(signed, receipt.stamp)
-        checkpoint = notes.checkpoint(receipt.note)
-        proofs.verify_inclusion(receipt.index, checkpoint.size, entry.leaf, receipt.proof, checkpoint.root)
-        self._newest.take(receipt.note, checkpoint)
+        head = notes.head(receipt.note)
+        proofs.verify_inclusion(receipt.index, head.size, entry.leaf, receipt.proof, head.root)
+        self._newest.take(head)
         self._check_date(row, receipt.stamp.logged_at, since, notes.view.parameters.skew)
         self._leaves.put(receipt.index, entry.leaf)
         return Place(receipt.index, row.seq, receipt.stamp, row.header_hash, entry.raw, receipt.note, receipt.proof)

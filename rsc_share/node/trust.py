@@ -18,7 +18,7 @@ from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.merkle import CompactRange, leaf_hash
 from rsc_share.log.proofs import verify_consistency
 from rsc_share.log.tree import MemoryTree
-from rsc_share.node.newest import Newest, log_signature
+from rsc_share.node.newest import Newest
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.rulebook.witnesses import open_witnessed
 from rsc_share.session.frames import Full, Tail
@@ -136,7 +136,8 @@ class Trust:
 
     def _check_root(self, tail: Tail, entries: list[bytes], now: int) -> None:
         view = self.directory.at(self.directory.size)
-        checkpoint = open_witnessed(tail.note, view, view.charter.directory, now).checkpoint
+        found = open_witnessed(tail.note, view, view.charter.directory, now)
+        checkpoint = found.checkpoint
         grown = CompactRange.from_edge(self.size, self.tree.edge())
         for raw in entries:
             grown.append(leaf_hash(raw))
@@ -146,7 +147,7 @@ class Trust:
             same_tree(grown.root(), checkpoint)
         else:
             verify_consistency(grown.size, checkpoint.size, grown.root(), checkpoint.root, tail.proof)
-        self.newest.take(tail.note, checkpoint)
+        self.newest.take(found.head)
 
     def confirm(self, note: bytes, now: int) -> bool:
         """Take the newest checkpoint that k members cosigned; its tree may be smaller than what was read.
@@ -172,7 +173,7 @@ class Trust:
             return
         self.witnessed = checkpoint.size
         self.confirmed_at = max(quorum, self.confirmed_at or 0)
-        self.head = Head(checkpoint.size, checkpoint.root, log_signature(note, checkpoint))
+        self.head = found.head
         self._save()
 
     def logged_times(self, start: int, stop: int) -> list[int]:

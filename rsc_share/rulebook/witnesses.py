@@ -14,6 +14,7 @@ from rsc_share import names
 from rsc_share.charter.core import WitnessKey
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.verify_cache import VerifyCache
+from rsc_share.envelope.parts import Head
 from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.cosignature import CheckpointKeys, VerifiedCheckpoint, verify_cosignature
@@ -31,6 +32,9 @@ class Witnessed:
     checkpoint: Checkpoint
     times: Mapping[str, int]
     kinds: frozenset[KeyType]
+    head: Head
+    """The tree as a header names it: with the log's Ed25519 signature, of the line that verified. A relay can put
+    another line under its own name beside that one, and whoever repeated it would be accused of a false head."""
 
     def quorum_time(self, k: int) -> int | None:
         """The k-th newest cosignature time (ms): the instant at which the quorum stood. None below k members."""
@@ -111,10 +115,16 @@ class NoteKeys:
         if found.checkpoint.origin != self._origin:
             what = f"a checkpoint of {found.checkpoint.origin} where {self._origin} was asked for"
             raise RemoteError(what, code="unknown-log")
-        made = self._opened[mark] = Witnessed(found.checkpoint, member_times(found), found.log)
+        made = self._opened[mark] = Witnessed(found.checkpoint, member_times(found), found.log, _head(found))
         if len(self._opened) > KEPT_NOTES:
             self._opened.popitem(last=False)
         return made
+
+
+def _head(found: VerifiedCheckpoint) -> Head:
+    checkpoint = found.checkpoint
+    signature = next(line.blob for key, line in found.note.by if key.type == KeyType.ED25519)
+    return Head(checkpoint.size, checkpoint.root, signature)
 
 
 def member_times(found: VerifiedCheckpoint) -> dict[str, int]:
