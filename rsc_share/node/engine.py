@@ -32,6 +32,8 @@ from rsc_share.session.port import Feed, RelayPort
 
 IDLE_SECONDS = 1.0
 """The longest a node rests before it looks at the clock: heartbeats, prekeys and deadlines depend on time alone."""
+SIGNATURES = 4_096
+"""Verified signatures that are remembered: those of a batch come together, and those of heads again and again."""
 SOON = 200
 """ms between two cosignatures of one log by a node at work: each costs a sync that a message may wait for, and what k
 of them make is news for everybody."""
@@ -62,7 +64,7 @@ class Engine:
         self.lines: dict[str, Line] = {}
         self._failures = Failures(directory_log, world, self.alarms, self.lines, keep_evidence, shelf)
         self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._failures.stop, shelf)
-        self._cache = VerifyCache()
+        self._cache = VerifyCache(SIGNATURES)
         self._moved = False
         self.cosigner = Cosigner(
             identity, world, directory_log, self.trust, self.lines, self.witness, self.alarms, self.store,
