@@ -17,6 +17,8 @@ from rsc_share.value import Value
 
 AHEAD = 64
 """Entries that are begun together: more than these would drive each other out of the cache."""
+ALL_CHECKED: tuple[Unchecked, ...] = ()
+"""Of this type and not of that of `()`, which a compiler would hold the rest of a function to."""
 
 
 class Admitted(Value, frozen=True):
@@ -87,11 +89,11 @@ class Judging:
         self._row_at = 0
         """The place of the check that refused."""
         self._refused: Refused | None = None
-        self._unchecked: tuple[Unchecked, ...] = ()
+        self._unchecked = ALL_CHECKED
 
     def verdict(self) -> Admitted | Void:
         """Raises what a check raises besides `Refused`; then it can be asked for again."""
-        self._unchecked = ()
+        self._unchecked = ALL_CHECKED
         if not self._begun:
             self._run(self._start().own)
         self._run(self._checks.past)
