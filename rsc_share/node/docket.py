@@ -107,8 +107,7 @@ class Docket:
 
     def _begun(self, view: View, some: Sequence[Waiting]) -> list[Judging]:
         judgings = [Judging(self._case(view, waiting)) for waiting in some]
-        if len(judgings) > 1:
-            begin_all(judgings)
+        begin_all(judgings)
         return judgings
 
     def _verdict(self, waiting: Waiting, judging: Judging) -> Seen:

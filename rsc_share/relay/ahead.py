@@ -45,8 +45,7 @@ class Ahead:
         self._begun = {
             id(item): Judging(self._case(item, sizes_of(item))) for item in items if isinstance(item, Candidate)
         }
-        if len(items) > 1:  # one by itself costs less in one go
-            begin_all(list(self._begun.values()))
+        begin_all(list(self._begun.values()))
 
     def _goes_ahead(self, item: Candidate | Malformed) -> bool:
         """Not what is refused unjudged, nor what is most likely answered from the log."""

@@ -145,7 +145,10 @@ class Judging:
 
 def begin_all(judgings: Sequence[Judging]) -> None:
     """Row by row, because one check on many entries costs less than many on one (what it needs
-    is in the processor's cache). One at which a check raises something else is left as it was, to raise it again."""
+    is in the processor's cache). One by itself is left for its turn, where it costs less; so is one at which a check
+    raises something else, to raise it again."""
+    if len(judgings) < 2:
+        return
     waiting: dict[Applied, list[Judging]] = {}
     for judging in judgings:
         waiting.setdefault(judging._start(), []).append(judging)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from attack_bench import admitted
 
@@ -19,14 +17,6 @@ from rsc_share.testing import adversaries as adv
 from rsc_share.value import replace
 
 WIDE = "REGIONAL RESTRICTED REL TO @members"
-
-
-@pytest.fixture
-async def fw() -> AsyncIterator[Framework]:
-    async with Framework.create("EST", "LVA", "FIN", seed=11) as framework:
-        framework.clock.advance(seconds=30 * 60)
-        await framework.settle()
-        yield framework
 
 
 class Short(adv.Lie):

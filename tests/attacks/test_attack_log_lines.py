@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
-import pytest
 from attack_bench import admitted
 
 from rsc_share.log.note import Note, NoteSignature
@@ -13,14 +12,6 @@ from rsc_share.session.frames import Logged, Outcome, Submission, Tail
 from rsc_share.testing import Framework
 from rsc_share.testing import adversaries as adv
 from rsc_share.value import replace
-
-
-@pytest.fixture
-async def fw() -> AsyncIterator[Framework]:
-    async with Framework.create("EST", "LVA", "FIN", seed=11) as framework:
-        framework.clock.advance(seconds=30 * 60)
-        await framework.settle()
-        yield framework
 
 
 class Beside(adv.Lie):
