@@ -70,14 +70,15 @@ def signed_by_sender(case: Case) -> None:
 
 def directory_not_stale(case: Case) -> None:
     """Row 5: the sender knew every directory entry older than 2 LAG."""
-    due = case.view.directory.size_logged_before(case.settled)
-    if case.header.directory.size < due:
+    directory, acted = case.view.directory, case.header.directory.size
+    if directory.grew_before(acted, case.settled):
+        due = directory.size_logged_before(case.settled)
         raise Refused(
             "stale-directory",
-            f"acted on {case.header.directory.size} directory entries where {due} were known to all",
+            f"acted on {acted} directory entries where {due} were known to all",
             row=5,
             advice="fetch the directory and sign again",
-            had=case.header.directory.size,
+            had=acted,
             needs=due,
         )
 
