@@ -64,8 +64,10 @@ def _admitted(case: Case, runs: Iterable[Run]) -> Admitted:
 
 
 def _passed(case: Case, unchecked: tuple[Unchecked, ...]) -> Admitted:
-    missed = kept_back(case) if case.view.me else 0
-    return Admitted(case.signed, case.stamp, case.index, _effects(case), not confirmed(case), missed, unchecked)
+    view = case.view
+    unconfirmed = view.party is NODE and not confirmed(case)
+    missed = kept_back(case) if view.me else 0
+    return Admitted(case.signed, case.stamp, case.index, _effects(case), unconfirmed, missed, unchecked)
 
 
 def judge(case: Case) -> Admitted | Void:

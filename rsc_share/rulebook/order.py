@@ -81,11 +81,11 @@ def kept_back(case: Case) -> int:
 
 def composed_in_time(case: Case) -> None:
     """Row 8: composed not after logging (plus SKEW) and not before OUTBOX_AGE."""
-    composed, parameters = names.id_time(case.header.id), case.parameters
-    if composed > case.now + parameters.skew:
-        raise Refused("clock", "composed in the future of the relay's clock", row=8, composed=composed, now=case.now)
-    if composed < case.now - parameters.outbox_age:
-        raise Refused("clock", "composed longer ago than OUTBOX_AGE", row=8, composed=composed, now=case.now)
+    composed, now, parameters = names.id_time(case.header.id), case.now, case.parameters
+    if composed > now + parameters.skew:
+        raise Refused("clock", "composed in the future of the relay's clock", row=8, composed=composed, now=now)
+    if composed < now - parameters.outbox_age:
+        raise Refused("clock", "composed longer ago than OUTBOX_AGE", row=8, composed=composed, now=now)
 
 
 def not_expired(case: Case) -> None:

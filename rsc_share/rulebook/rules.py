@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rsc_share.envelope.header import KINDS
@@ -71,15 +71,16 @@ class Rules:
 
     version: int
     checks: tuple[Check, ...]
-    _applied: dict[tuple[Party, str], Applied] = field(default_factory=dict, repr=False, compare=False)
+    _parties: dict[Party, Mapping[str, Applied]] = field(default_factory=dict, repr=False, compare=False)
 
     def applied_by(self, party: Party, kind: str) -> Applied:
         """The checks of one party on one kind of entry, in their order."""
-        found = self._applied.get((party, kind))
-        if found is None:
-            checks = [check for check in self.checks if party in check.who and kind in check.kinds]
-            found = self._applied[party, kind] = Applied.of(checks)
-        return found
+        kinds = self._parties.get(party)
+        if kinds is None:
+            checks = [check for check in self.checks if party in check.who]
+            kinds = {kind: Applied.of([check for check in checks if kind in check.kinds]) for kind in KINDS}
+            self._parties[party] = kinds
+        return kinds[kind]
 
     def without(self, *names: str) -> Rules:
         """For proving that a check matters: the same rules with the named checks switched off."""
