@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rsc_share.envelope.entry import Signed, Stamp
 from rsc_share.errors import Refused, RscError
@@ -11,7 +11,7 @@ from rsc_share.rulebook.facts import Fact, Key, count_key, count_of, effects_of
 from rsc_share.rulebook.in_log import confirmed
 from rsc_share.rulebook.order import continues, kept_back
 from rsc_share.rulebook.party import NODE
-from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applied, Placed, Run
+from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applied, Placed
 from rsc_share.rulebook.unseen import NotCheckable, Unchecked
 from rsc_share.value import Value
 
@@ -51,12 +51,12 @@ class Void(Value, frozen=True):
 
 def admit(case: Case) -> Admitted:
     """Raises `Refused` with the code and row of the first check that fails."""
-    return _admitted(case, _checks(case).runs)
+    return _admitted(case, _checks(case).every)
 
 
-def _admitted(case: Case, runs: Iterable[Run]) -> Admitted:
+def _admitted(case: Case, placed: tuple[Placed, ...]) -> Admitted:
     try:
-        for run in runs:
+        for _, run in placed:
             run(case)
     except NotCheckable as open_:  # who decides what is logged holds what it needs, or refuses
         raise Refused("source-unknown", open_.unseen.reason, row=12) from None
@@ -114,8 +114,8 @@ class Judging:
         if not self._begun:
             return admit(self.case)
         if self._refused is None:
-            return _admitted(self.case, [run for _, run in self._checks.past])
-        _admitted(self.case, [run for _, run in self._before(self._checks.past)])
+            return _admitted(self.case, self._checks.past)
+        _admitted(self.case, self._before(self._checks.past))
         raise self._refused
 
     def _start(self) -> Applied:

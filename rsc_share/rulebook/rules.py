@@ -41,13 +41,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Applied:
-    """The checks of one party on one kind of entry, one after the other: `runs`, and the row of each.
+    """The checks of one party on one kind of entry, one after the other, each with its place, and the row of each.
 
-    `own` are those that ask about nothing but the entry and the directory, `past` the others, each with its place.
+    `own` are those of `every` that ask about nothing but the entry and the directory, `past` the others.
     """
 
-    runs: tuple[Run, ...]
     rows: tuple[int, ...]
+    every: tuple[Placed, ...]
     own: tuple[Placed, ...]
     past: tuple[Placed, ...]
 
@@ -55,8 +55,8 @@ class Applied:
     def of(cls, checks: Sequence[Check]) -> Applied:
         placed = list(enumerate(checks))
         return cls(
-            tuple(check.run for check in checks),
             tuple(check.row for check in checks),
+            tuple((at, check.run) for at, check in placed),
             tuple((at, check.run) for at, check in placed if not check.past),
             tuple((at, check.run) for at, check in placed if check.past),
         )
