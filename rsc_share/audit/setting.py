@@ -33,9 +33,10 @@ class CountingCache(VerifyCache):
         verify(key, data, signature)
 
     def knows(self, mark: Hashable) -> bool:
-        known = mark in self._young
-        self.count += known
-        return known
+        if mark in self._young:
+            self.count += 1
+            return True
+        return False
 
     def once(self, mark: Hashable, key: PublicKey, data: Callable[[], bytes], signature: bytes) -> None:
         self.count += 1
@@ -46,8 +47,7 @@ class CountingCache(VerifyCache):
 
 def roots_of(tree: MemoryTree) -> RootAt:
     """The root at a size, None for one the tree never had."""
-    end = tree.size  # an audited tree does not grow
-    return lambda size: tree.root(size) if 0 <= size <= end else None
+    return tree.find_root
 
 
 @dataclass(frozen=True, slots=True)

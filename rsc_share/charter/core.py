@@ -65,7 +65,7 @@ class Slot:
 class Core:
     """One state with its answers. Views of every size between two non-prekey entries share it."""
 
-    __slots__ = ("_bundle", "_bundles", "_channels", "_edges", "_slots", "logs", "node_facts", "officer_facts", "state")
+    __slots__ = ("_bundle", "_bundles", "_edges", "_slots", "channels", "logs", "node_facts", "officer_facts", "state")
 
     def __init__(self, state: State, bundles: Bundles) -> None:
         self.state = state
@@ -82,7 +82,8 @@ class Core:
                     self.officer_facts[key_id] = (*self.officer_facts.get(key_id, ()), fact)
         self._edges = self._boundaries()
         self._slots: dict[int, Slot] = {}
-        self._channels: dict[str, ChannelFacts] = {}
+        self.channels: dict[str, ChannelFacts] = {}
+        """What policy knows of the channel of each log that was asked for, by origin."""
 
     def _boundaries(self) -> list[int]:
         edges = {INT_MIN, *self.state.charter.valid}
@@ -146,10 +147,10 @@ class Core:
         return found
 
     def channel_facts(self, spec: LogSpec) -> ChannelFacts:
-        found = self._channels.get(spec.log)
+        found = self.channels.get(spec.log)
         if found is None:
             channel = self.state.charter.channels.get(spec.channel)
-            found = self._channels[spec.log] = ChannelFacts(
+            found = self.channels[spec.log] = ChannelFacts(
                 name=spec.channel,
                 realm=spec.realm,
                 members=spec.members,

@@ -144,6 +144,11 @@ class Directory:
         """When entry `index` was logged, milliseconds."""
         return self._logged[index]
 
+    def grew_before(self, size: int, time: int) -> bool:
+        """Whether an entry that is not among the first `size` has `logged_at < time`: times never run back."""
+        logged = self._logged
+        return size < len(logged) and logged[size] < time
+
     def size_logged_before(self, time: int) -> int:
         """How many entries have `logged_at < time`."""
         return bisect_left(self._logged, time)

@@ -201,6 +201,9 @@ class DirectoryView:
 
     def channel_facts(self, log: str, now: int) -> ChannelFacts:
         """What policy knows of a log's channel; `Refused` (`unknown-log`, row 2) if the charter has no such log."""
+        known = self._core.channels.get(log)
+        if known is not None:
+            return known
         spec = self.logs.get(log)
         if spec is None:
             raise Refused("unknown-log", f"{log} is not a log of this charter", row=2, log=log)

@@ -135,6 +135,11 @@ class MemoryTree(HashTree):
             found = self._roots[end] = super().root(end)
         return found
 
+    def find_root(self, size: int) -> bytes | None:
+        """As `root` of a size; None for one the tree does not have."""
+        found = self._roots.get(size)
+        return found if found is not None or not 0 <= size <= self._size else self.root(size)
+
     def node(self, level: int, index: int) -> bytes:
         """Root of the complete subtree of leaves [index * 2^level, (index + 1) * 2^level)."""
         if not 0 <= level < len(self._levels) or not 0 <= index < len(self._levels[level]) // HASH_SIZE:

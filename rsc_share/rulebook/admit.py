@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rsc_share.envelope.entry import Signed, Stamp
 from rsc_share.errors import Refused, RscError
@@ -11,7 +11,7 @@ from rsc_share.rulebook.facts import Fact, Key, count_key, count_of, effects_of
 from rsc_share.rulebook.in_log import confirmed
 from rsc_share.rulebook.order import continues, kept_back
 from rsc_share.rulebook.party import NODE
-from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applied, Rules, Run
+from rsc_share.rulebook.rules import LAST_IDENTITY_ROW, NO_CHECKS, RULES, Applied, Placed
 from rsc_share.rulebook.unseen import NotCheckable, Unchecked
 from rsc_share.value import Value
 
@@ -51,18 +51,23 @@ class Void(Value, frozen=True):
 
 def admit(case: Case) -> Admitted:
     """Raises `Refused` with the code and row of the first check that fails."""
-    return _admitted(case, _checks(case).runs)
+    return _admitted(case, _checks(case).every)
 
 
-def _admitted(case: Case, runs: Iterable[Run]) -> Admitted:
+def _admitted(case: Case, placed: tuple[Placed, ...]) -> Admitted:
     try:
-        for run in runs:
+        for _, run in placed:
             run(case)
     except NotCheckable as open_:  # who decides what is logged holds what it needs, or refuses
         raise Refused("source-unknown", open_.unseen.reason, row=12) from None
-    return Admitted(
-        case.signed, case.stamp, case.index, _effects(case), unconfirmed=not confirmed(case), kept_back=kept_back(case)
-    )
+    return _passed(case, ALL_CHECKED)
+
+
+def _passed(case: Case, unchecked: tuple[Unchecked, ...]) -> Admitted:
+    view = case.view
+    unconfirmed = view.party is NODE and not confirmed(case)
+    missed = kept_back(case) if view.me else 0
+    return Admitted(case.signed, case.stamp, case.index, _effects(case), unconfirmed, missed, unchecked)
 
 
 def judge(case: Case) -> Admitted | Void:
@@ -102,23 +107,15 @@ class Judging:
             known = self._row_at < len(checks.rows) and checks.rows[self._row_at] > LAST_IDENTITY_ROW
             effects = _effects(case) if known and continues(case) else {}
             return Void(case.signed, case.stamp, case.index, self._refused, effects)
-        return Admitted(
-            case.signed,
-            case.stamp,
-            case.index,
-            _effects(case),
-            unconfirmed=not confirmed(case),
-            kept_back=kept_back(case),
-            unchecked=self._unchecked,
-        )
+        return _passed(case, self._unchecked)
 
     def admitted(self) -> Admitted:
         """As `admit`. Raises what a check raises."""
         if not self._begun:
             return admit(self.case)
         if self._refused is None:
-            return _admitted(self.case, [run for _, run in self._checks.past])
-        _admitted(self.case, [run for at, run in self._checks.past if at < self._row_at])
+            return _admitted(self.case, self._checks.past)
+        _admitted(self.case, self._before(self._checks.past))
         raise self._refused
 
     def _start(self) -> Applied:
@@ -128,12 +125,10 @@ class Judging:
             self._refused = refused
         return self._checks
 
-    def _run(self, placed: tuple[tuple[int, Run], ...]) -> None:
+    def _run(self, placed: tuple[Placed, ...]) -> None:
         """Checks in their order, up to one that refuses, or has refused before."""
-        case, end = self.case, len(self._checks.rows) if self._refused is None else self._row_at
-        for at, run in placed:
-            if at >= end:
-                return
+        case = self.case
+        for at, run in placed if self._refused is None else self._before(placed):
             try:
                 run(case)
             except NotCheckable as open_:
@@ -141,6 +136,10 @@ class Judging:
             except Refused as refused:
                 self._row_at, self._refused = at, refused
                 return
+
+    def _before(self, placed: tuple[Placed, ...]) -> tuple[Placed, ...]:
+        """Those that come before the one that has refused."""
+        return tuple([(at, run) for at, run in placed if at < self._row_at])
 
 
 def begin_all(judgings: Sequence[Judging]) -> None:
@@ -169,28 +168,27 @@ def begin_all(judgings: Sequence[Judging]) -> None:
             live = left
 
 
-def _rules(case: Case) -> Rules:
-    version = case.at.charter.rules
-    if version not in RULES:
-        raise Refused("malformed", f"rulebook {version} is not known to this release", row=1, advice="upgrade")
-    return RULES[version]
-
-
 def _checks(case: Case) -> Applied:
-    if not 0 < case.stamp.directory <= case.held:
+    held = case.held
+    if not 0 < case.stamp.directory <= held:
         raise Refused("directory-ahead", "the stamp names a directory that is not held here", row=5)
-    if not 0 < case.header.directory.size <= case.held:
+    if not 0 < case.header.directory.size <= held:
         raise Refused("directory-ahead", "acted on a directory that is not held here", row=5)
-    return _rules(case).applied_by(case.view.party)
+    version = case.at.charter.rules
+    rules = RULES.get(version)
+    if rules is None:
+        raise Refused("malformed", f"rulebook {version} is not known to this release", row=1, advice="upgrade")
+    return rules.applied_by(case.view.party, case.header.kind)
 
 
 def _effects(case: Case) -> dict[Key, Fact]:
-    changed = effects_of(case.view.facts, case.signed, case.index, case.now)
-    if case.view.party is not NODE:
+    view = case.view
+    changed = effects_of(view.facts, case.signed, case.index, case.now)
+    if view.party is not NODE:
         return changed
     # A node counts only for itself, and from its true opening: one gap must not raise an alarm for ever.
-    mine = count_key(case.header.sender, case.view.me)
+    mine = count_key(case.header.sender, view.me)
     kept = {key: fact for key, fact in changed.items() if key[0] != "count"}
     if mine in changed:
-        kept[mine] = count_of(case.view.facts, case.header.sender, case.view.me) + 1 + kept_back(case)
+        kept[mine] = count_of(view.facts, case.header.sender, view.me) + 1 + kept_back(case)
     return kept

@@ -21,7 +21,7 @@ LIMIT = "body_bytes"
 
 def largest_body(view: DirectoryView, log: str) -> int | None:
     """Bytes that the charter allows one body in a channel, beside its entry or a blob; None: it does not say."""
-    found = view.log(log)
+    found = view.logs.get(log)
     return None if found is None or found.spec is None else found.spec.limits.get(LIMIT)
 
 
@@ -35,16 +35,18 @@ def beside(header: Header) -> dict[bytes, int]:
 def within_limits(header: Header, largest: int | None = None) -> None:
     """Raises `Refused` for an entry whose bodies are more than a submission may carry, or one of them larger than
     `largest`."""
-    together = 0
+    together = widest = 0
     for part in header.parts:
-        together += part.size if part.size <= MAX_INLINE_PART else 0
+        size = part.size
+        together += size if size <= MAX_INLINE_PART else 0
+        if size > widest:
+            widest = size
     if together > MAX_INLINE_ENTRY:
         what = f"{together} bytes beside one entry; at most {MAX_INLINE_ENTRY}"
         raise Refused(CODE, what, row=14, size=together, most=MAX_INLINE_ENTRY)
-    if largest is not None and any(part.size > largest for part in header.parts):
-        size = max(part.size for part in header.parts)
-        what = f"a body of {size} bytes; the charter allows {largest} in this channel"
-        raise Refused(CODE, what, row=14, size=size, most=largest)
+    if largest is not None and widest > largest:
+        what = f"a body of {widest} bytes; the charter allows {largest} in this channel"
+        raise Refused(CODE, what, row=14, size=widest, most=largest)
 
 
 def as_named(header: Header, came: int) -> None:
@@ -62,16 +64,18 @@ def bodies_fit(case: Case) -> None:
 def bodies_here(case: Case) -> None:
     """Row 14: every body is at hand with the size the header names. A node may not be given one (it was erased, or is
     kept back); those it is given are the ones that were named."""
-    if case.bodies is None:
+    h, bodies = case.header, case.bodies
+    if bodies is None:
         return
     absent_passes = case.view.party is NODE
-    for part in case.header.parts:
-        size = case.bodies.get(part.digest)
+    for part in h.parts:
+        size = bodies.get(part.digest)
         if size != part.size and not (size is None and absent_passes):
             raise Refused("body-missing", "a body is missing or of another size", row=14, digest=part.digest)
-    content = case.header.content
-    for node, _, digest in content.nodes if isinstance(content, GrantContent) else ():
-        size = case.bodies.get(digest, 0 if absent_passes else None)
+    if not isinstance(h.content, GrantContent):
+        return
+    for node, _, digest in h.content.nodes:
+        size = bodies.get(digest, 0 if absent_passes else None)
         if size is None or size > SEALED_SIZE:
             what = f"the sealed key for {node} is missing, or larger than any"
             raise Refused("body-missing", what, row=14, digest=digest)

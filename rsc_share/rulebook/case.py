@@ -121,13 +121,14 @@ class Case:
         self._channel: ChannelFacts | None = None
         self._facets: Facets | None = None
         directory = view.directory
-        self.held: int = directory.size
-        if 0 < stamp.directory <= self.held:
-            self.at = directory.at(stamp.directory)
-            self.parameters = self.at.parameters
-            self.settled = max(0, self.now - 2 * self.parameters.lag)
-        if 0 < self.header.directory.size <= self.held:
-            self.then = directory.at(self.header.directory.size)
+        held, stamped, acted = directory.size, stamp.directory, self.header.directory.size
+        self.held: int = held
+        if 0 < stamped <= held:
+            at = self.at = directory.at(stamped)
+            self.parameters = at.parameters
+            self.settled = max(0, stamp.logged_at - 2 * at.parameters.lag)
+        if 0 < acted <= held:
+            self.then = self.at if acted == stamped else directory.at(acted)
 
     def __replace__(self, **changes: Any) -> Case:
         kept = {name: getattr(self, name) for name in ("view", "signed", "stamp", "openings", "bodies")}

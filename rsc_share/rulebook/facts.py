@@ -78,7 +78,7 @@ def needs(signed: Iterable[Signed]) -> set[Key]:
 
 
 def head_of(facts: Facts, sender: str) -> HeadFact:
-    found = facts.get(head_key(sender), NO_HEAD)
+    found = facts.get(("head", sender), NO_HEAD)  # as `head_key`: asked twice about each entry
     return found if isinstance(found, HeadFact) else NO_HEAD
 
 
@@ -89,15 +89,17 @@ def count_of(facts: Facts, sender: str, node: str) -> int:
 
 def effects_of(facts: Facts, signed: Signed, index: int, logged_at: int) -> dict[Key, Fact]:
     """What an entry that advances changes: head, id, counters, grants. The same at relay, node and auditor."""
-    h = signed.header
+    h, mark = signed.header, signed.header_hash
+    sender = h.sender
+    # As `head_key`, `id_key`, `count_key` and `count_of`: for each entry, and for each of its readers.
     changed: dict[Key, Fact] = {
-        head_key(h.sender): HeadFact(h.seq, signed.header_hash, index),
-        id_key(h.sender, h.id): IdFact(index, signed.header_hash),
+        ("head", sender): HeadFact(h.seq, mark, index),
+        ("id", sender, h.id): IdFact(index, mark),
     }
     for node, _ in h.to:
-        key = ("count", h.sender, node)  # as `count_key` and `count_of`, for each reader of each entry
+        key = ("count", sender, node)
         found = facts.get(key, 0)
         changed[key] = found + 1 if isinstance(found, int) else 1
     if isinstance(h.content, GrantContent):
-        changed[grant_key(h.sender, h.id)] = GrantFact(index, logged_at, h.nodes)
+        changed[grant_key(sender, h.id)] = GrantFact(index, logged_at, h.nodes)
     return changed

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
+from rsc_share.crypto.signing import PublicKey
+from rsc_share.crypto.verify_cache import VerifyCache
 from rsc_share.envelope.parts import Head
 from rsc_share.envelope.signature import verify_block
 from rsc_share.errors import Refused, RemoteError
@@ -20,20 +24,20 @@ def right_log(case: Case) -> None:
 
 def heads_signed(case: Case) -> None:
     """Row 2: `seen` and `directory` are what the logs signed, not what the sender says they signed."""
-    h = case.header
-    _verify_head(case, h.log, h.seen, "seen")
-    _verify_head(case, case.at.directory, h.directory, "directory")
-
-
-def _verify_head(case: Case, origin: str, head: Head, where: str) -> None:
-    spec = case.at.logs.get(origin)
-    if spec is None:
-        return
-    key, signatures = spec.ed25519, case.view.signatures
-    mark = ("head", key.key_id, origin, head)
-    try:
+    h, view, signatures = case.header, case.at, case.view.signatures
+    for origin, head, where in ((h.log, h.seen, "seen"), (view.directory, h.directory, "directory")):
+        spec = view.logs.get(origin)
+        if spec is None:
+            continue
+        key = spec.ed25519
+        mark = ("head", key.key_id, origin, head)
         if not signatures.knows(mark):
-            signatures.once(mark, key, lambda: checkpoint_text(origin, head.size, head.root), head.signature)
+            _verify_head(signatures, mark, key, origin, head, where)
+
+
+def _verify_head(signatures: VerifyCache, mark: Hashable, key: PublicKey, origin: str, head: Head, where: str) -> None:
+    try:
+        signatures.once(mark, key, lambda: checkpoint_text(origin, head.size, head.root), head.signature)
     except RemoteError:
         raise Refused("malformed", f"{where}: not signed by the log {origin}", row=2, where=where) from None
 
@@ -66,14 +70,15 @@ def signed_by_sender(case: Case) -> None:
 
 def directory_not_stale(case: Case) -> None:
     """Row 5: the sender knew every directory entry older than 2 LAG."""
-    due = case.view.directory.size_logged_before(case.settled)
-    if case.header.directory.size < due:
+    directory, acted = case.view.directory, case.header.directory.size
+    if directory.grew_before(acted, case.settled):
+        due = directory.size_logged_before(case.settled)
         raise Refused(
             "stale-directory",
-            f"acted on {case.header.directory.size} directory entries where {due} were known to all",
+            f"acted on {acted} directory entries where {due} were known to all",
             row=5,
             advice="fetch the directory and sign again",
-            had=case.header.directory.size,
+            had=acted,
             needs=due,
         )
 

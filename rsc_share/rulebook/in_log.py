@@ -31,11 +31,10 @@ def revocations_bite(case: Case) -> None:
 
     A node can say so only once it holds a directory checkpoint cosigned after `logged_at` (I3).
     """
-    due = case.view.directory.size_logged_before(case.now - case.parameters.lag + 1)
-    if case.stamp.directory < due:
-        raise Refused(
-            "stamp", "the relay judged under a directory older than LAG", row=15, had=case.stamp.directory, needs=due
-        )
+    directory, stamped, end = case.view.directory, case.stamp.directory, case.now - case.parameters.lag + 1
+    if directory.grew_before(stamped, end):
+        due = directory.size_logged_before(end)
+        raise Refused("stamp", "the relay judged under a directory older than LAG", row=15, had=stamped, needs=due)
 
 
 def confirmed(case: Case) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rsc_share import names
 from rsc_share.errors import Refused
 from rsc_share.rulebook.case import Case
-from rsc_share.rulebook.facts import IdFact, count_of, head_of, id_key
+from rsc_share.rulebook.facts import IdFact, count_of, head_of
 from rsc_share.rulebook.party import NODE
 
 
@@ -15,8 +15,8 @@ def id_is_new(case: Case) -> None:
     A node has seen only some of a sender's ids. It says so where it holds the earlier one.
     """
     h = case.header
-    used = case.view.facts.get(id_key(h.sender, h.id))
-    if isinstance(used, IdFact):
+    used = case.view.facts.get(("id", h.sender, h.id))  # as `id_key`, for each entry
+    if used is not None and isinstance(used, IdFact):
         raise Refused("duplicate-id", "the sender used this id before", row=6, index=used.index)
 
 
@@ -25,26 +25,25 @@ def continues_sender(case: Case) -> None:
 
     A node that was sent only some of the entries sees seq rise, and checks prev where it holds the one before.
     """
+    if continues(case):
+        return
     head = head_of(case.view.facts, case.header.sender)
-    if not continues(case):
-        raise Refused(
-            "stale-head",
-            f"number {case.header.seq} does not continue {head.seq}",
-            row=7,
-            seq=head.seq,
-            header_hash=head.header_hash,
-            index=head.index,
-        )
+    raise Refused(
+        "stale-head",
+        f"number {case.header.seq} does not continue {head.seq}",
+        row=7,
+        seq=head.seq,
+        header_hash=head.header_hash,
+        index=head.index,
+    )
 
 
 def continues(case: Case) -> bool:
     """Whether the entry advances its sender: decides, too, what a void entry changes (I5)."""
-    h = case.header
-    head = head_of(case.view.facts, h.sender)
-    if case.view.party is NODE and not case.is_own and h.seq != head.seq + 1:
-        return h.seq > head.seq
-    if case.view.party is NODE and head.seq == 0 and not case.is_own:
-        return True  # the first one this node is shown need not be the sender's first
+    h, view = case.header, case.view
+    head = head_of(view.facts, h.sender)
+    if view.party is NODE and not case.is_own and (head.seq == 0 or h.seq != head.seq + 1):
+        return h.seq > head.seq  # the first one this node is shown need not be the sender's first
     return h.seq == head.seq + 1 and h.prev == head.header_hash
 
 
@@ -58,6 +57,8 @@ def counters_continue(case: Case) -> None:
     facts, sender = case.view.facts, case.header.sender
     for node, n in case.opened.items():
         before = facts.get(("count", sender, node), 0)  # as `count_of`, for each reader of each entry
+        if before == n - 1:
+            continue
         expected = before + 1 if isinstance(before, int) else 1
         if n != expected and not (case.view.party is NODE and n > expected):
             raise Refused("stale-head", f"counter {n} for {node} where {expected} follows", row=7, node=node, n=n)
@@ -80,11 +81,11 @@ def kept_back(case: Case) -> int:
 
 def composed_in_time(case: Case) -> None:
     """Row 8: composed not after logging (plus SKEW) and not before OUTBOX_AGE."""
-    composed, parameters = names.id_time(case.header.id), case.parameters
-    if composed > case.now + parameters.skew:
-        raise Refused("clock", "composed in the future of the relay's clock", row=8, composed=composed, now=case.now)
-    if composed < case.now - parameters.outbox_age:
-        raise Refused("clock", "composed longer ago than OUTBOX_AGE", row=8, composed=composed, now=case.now)
+    composed, now, parameters = names.id_time(case.header.id), case.now, case.parameters
+    if composed > now + parameters.skew:
+        raise Refused("clock", "composed in the future of the relay's clock", row=8, composed=composed, now=now)
+    if composed < now - parameters.outbox_age:
+        raise Refused("clock", "composed longer ago than OUTBOX_AGE", row=8, composed=composed, now=now)
 
 
 def not_expired(case: Case) -> None:

@@ -386,6 +386,9 @@ def test_size_logged_before(world: World) -> None:
     world.log(world.prekey("EST/mod-1"))
     first, second = world.directory.logged_at(0), world.directory.logged_at(1)
     assert [world.directory.size_logged_before(t) for t in (first, first + 1, second, second + 1)] == [0, 1, 1, 2]
+    for size in range(4):
+        for time in (first, first + 1, second, second + 1):
+            assert world.directory.grew_before(size, time) is (size < world.directory.size_logged_before(time))
 
 
 def test_no_view_beyond_what_is_folded(world: World) -> None:

@@ -76,6 +76,10 @@ def test_every_small_tree_equals_the_reference() -> None:
         edge.append(LEAVES[size])
         tree.append(LEAVES[size])
     assert all(tree.root(size) == slow_root(LEAVES[:size]) for size in range(tree.size + 1))
+    fresh = MemoryTree(LEAVES)
+    for known in (fresh, tree):
+        assert [known.find_root(size) for size in range(tree.size + 1)] == [tree.root(n) for n in range(tree.size + 1)]
+        assert (known.find_root(-1), known.find_root(tree.size + 1)) == (None, None)
 
 
 def test_every_small_proof_equals_the_reference_and_verifies() -> None:
