@@ -93,6 +93,11 @@ class Header(Value, frozen=True):
         """Raises `RemoteError` (`malformed`) unless `data` is the one spelling of a well-formed header."""
         return _checked(FORM.read(data))
 
+    @classmethod
+    def parse_all(cls, datas: list[bytes]) -> list[Header]:
+        """As `parse` of each. Raises what one of them raises."""
+        return list(map(_checked, FORM.read_all(datas)))
+
 
 def _checked(m: WrittenHeader) -> Header:
     """The header that was written, checked for what its form cannot say."""
