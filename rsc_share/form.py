@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from operator import eq
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -38,6 +40,16 @@ class Form(Generic[T]):
         if _encoder.encode(found) != data:
             raise self._wrong("not the one spelling of its value (a longer form, a key twice or out of order)")
         return found
+
+    def read_all(self, datas: list[bytes]) -> list[T]:
+        """As `read` of each; raises what the first that is wrong raises. Where none is, no line of Python runs for
+        each of them."""
+        if max(map(len, datas), default=0) <= self.max_size:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                found = list(map(self._decoder.decode, datas))
+                if all(map(eq, map(_encoder.encode, found), datas)):
+                    return found
+        return list(map(self.read, datas))
 
     def _wrong(self, what: str) -> RemoteError:
         return RemoteError(f"{self.name}: {plain(what)}", where=self.name)

@@ -118,10 +118,10 @@ def member_of(name: str) -> str:
 
 def origin(value: Any, where: str = "log") -> str:
     """A C2SP log origin `<relay host>/<framework>/<channel>`, at most 255 bytes."""
-    if type(value) is str and len(value) <= 255:
+    if type(value) is str:
         if value in _origins:
             return value
-        parts = value.split("/")
+        parts = value.split("/") if len(value) <= 255 else []
         patterns = (_HOST, _FRAMEWORK, _CHANNEL)
         if len(parts) == 3 and all(p.fullmatch(part) for p, part in zip(patterns, parts, strict=True)):
             return _remember(_origins, value)
@@ -135,10 +135,11 @@ def channel_of(log: str) -> str:
 
 def message_type(value: Any, where: str = "type") -> str:
     """`threat/assessment/1`: family, name, version."""
-    if type(value) is str and len(value) > MAX_TYPE:
-        raise wrong(where, f"is longer than {MAX_TYPE} characters")
-    if type(value) is str and value in _types:
-        return value
+    if type(value) is str:
+        if value in _types:
+            return value
+        if len(value) > MAX_TYPE:
+            raise wrong(where, f"is longer than {MAX_TYPE} characters")
     return _remember(_types, _matches(_TYPE, value, where, "a message type such as threat/assessment/1"))
 
 
@@ -162,10 +163,10 @@ def uuid7(now: int, random: bytes) -> bytes:
 
 def message_id(value: Any, where: str = "id") -> bytes:
     """A UUIDv7 as 16 bytes: version and variant bits checked."""
-    raw = blob(value, where, size=16)
-    if raw[6] >> 4 != 7 or raw[8] >> 6 != 0b10:
-        raise wrong(where, "is not a UUIDv7")
-    return raw
+    if type(value) is bytes and len(value) == 16 and value[6] >> 4 == 7 and value[8] >> 6 == 0b10:
+        return value
+    blob(value, where, size=16)
+    raise wrong(where, "is not a UUIDv7")
 
 
 def id_time(value: bytes) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
-from functools import lru_cache
+from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
 
@@ -171,18 +171,7 @@ def to_commitment(*, log: str, sender: str, node: str, n: int, salt: bytes) -> b
     """
     if len(salt) != COUNTER_SALT_SIZE:
         raise LocalError(f"the salt of a counter has {COUNTER_SALT_SIZE} bytes")
-    # One hash for each recipient of each entry, at relay, reader and auditor: the place is packed once, not every time.
-    number = _SMALL[n] if 0 <= n < len(_SMALL) else codec.again(n)
-    return hashlib.sha256(b"rsc-share/v1 to\0" + salt + _place(log, sender, node) + number).digest()
-
-
-_SMALL: Final = tuple(codec.pack(n) for n in range(4096))
-
-
-@lru_cache(maxsize=16_384)
-def _place(log: str, sender: str, node: str) -> bytes:
-    """msgpack of [log, sender, node, ...]: a list of four, without its last item."""
-    return b"\x94" + codec.pack([log, sender, node])[1:]
+    return sha256(b"rsc-share/v1 to\0" + salt + codec.again((log, sender, node, n))).digest()
 
 
 def received_commitment(*, log: str, receiver: str, sender: str, header_hash: bytes, state: str, salt: bytes) -> bytes:

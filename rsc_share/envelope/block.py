@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from rsc_share.envelope.parts import MAX_BATCH
+from rsc_share.errors import RemoteError
 from rsc_share.shape import wrong
 from rsc_share.wire import Ed25519Signature, Form, Hash, Row, write
 
@@ -36,8 +37,21 @@ class SignatureBlock(Row, frozen=True):
         """Raises `RemoteError` (`malformed`)."""
         found = _FORM.read(data)
         if found.index >= found.size:
-            raise wrong("batch index", f"needs a whole number from 0 to {found.size - 1}")
+            raise _outside(found)
         return found
+
+    @classmethod
+    def parse_all(cls, datas: list[bytes]) -> list[SignatureBlock]:
+        """As `parse` of each. Raises what one of them raises."""
+        found = _FORM.read_all(datas)
+        for block in found:
+            if block.index >= block.size:
+                raise _outside(block)
+        return found
+
+
+def _outside(block: SignatureBlock) -> RemoteError:
+    return wrong("batch index", f"needs a whole number from 0 to {block.size - 1}")
 
 
 _FORM: Form[SignatureBlock] = Form(SignatureBlock, "signature", MAX_BLOCK)

@@ -13,7 +13,7 @@ from rsc_share.envelope.entry_form import ENTRY, MAX_ENTRY, Stamp, WrittenEntry
 from rsc_share.envelope.header import Header, header_hash
 from rsc_share.envelope.signature import SignatureBlock
 from rsc_share.errors import RemoteError
-from rsc_share.log.merkle import leaf_hash
+from rsc_share.log.merkle import leaf_hash, leaf_hashes
 from rsc_share.value import Value
 from rsc_share.wire import write
 
@@ -60,15 +60,20 @@ class UnverifiedEntry(Value, frozen=True):
     def parse_all(cls, raws: Sequence[bytes]) -> list[UnverifiedEntry]:
         """As `parse` of each, one part of all of them after the other: what reads a part stays in the processor's
         cache. Raises what one of them raises."""
-        parts = [split_entry(raw) for raw in raws]
-        headers = [Header.parse(header) for header, _, _ in parts]
-        blocks = [SignatureBlock.parse(block) for _, block, _ in parts]
-        stamps = [Stamp.parse(stamp) for _, _, stamp in parts]
-        hashes = [header_hash(header) for header, _, _ in parts]
-        signed = [
-            Signed(header, block, part[0], part[1], digest)
-            for header, block, part, digest in zip(headers, blocks, parts, hashes, strict=True)
-        ]
+        written = ENTRY.read_all(list(raws))
+        for entry in written:
+            if entry.version != VERSION:
+                raise _other_version()
+        headers, blocks = [entry.header for entry in written], [entry.block for entry in written]
+        stamps = Stamp.parse_all([entry.stamp for entry in written])
+        signed = map(
+            Signed,
+            Header.parse_all(headers),
+            SignatureBlock.parse_all(blocks),
+            headers,
+            blocks,
+            leaf_hashes(headers),
+        )
         return list(map(cls, signed, stamps, raws))
 
     @classmethod
@@ -116,8 +121,12 @@ def split_entry(raw: bytes) -> tuple[bytes, bytes, bytes]:
     """Header or object, signature block, stamp: the three byte strings of an entry."""
     found = ENTRY.read(raw)
     if found.version != VERSION:
-        raise shape.wrong("entry version", f"is not {VERSION}: a newer release may read it")
+        raise _other_version()
     return found.header, found.block, found.stamp
+
+
+def _other_version() -> RemoteError:
+    return shape.wrong("entry version", f"is not {VERSION}: a newer release may read it")
 
 
 def join_entry(header: bytes, block: bytes, stamp: bytes) -> bytes:

@@ -27,6 +27,11 @@ class Stamp(Row, frozen=True):
     def parse(cls, data: bytes) -> Stamp:
         return _read_stamp(data)
 
+    @classmethod
+    def parse_all(cls, datas: list[bytes]) -> list[Stamp]:
+        """As `parse` of each. Raises what the first that is wrong raises."""
+        return list(map(_read_stamp, datas))
+
 
 class WrittenEntry(Row, frozen=True):
     version: int

@@ -88,12 +88,18 @@ class Label:
     successor: Label | None = None
     core: tuple[Any, ...] = field(init=False, repr=False, compare=False)
     """What policy looks at: everything but `created`. A ready tuple, because decisions are looked up by it."""
+    short: bool = field(init=False, repr=False, compare=False)
+    """Whether a cache of labels may keep it: caches count labels, and one may hold hundreds of names. Worked out when
+    it is made, because every decision asks."""
     _packed: list[bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         successor = self.successor.core if self.successor is not None else None
         core = (self.scheme, self.level, self.tags, self.originators, self.audience, self.review, successor)
+        listed = len(self.originators) + len(self.audience) + sum([len(of) for _, of in self.tags])
+        short = listed <= MAX_SHORT and (self.successor is None or self.successor.short)
         object.__setattr__(self, "core", core)
+        object.__setattr__(self, "short", short)
         object.__setattr__(self, "_packed", [])
 
     @property
@@ -109,12 +115,6 @@ class Label:
         if not self._packed:
             self._packed.append(codec.pack(self.wire()))
         return self._packed[0]
-
-    @property
-    def short(self) -> bool:
-        """Whether a cache of labels may keep it: caches count labels, and one may hold hundreds of names."""
-        after = self.successor is None or self.successor.short
-        return after and len(self.originators) + len(self.audience) + sum([len(of) for _, of in self.tags]) <= MAX_SHORT
 
     @classmethod
     def of(

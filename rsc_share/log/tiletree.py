@@ -29,7 +29,7 @@ def read_tile(hashes: bytes) -> MemoryTree:
     """The small tree over the hashes of one tile. Raises `RemoteError` unless these are 0 to 256 whole hashes."""
     if len(hashes) % HASH_SIZE or len(hashes) > WIDTH * HASH_SIZE:
         raise RemoteError(f"{len(hashes)} bytes are no tile", where="tile")
-    return MemoryTree(hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE))
+    return MemoryTree.of_row(hashes)
 
 
 def edge_widths(size: int) -> list[int]:

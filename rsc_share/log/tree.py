@@ -5,12 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from itertools import islice
 
 from rsc_share.errors import LocalError
 from rsc_share.log.merkle import HASH_SIZE, fold
 
 ROOTS = 4_096
 """Roots of earlier sizes that a tree in memory keeps."""
+TOGETHER = 4_096
+"""Leaves that are added at a time: so many are in memory twice."""
+_PAIR = 2 * HASH_SIZE
 
 
 class HashTree(ABC):
@@ -104,6 +108,15 @@ class MemoryTree(HashTree):
         self._size = 0
         self.extend(leaves)
 
+    @classmethod
+    def of_row(cls, row: bytes | bytearray) -> MemoryTree:
+        """The tree over leaf hashes that stand end to end, as `row` gives them."""
+        if len(row) % HASH_SIZE:
+            raise LocalError(f"{len(row)} bytes are no row of hashes")
+        made = cls()
+        made._grow(row)
+        return made
+
     def append(self, leaf: bytes) -> None:
         """Add one leaf hash (32 bytes)."""
         if len(leaf) != HASH_SIZE:
@@ -121,9 +134,26 @@ class MemoryTree(HashTree):
             levels[level] += parent
 
     def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add leaf hashes in order."""
-        for leaf in leaves:
-            self.append(leaf)
+        """Add leaf hashes in order, thousands at a time: level by level they cost half of what each costs alone."""
+        source = iter(leaves)
+        while some := list(islice(source, TOGETHER)):
+            for leaf in some:
+                if len(leaf) != HASH_SIZE:
+                    raise LocalError(f"a leaf hash is 32 bytes, not {len(leaf)}")
+            self._grow(b"".join(some))
+
+    def _grow(self, row: bytes | bytearray) -> None:
+        """Add leaf hashes that stand end to end, then to every level the parents of the new pairs of the one below."""
+        levels, level = self._levels, 0
+        levels[0] += row
+        self._size += len(row) // HASH_SIZE
+        while self._size >> level + 1:
+            if level + 1 == len(levels):
+                levels.append(bytearray())
+            below, above = levels[level], levels[level + 1]
+            pairs = range(2 * len(above), len(below) // _PAIR * _PAIR, _PAIR)
+            above += b"".join([sha256(b"\x01" + below[at : at + _PAIR]).digest() for at in pairs])
+            level += 1
 
     def root(self, size: int | None = None) -> bytes:
         """As of every tree. The sizes asked for lately are remembered: each entry names the one its sender saw."""

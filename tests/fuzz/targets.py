@@ -125,9 +125,18 @@ def texts(read: Callable[[str], Any], write: Callable[[Any], str]) -> Callable[[
 
 
 def _entry(data: bytes) -> None:
-    found = entry.UnverifiedEntry.parse(data)
+    found, each = entry.UnverifiedEntry.parse(data), entry.UnverifiedEntry.parse_all([data])
+    assert each == [found], "read among others, it is another entry"
     signed = found.signed
     same(entry.join_entry(signed.header.pack(), signed.block.pack(), found.stamp.pack()), data)
+
+
+def _entries(data: bytes) -> None:
+    """What is wrong by itself is wrong among others, and in the same way."""
+    each = entry.UnverifiedEntry.parse_each([data])[0]
+    if isinstance(each, RemoteError):
+        raise each
+    _entry(data)
 
 
 def _directory_entry(data: bytes) -> None:
@@ -371,12 +380,14 @@ TARGETS: tuple[Target, ...] = (
     Target("names", _names, RemoteError,
            (names._matches, names._post, names.origin, names.message_type, names.message_id), "bytes"),
     Target("header", round_trip(header.Header.parse, header.Header.pack), RemoteError,
-           (header.Header.parse, header._kind_rules, header._audience, header._check_refs, header._content,
-            header._label, wire.Form.read)),
+           (header.Header.parse, header._checked, header._kind_rules, header._audience, header._check_refs,
+            header._content, header._label, wire.Form.read)),
     Target("signature block", round_trip(signature.SignatureBlock.parse, signature.SignatureBlock.pack), RemoteError,
            (signature.SignatureBlock.parse,)),
     Target("stamp", round_trip(entry.Stamp.parse, entry.Stamp.pack), RemoteError, (entry_form._read_stamp,)),
-    Target("entry", _entry, RemoteError, (entry.UnverifiedEntry.parse, entry.Signed.parse, entry.split_entry)),
+    Target("entry", _entries, RemoteError,
+           (entry.UnverifiedEntry.parse, entry.UnverifiedEntry.parse_all, entry.UnverifiedEntry.parse_each,
+            entry.UnverifiedEntry._or_why_not, entry.Signed.parse, entry.split_entry, wire.Form.read_all)),
     Target("directory entry", _directory_entry, RemoteError, (entry.DirectoryEntry.parse,)),
     *(Target(f"content of a {kind}", _contents(kind), RemoteError, (reader.from_wire,))
       for kind, reader in contents.READERS.items()),

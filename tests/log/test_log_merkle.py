@@ -82,6 +82,21 @@ def test_every_small_tree_equals_the_reference() -> None:
         assert (known.find_root(-1), known.find_root(tree.size + 1)) == (None, None)
 
 
+@pytest.mark.parametrize("together", [1, 2, 3, 8, 4_096])
+def test_leaves_added_some_at_a_time_are_the_tree_of_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr("rsc_share.log.tree.TOGETHER", together)
+    for first in range(12):
+        for size in range(first, SMALL):
+            tree, one_by_one = MemoryTree(LEAVES[:first]), MemoryTree()
+            tree.extend(LEAVES[first:size])
+            for leaf in LEAVES[:size]:
+                one_by_one.append(leaf)
+            assert tree._levels == one_by_one._levels == MemoryTree.of_row(b"".join(LEAVES[:size]))._levels
+            assert (tree.size, tree.root()) == (size, slow_root(LEAVES[:size]))
+
+
 def test_every_small_proof_equals_the_reference_and_verifies() -> None:
     tree = MemoryTree(LEAVES)
     for size in range(1, SMALL):
@@ -215,6 +230,8 @@ def test_asking_outside_the_tree_is_a_local_mistake() -> None:
         lambda: tree.node(1, 2),
         lambda: tree.node(9, 0),
         lambda: tree.append(b"short"),
+        lambda: tree.extend([LEAVES[5], b"short"]),
+        lambda: MemoryTree.of_row(LEAVES[5] + b"short"),
         lambda: CompactRange().append(b"short"),
         lambda: proofs.path(LEAVES[:2], 2),
         lambda: proofs.tree_root([b"short"]),
