@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from rsc_share.audit import reference
 from rsc_share.labels.label import Label
@@ -45,8 +44,9 @@ class _Topic:
     agreed: list[Decision] | None = None
 
 
-class _Asked(NamedTuple):
-    """The topic that was asked for last about a label. All are compared by identity, and held here."""
+@dataclass(slots=True)
+class _Asked:
+    """The topic that was asked for last about a label. All are compared by identity, held here and never changed."""
 
     bundle: Bundle | None
     label: Label | None
@@ -79,7 +79,11 @@ class SecondOpinion:
     ) -> list[Decision]:
         first = decide_each(bundle, label, subjects, action, facets)
         self.asked += len(first)
-        topic = self._about(bundle, label, action, facets)
+        last = self._by_label.get(id(label), _NOTHING)
+        if last.label is label and last.facets is facets and last.bundle is bundle and last.action == action:
+            topic = last.topic
+        else:
+            topic = self._about(bundle, label, action, facets)
         if topic.subjects is not subjects:
             topic.answers = [
                 topic.known.get(subject.digest) or self._ask(topic, bundle, label, subject, action, facets)
@@ -100,9 +104,6 @@ class SecondOpinion:
 
     def _about(self, bundle: Bundle, label: Label, action: str, facets: Facets) -> _Topic:
         """What the second program is known to say about one label and the facts around it."""
-        last = self._by_label.get(id(label), _NOTHING)
-        if last.label is label and last.facets is facets and last.bundle is bundle and last.action == action:
-            return last.topic
         if not label.short:
             return _Topic((), [], {})
         key = (bundle.key, label.core, action, facets.key, day_of(facets.time))

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from rsc_share.errors import RscError
 from rsc_share.labels.label import Label
-from rsc_share.labels.scheme import ACTIONS, DAY, day_of
+from rsc_share.labels.scheme import ACTIONS, DAY
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import BROKEN, UNKNOWN_ACTION, Decision
-from rsc_share.policy.judging import DENIED, judge
+from rsc_share.policy.judging import DENIED, judge, judge_each
 from rsc_share.policy.steps import every_step
 from rsc_share.policy.subject import Facets, Subject
 from rsc_share.policy.tables import Tables
@@ -38,7 +38,7 @@ def decide(
                 return DENIED[UNKNOWN_ACTION]
             day = facets.time // DAY
             case = tables.find_case(label, action, facets, day)
-        holder = tables.holders.get((subject.digest, day)) or tables.add_holder(subject, day)
+        holder = tables.find_holder(subject, day)
         decision = judge(case, holder)
         return replace(decision, steps=every_step(bundle, case, holder)) if explain else decision
     except _WRONG:
@@ -50,7 +50,7 @@ def decide_each(
 ) -> list[Decision]:
     """As `decide` for every subject, in their order: one message, and everybody who might read it.
 
-    The label's side is resolved once. A subject that breaks is denied alone.
+    The label's side is resolved once, and a step looks at all subjects together. One that breaks is denied alone.
     """
     try:
         tables: Tables = bundle.memo.get("tables") or Tables.of(bundle)
@@ -58,8 +58,10 @@ def decide_each(
             return [DENIED[UNKNOWN_ACTION]] * len(subjects)
         day = facets.time // DAY
         case = tables.find_case(label, action, facets, day)
-        # `judge` fails on broken values only: asked one by one, each subject then gets its own answer.
-        return [judge(case, holder) for holder in tables.find_holders(subjects, day)]
+        if len(subjects) == 1:
+            return [judge(case, tables.find_holder(subjects[0], day))]
+        # This fails on broken values only: asked one by one, each subject then gets its own answer.
+        return judge_each(case, tables.circles.find(subjects, day) or tables.add_readers(subjects, day))
     except _WRONG:
         return [decide(bundle, label, subject, action, facets) for subject in subjects]
 
@@ -71,10 +73,10 @@ def required_releases(
 
     With `subjects`, only rows that cover one of them. A label that is not valid requires nothing: it is denied.
     """
-    day = day_of(facets.time)
-    tables = Tables.of(bundle)
+    tables: Tables = bundle.memo.get("tables") or Tables.of(bundle)
     if not tables.asks_release:
         return ()
+    day = facets.time // DAY
     case = tables.find_case(label, action, facets, day)
     if not case.releasing:
         return ()
@@ -82,5 +84,5 @@ def required_releases(
         return tuple(row.id for _, row in case.releasing)
     covered = 0
     for subject in subjects:
-        covered |= (tables.holders.get((subject.digest, day)) or tables.add_holder(subject, day)).rows
+        covered |= tables.find_holder(subject, day).rows
     return tuple(row.id for i, row in case.releasing if covered >> i & 1)

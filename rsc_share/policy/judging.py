@@ -7,6 +7,7 @@ its first line, and `decide` answers no to it.
 from __future__ import annotations
 
 from rsc_share.policy.decision import BROKEN, RELEASED, STEPS, UNKNOWN_ACTION, Decision
+from rsc_share.policy.readers import NOBODY, Readers, any_of, places
 from rsc_share.policy.resolved import Case, Holder
 from rsc_share.policy.steps import indirect_clearance, lacking_agreement, lowest, named
 
@@ -38,6 +39,67 @@ def judge(case: Case, holder: Holder) -> Decision:
     if case.late is not None:  # REALM, ORIGIN
         return case.late
     return _by_rows(case, holder)
+
+
+def judge_each(case: Case, readers: Readers) -> list[Decision]:
+    """As `judge` for each of them: a step is taken for all at once, and leaves those who pass it and all before."""
+    if case.blocked is not None:  # EPOCH, VALID
+        return [case.blocked] * len(readers.holders)
+    native = case.native
+    column = readers.columns.get(native.scheme, NOBODY)
+    level = column.levels.get(native.level, 0) if case.under_ceiling else 0
+    restrict = level
+    for pair in native.restrictive:
+        restrict &= column.tags.get(pair, 0)
+    addressed = 0 if case.sole is None else readers.insiders.get(case.sole, 0)
+    for name in case.audience:
+        addressed |= readers.names.get(name, 0)
+    audience = restrict & addressed
+    permit = audience
+    for values in native.permissive:
+        permit &= any_of(column.tags, values)
+    members = case.facets.channel.members
+    need = permit if readers.members <= members else permit & any_of(readers.insiders, members)
+    found = _beyond_need(case, readers, need)
+    if need != column.readers:
+        _deny(found, column.readers, level, restrict, audience, permit, need)
+    if column.readers != readers.everyone:
+        for i in places(readers.everyone ^ column.readers):
+            found[i] = judge(case, readers.holders[i])  # an equivalence may have a say
+    return found
+
+
+def _deny(found: list[Decision], asked: int, level: int, restrict: int, audience: int, permit: int, need: int) -> None:
+    """Tell those who are asked at which step they failed. The others are who is left after each."""
+    if level != asked:
+        for i in places(asked ^ level):
+            found[i] = DENIED["level"]
+    if restrict != level:
+        for i in places(level ^ restrict):
+            found[i] = DENIED["restrict"]
+    if audience != restrict:
+        for i in places(restrict ^ audience):
+            found[i] = DENIED["audience"]
+    if permit != audience:
+        for i in places(audience ^ permit):
+            found[i] = DENIED["permit"]
+    if need != permit:
+        for i in places(permit ^ need):
+            found[i] = DENIED["need"]
+
+
+def _beyond_need(case: Case, readers: Readers, left: int) -> list[Decision]:
+    """REALM to HANDLING for the readers in `left`. What it says of others is for its caller to put right."""
+    count = len(readers.holders)
+    if case.late is not None:
+        return [case.late] * count
+    covering = (case.denying | case.permitting) & readers.rows
+    if not (covering or case.needs or case.unpublishable or case.named):
+        return [case.outcomes.get(0) or _permit(case, 0)] * count
+    found = [DENIED[BROKEN]] * count
+    for i in places(left):
+        found[i] = _by_rows(case, readers.holders[i])
+    return found
 
 
 def _by_rows(case: Case, holder: Holder) -> Decision:

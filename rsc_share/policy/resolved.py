@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from rsc_share.labels.label import Label
 from rsc_share.labels.scheme import Obligations
@@ -81,10 +80,11 @@ class Holder:
     """Rows whose `to` covers it."""
 
 
-class Last(NamedTuple):
+@dataclass(slots=True)
+class Last:
     """The case that was asked for last. Label and facets are compared by identity, and held here: an identity is never
-    another value's as long as somebody holds it, and neither of the two ever changes. A tuple, because one is made for
-    every message and a frozen dataclass takes five times as long to make."""
+    another value's as long as somebody holds it, and neither of the two ever changes. Nor does this: it is not frozen,
+    because a frozen one takes longer to make, and it is not a tuple, because its fields are read for every message."""
 
     label: Label | None
     facets: Facets | None

@@ -16,6 +16,7 @@ from rsc_share.labels.validity import validate
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.matching import Matcher
+from rsc_share.policy.readers import Circles, Readers, side_by_side
 from rsc_share.policy.resolved import Case, Held, Holder, Last, Pair, Reading
 from rsc_share.policy.subject import REALMS, ChannelFacts, Facets, Subject
 
@@ -29,7 +30,7 @@ _RELEASE = "require-release"
 class Tables:
     """Everything derived from one bundle. Grows by what is asked, within `MAX_MEMO`."""
 
-    __slots__ = ("asks_release", "bundle", "by_label", "cases", "holders", "last", "last_readers", "matcher", "schemes")
+    __slots__ = ("asks_release", "bundle", "by_label", "cases", "circles", "holders", "last", "matcher", "schemes")
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
@@ -39,8 +40,7 @@ class Tables:
         self.last = _NO_LAST
         self.by_label: dict[int, Last] = {}
         """The case that was asked for last about each label, by its identity: `Last` holds the label."""
-        self.last_readers: tuple[tuple[Subject, ...], int, list[Holder]] = ((), 0, [])
-        """As `last`: compared by identity, and held here."""
+        self.circles = Circles(MAX_MEMO)
         self.matcher = Matcher(bundle)
         self.asks_release = any(row.effect == _RELEASE for row in bundle.rows)
 
@@ -50,13 +50,9 @@ class Tables:
         return found if found is not None else bundle.memo.setdefault("tables", cls(bundle))
 
     def find_case(self, label: Label, action: str, facets: Facets, day: int) -> Case:
-        # One message is asked about several times in a row: the same two values, so the same case.
-        last = self.last
-        if last.label is label and last.facets is facets and last.action == action and last.day == day:
-            return last.case
         # A log repeats its labels, and each is one value in memory: found by which it is, without hashing what it says.
         last = self.by_label.get(id(label), _NO_LAST)
-        if not (last.label is label and last.facets is facets and last.action == action and last.day == day):
+        if last.label is not label or last.facets is not facets or last.action != action or last.day != day:
             found = self.cases.get((label.core, action, day, facets.key))
             if found is None:
                 found = self.add_case(label, action, facets, day)
@@ -75,19 +71,16 @@ class Tables:
             return self.case(label, action, facets, day)
         return self.cases.setdefault((label.core, action, day, facets.key), self.case(label, action, facets, day))
 
-    def add_holder(self, subject: Subject, day: int) -> Holder:
-        if len(self.holders) >= MAX_MEMO:
-            self.holders.clear()
-        return self.holders.setdefault((subject.digest, day), self.holder(subject, day))
+    def find_holder(self, subject: Subject, day: int) -> Holder:
+        found = self.holders.get((subject.digest, day))
+        if found is None:
+            if len(self.holders) >= MAX_MEMO:
+                self.holders.clear()
+            found = self.holders[subject.digest, day] = self.holder(subject, day)
+        return found
 
-    def find_holders(self, subjects: tuple[Subject, ...], day: int) -> list[Holder]:
-        """A holder for each subject. The readers of a channel come as the same tuple again and again."""
-        known, known_day, found = self.last_readers
-        if known is subjects and known_day == day:
-            return found
-        holders = [self.holders.get((item.digest, day)) or self.add_holder(item, day) for item in subjects]
-        self.last_readers = (subjects, day, holders)
-        return holders
+    def add_readers(self, subjects: tuple[Subject, ...], day: int) -> Readers:
+        return self.circles.keep(subjects, day, side_by_side([self.find_holder(subject, day) for subject in subjects]))
 
     def holder(self, subject: Subject, day: int) -> Holder:
         names = {subject.member, *subject.groups}

@@ -56,8 +56,6 @@ def withheld(case: Case) -> list[Withholding]:
     label = case.header.label
     if label is None:
         return []
-    if case.permitted.issuperset(case.nodes):
-        return []
     found = []
     for node in case.nodes:
         outcome = here(case, node, label)
@@ -80,10 +78,11 @@ def left_out(case: Case) -> Set[str]:
         # Gone meanwhile: then leaving it out was right.
         return (_circle(case, case.then, case.settled) & may_receive(case)) - frozenset(case.nodes)
     # Of those permitted as stamped: whoever is gone or no longer permitted was left out with good reason.
-    if not case.unaddressed:
-        return frozenset()
+    unaddressed = case.unaddressed
+    if not unaddressed:
+        return unaddressed
     active = case.then.circle(h.log, case.settled).active
-    return {node for node in case.unaddressed if node in active and _owed(case, node, h.label)}
+    return {node for node in unaddressed if node in active and _owed(case, node, h.label)}
 
 
 def _owed(case: Case, node: str, label: Label) -> bool:

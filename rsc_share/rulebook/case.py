@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +26,7 @@ from rsc_share.rulebook.unseen import NOT_SHOWN, Unseen
 from rsc_share.rulebook.view import Source, View
 
 _KEPT = 4096
+_permits = attrgetter("permitted")
 _known_facets: dict[tuple[bytes, str, str, str | None, int], Facets] = {}
 
 
@@ -171,8 +174,7 @@ class Case:
         """The nodes that may be addressed here and to which policy gives this entry's label, as stamped."""
         found = self._permitted
         if found is None:
-            decided = zip(self.circle.nodes, self._decide(), strict=self.header.label is not None)
-            found = self._permitted = frozenset([node for node, decision in decided if decision.permitted])
+            found = self._permitted = frozenset(compress(self.circle.nodes, map(_permits, self._decide())))
         return found
 
     @property
@@ -193,7 +195,10 @@ class Case:
             label, circle = self.header.label, self.circle
             if label is None:
                 return ()
-            found = self._decisions = self.view.decide(self.bundle, label, circle.readers, "receive", self.facets)
+            found = self.view.decide(self.bundle, label, circle.readers, "receive", self.facets)
+            if len(found) != len(circle.nodes):
+                raise ValueError("one decision about each node was asked for")
+            self._decisions = found
         return found
 
     @property

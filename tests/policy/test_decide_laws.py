@@ -15,7 +15,9 @@ from rsc_share.audit import reference
 from rsc_share.labels import Label, LabelError, dominates, join
 from rsc_share.policy import STEPS, Entitlement, Subject, decide
 from rsc_share.policy.cache import DecisionCache
+from rsc_share.policy.decide import decide_each
 from rsc_share.policy.decision import BROKEN, UNKNOWN_ACTION
+from rsc_share.policy.readers import Circles, side_by_side
 from rsc_share.value import replace
 
 PER_EXAMPLE = 8
@@ -46,6 +48,39 @@ def test_decide_and_the_reference_agree(world: World) -> None:
     ours, theirs = decide(*case), reference.decide(*case)
     assert (ours.permitted, ours.code, ours.row) == (theirs.permitted, theirs.code, theirs.row)
     assert ours.code not in (BROKEN, UNKNOWN_ACTION)
+
+
+@law
+def test_readers_together_are_decided_as_each_alone(world: World) -> None:
+    """Whole circles, of readers who hold the label's scheme and of some who read it through an equivalence, or not."""
+    bundle, label, subject, action, around = world.case()
+    readers = (subject, *(world.one((world.cleared, world.subject))() for _ in range(world.random.randint(0, 9))))
+    for asked in (label, world.label(), label):  # also when they have been asked about before
+        alone = [decide(bundle, asked, reader, action, around) for reader in readers]
+        assert decide_each(bundle, asked, readers, action, around) == alone
+        assert [found.code for found in alone] == [
+            reference.decide(bundle, asked, reader, action, around).code for reader in readers
+        ]
+    assert decide_each(bundle, label, (), action, around) == []
+
+
+def test_broken_reader_is_denied_alone() -> None:
+    world = World(5)
+    bundle, label, subject, action, around = world.until(world.likely, permitted)
+    broken: Any = None
+    found = decide_each(bundle, label, (subject, broken, subject), action, around)
+    assert [decision.code for decision in found] == ["released", BROKEN, "released"]
+
+
+def test_circles_that_are_kept_have_a_bound() -> None:
+    """By the number of their readers; and what is kept is never taken for another tuple in the same place."""
+    world, circles = World(9), Circles(most=6)
+    asked = [tuple(world.subject() for _ in range(3)) for _ in range(4)]
+    for subjects in asked:
+        readers = circles.keep(subjects, 1, side_by_side([]))
+        assert circles.find(subjects, 1) is readers
+        assert circles.find(subjects, 2) is circles.find((*subjects, world.subject()), 1) is None
+    assert [circles.find(subjects, 1) is not None for subjects in asked] == [False, False, True, True]
 
 
 @law

@@ -1,0 +1,119 @@
+"""The readers of one message side by side, so that a step of a decision is taken for all of them at once.
+
+In every number here the bit `1 << i` stands for the i-th reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+from rsc_share.policy.resolved import Holder, Pair
+from rsc_share.policy.subject import Subject
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Who holds what in one scheme, of those who are entitled in it and whose nodes are accredited in it: `readers`.
+    For the others a label of this scheme is judged through an equivalence, if at all, and they are not in here."""
+
+    readers: int
+    levels: dict[str, int]
+    """Within the accreditation of each node."""
+    tags: dict[Pair, int]
+
+
+NOBODY = Column(0, {}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """`names`, `insiders`: who has each of those that `Holder` tells of. `rows`: all that cover one of them."""
+
+    holders: list[Holder]
+    everyone: int
+    columns: dict[str, Column]
+    names: dict[str, int]
+    insiders: dict[str, int]
+    members: frozenset[str]
+    """All of `insiders`."""
+    rows: int
+
+
+class Circles:
+    """Readers by the tuple of their subjects, which is compared by identity and held here: those of a channel are one
+    value. At most `most` subjects; beyond that it starts again from nothing."""
+
+    __slots__ = ("_known", "_most", "_subjects")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[int, tuple[tuple[Subject, ...], int, Readers]] = {}
+        self._subjects = 0
+
+    def find(self, subjects: tuple[Subject, ...], day: int) -> Readers | None:
+        found = self._known.get(id(subjects))
+        return found[2] if found is not None and found[0] is subjects and found[1] == day else None
+
+    def keep(self, subjects: tuple[Subject, ...], day: int, readers: Readers) -> Readers:
+        self._subjects += len(subjects)
+        if self._subjects > self._most:
+            self._known.clear()
+            self._subjects = len(subjects)
+        self._known[id(subjects)] = subjects, day, readers
+        return readers
+
+
+def side_by_side(holders: list[Holder]) -> Readers:
+    names: dict[str, int] = {}
+    insiders: dict[str, int] = {}
+    rows = 0
+    for i, holder in enumerate(holders):
+        _mark(names, holder.names, 1 << i)
+        _mark(insiders, (holder.insider,), 1 << i)
+        rows |= holder.rows
+    return Readers(
+        holders=holders,
+        everyone=(1 << len(holders)) - 1,
+        columns={scheme: _column(holders, scheme) for scheme in {held for holder in holders for held in holder.held}},
+        names=names,
+        insiders=insiders,
+        members=frozenset(insiders),
+        rows=rows,
+    )
+
+
+def _column(holders: list[Holder], scheme: str) -> Column:
+    levels: dict[str, int] = {}
+    tags: dict[Pair, int] = {}
+    readers = 0
+    for i, holder in enumerate(holders):
+        held = holder.held.get(scheme)
+        if held is not None and held.usable is not None:
+            readers |= 1 << i
+            _mark(levels, held.usable, 1 << i)
+            _mark(tags, held.tags, 1 << i)
+    return Column(readers, levels, tags)
+
+
+def _mark(known: dict[K, int], held: Iterable[K], bit: int) -> None:
+    for key in held:
+        known[key] = known.get(key, 0) | bit
+
+
+def any_of(known: dict[K, int], wanted: frozenset[K]) -> int:
+    """Who has one of `wanted`."""
+    found = 0
+    for key in wanted:
+        found |= known.get(key, 0)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def places(bits: int) -> tuple[int, ...]:
+    """Which readers these are."""
+    return tuple([i for i in range(bits.bit_length()) if bits >> i & 1])
