@@ -6,7 +6,7 @@ processor's cache, out of which all the other rows would drive it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rsc_share import names
 from rsc_share.audit import layout
@@ -72,9 +72,9 @@ class Docket:
         offset = index % AHEAD
         if self._start != index - offset:
             self._start = index - offset
-            bundle = self._entries.bundle(index // WIDTH)
-            self._parsed = _parse([bundle.get(i) for i in range(self._start, self._start + AHEAD)])
-        return self._parsed[offset]
+            bundle, first = self._entries.bundle(index // WIDTH), self._start % WIDTH
+            self._parsed = _parse(bundle[first : first + AHEAD])
+        return self._parsed[offset] if offset < len(self._parsed) else None
 
     def take(self, index: int) -> tuple[Judging, Beside]:
         """The case of an entry that can be read, and what lay beside it. It can be taken once."""
@@ -103,7 +103,7 @@ class Docket:
 
     def _ahead(self, index: int) -> Iterator[tuple[int, UnverifiedEntry]]:
         parsed, usable, altered = self._parsed, self._setting.usable, self._tree.altered
-        for i in range(index, self._start + AHEAD):
+        for i in range(index, self._start + len(parsed)):
             entry = parsed[i - self._start]
             if isinstance(entry, UnverifiedEntry):
                 if i in altered or entry.stamp.directory > usable:
@@ -175,7 +175,7 @@ def _again(case: Case) -> Case:
     return replace(case)
 
 
-def _parse(raws: list[bytes | None]) -> list[Parsed | None]:
+def _parse(raws: Sequence[bytes | None]) -> list[Parsed | None]:
     here = [raw for raw in raws if raw is not None]
     parsed = iter(UnverifiedEntry.parse_each(here))
     return [None if raw is None else next(parsed) for raw in raws]
