@@ -41,16 +41,21 @@ class BodyBook:
     recalled: set[tuple[str, int]] = field(default_factory=set)
     erased: set[bytes] = field(default_factory=set)
 
-    def note(self, h: Header, place: Place, grant_life: int, keep_days: int | None) -> None:
-        """Take down the bodies of an entry at `place`. `keep_days`: the channel's retention; `grant_life` ms."""
-        for digest in digests_of(h, place.member):
-            self.named.add(digest)
-            if digest not in self.present:
-                blobs = {part.digest: part.size for part in h.parts if part.size > MAX_INLINE_PART}
-                gone = _gone_after(h, place.when, grant_life, keep_days)
-                self.missing.append(
-                    Missing(place.log, place.index, digest, h.sender, place.when, gone, blobs.get(digest, 0))
-                )
+    def note(self, h: Header, member: str | None) -> list[bytes]:
+        """Take down the bodies that an entry names, of a view cut to `member`: those of them that are missing."""
+        digests = digests_of(h, member)
+        self.named.update(digests)
+        return [digest for digest in digests if digest not in self.present]
+
+    def miss(self, h: Header, place: Place, digests: list[bytes], grant_life: int, keep_days: int | None) -> None:
+        """Take down what an entry at `place` names and is not here. `keep_days`: the channel's retention; `grant_life`
+        ms."""
+        blobs = {part.digest: part.size for part in h.parts if part.size > MAX_INLINE_PART}
+        gone = _gone_after(h, place.when, grant_life, keep_days)
+        for digest in digests:
+            self.missing.append(
+                Missing(place.log, place.index, digest, h.sender, place.when, gone, blobs.get(digest, 0))
+            )
 
     def order(self, h: Header) -> None:
         """A recall or erasure that the rulebook admitted, in the log or behind its end."""

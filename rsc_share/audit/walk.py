@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rsc_share import names
 from rsc_share.audit import notices
-from rsc_share.audit.beside_checks import Place, openings, statements
+from rsc_share.audit.beside_checks import Place, all_open, openings, statements
 from rsc_share.audit.besides import Beside
 from rsc_share.audit.classes import (
     AFTER_DAMAGE,
@@ -18,19 +18,19 @@ from rsc_share.audit.classes import (
     Classes,
     Sums,
 )
-from rsc_share.audit.docket import Docket
+from rsc_share.audit.docket import Docket, Ready
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.judged import ADMITTED, DOUBTED, OPEN, VOID, Judged
 from rsc_share.audit.setting import Awaited, Bound, SenderState, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree
 from rsc_share.audit.verdicts import rule_of, void_finding
+from rsc_share.envelope.contents import ERASING
 from rsc_share.envelope.entry import Stamp, UnverifiedEntry
-from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import RemoteError, RscError
 from rsc_share.log.tiles import WIDTH
 from rsc_share.log.tree import MemoryTree
-from rsc_share.rulebook.admit import AHEAD, Admitted, Judging, Void
+from rsc_share.rulebook.admit import AHEAD, Admitted, Void
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import MutableFacts
 from rsc_share.rulebook.unseen import Unseen
@@ -58,7 +58,7 @@ class Walk:
     judged: Judged = field(init=False)
     docket: Docket = field(init=False)
     _now: int = 0
-    _unwritten: list[tuple[Admitted | Void, Case, Beside, Place]] = field(default_factory=list)
+    _unwritten: list[tuple[Admitted | Void, Case, Beside]] = field(default_factory=list)
     _channel: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,10 +92,12 @@ class Walk:
 
     def _step(self) -> None:
         index = self.position
-        found = self.docket.entry(index)
-        self.position += 1
+        found = self.docket.take(index)
+        self.position = index + 1
         self.judged.verdicts.append(VOID)
-        if found is None and self.entries.view:
+        if isinstance(found, Ready):
+            self._judge(index, found)
+        elif found is None and self.entries.view:
             self.classes.put(index, ONLY_HASH)
         elif found is None or index in self.tree.altered:
             self._stop(index, UNREADABLE, AFTER_DAMAGE)
@@ -103,7 +105,7 @@ class Walk:
             what = f"entry {index} cannot be read: {found.what}. The relay logged it all the same."
             self._add(Finding(Grade.INTEGRITY, "malformed", what, 1, self.origin, index, rule=rule_of(1)))
         else:
-            self._read(index, found)
+            self._beyond(index, found)
 
     def _stop(self, index: int, here: str, after: str) -> None:
         """What follows cannot be judged: numbers, counters and grants would all be wrong."""
@@ -112,17 +114,8 @@ class Walk:
         self.judged.verdicts.pop()
         self.position = self.size
 
-    def _read(self, index: int, entry: UnverifiedEntry) -> None:
-        h = entry.signed.header
-        if entry.stamp.directory > self.setting.usable:
-            self._beyond(index, entry.stamp)
-        else:
-            self._judge(index, entry)
-            self.last = entry.stamp
-        self.sums.entries[h.sender, h.kind] += 1
-
-    def _beyond(self, index: int, stamp: Stamp) -> None:
-        held = self.setting.usable
+    def _beyond(self, index: int, entry: UnverifiedEntry) -> None:
+        held, stamp = self.setting.usable, entry.stamp
         if held == self.setting.trust.entries.size:
             what = f"entry {index} was judged under {stamp.directory} directory entries; this export has {held}"
             evidence = {"stamped": stamp.directory, "held": held}
@@ -131,50 +124,60 @@ class Walk:
                 Finding(Grade.INTEGRITY, "truncated", what, log=directory, when=stamp.logged_at, evidence=evidence)
             )
         self._stop(index, NO_DIRECTORY, NO_DIRECTORY)
+        self.sums.entries[entry.header.sender, entry.header.kind] += 1
 
-    def _judge(self, index: int, entry: UnverifiedEntry) -> None:
-        judging, beside = self.docket.take(index)
-        h, case = entry.signed.header, judging.case
-        place = Place(self.origin, index, entry.stamp.logged_at, self.setting.member)
-        case.view.last, case.view.confirmed_at = self.last, entry.stamp.logged_at
-        self.asks(entry.stamp)
+    def _judge(self, index: int, ready: Ready) -> None:
+        case = ready.judging.case
+        stamp, view = case.stamp, case.view
+        view.last, view.confirmed_at = self.last, stamp.logged_at
+        self.asks(stamp)
         try:
-            verdict = judging.verdict()
+            verdict = ready.judging.verdict()
         except Awaited:
-            self._wait(index, judging, beside)
+            self._wait(index, ready)
             raise
         except RscError as error:
-            what = f"entry {index} could not be judged: {error.what}"
-            self._add(place.finding(Grade.INTEGRITY, error.code, what, h.sender))
-            self.judged.verdicts[index] = OPEN
-            return
-        self.facts.update(verdict.effects)
-        if isinstance(verdict, Admitted):
-            self.judged.verdicts[index] = DOUBTED if verdict.unchecked else ADMITTED
-        if self.setting.opinion.disagreements:
-            self.findings.extend(notices.opinions(place, self.setting.opinion.drain()))
-        self._unwritten.append((verdict, case, beside, place))
+            self._open(case, error)
+            verdict = None
+        if verdict is not None:
+            self.facts.update(verdict.effects)
+            if isinstance(verdict, Admitted):
+                self.judged.verdicts[index] = DOUBTED if verdict.unchecked else ADMITTED
+            if self.setting.opinion.disagreements:
+                self.findings.extend(notices.opinions(self._place(case), self.setting.opinion.drain()))
+            self._unwritten.append((verdict, case, ready.beside))
+        self.last = stamp
         if len(self._unwritten) >= AHEAD:
             self._write()
 
-    def _wait(self, index: int, judging: Judging, beside: Beside) -> None:
+    def _open(self, case: Case, error: RscError) -> None:
+        h, what = case.header, f"entry {case.index} could not be judged: {error.what}"
+        self._add(self._place(case).finding(Grade.INTEGRITY, error.code, what, h.sender))
+        self.judged.verdicts[case.index] = OPEN
+        self.sums.entries[h.sender, h.kind] += 1
+
+    def _wait(self, index: int, ready: Ready) -> None:
         """As if the entry had not been come to. Whatever is asked about it is asked again."""
-        self.docket.put_back(index, judging, beside)
+        self.docket.put_back(index, ready)
         self.judged.verdicts.pop()
         self.position = index
 
+    def _place(self, case: Case) -> Place:
+        return Place(self.origin, case.index, case.now, self.setting.member)
+
     def _write(self) -> None:
         """Take down what was judged, for some at a time: no later verdict asks for it."""
-        for verdict, case, _, place in self._unwritten:
+        cases = [case for _, case, _ in self._unwritten]
+        self.sums.entries.update([(case.header.sender, case.header.kind) for case in cases])
+        for verdict, case, _ in self._unwritten:
             if isinstance(verdict, Admitted):
-                self._admitted(case, verdict, place)
+                self._admitted(case, verdict)
             else:
                 self._add(void_finding(verdict, self.origin, case.at if case.stamp.directory > 0 else None))
-        for _, case, beside, place in self._unwritten:
-            self._besides_of(case.header, beside, case, place)
-        for _, case, _, place in self._unwritten:
-            if case.stamp.directory > 0:
-                notices.times(place, case.stamp, self.bounds, case.parameters.skew, self.findings)
+        for _, case, beside in self._unwritten:
+            self._besides_of(case, beside)
+        for case in notices.out_of_time(cases, self.bounds):
+            notices.times(self._place(case), case, self.bounds, self.findings)
         self._unwritten.clear()
 
     def roots(self) -> RootAt:
@@ -193,31 +196,40 @@ class Walk:
         """What an entry of this log said that one logged at `asked` (ms) refers to."""
         return self.judged.source(ref, asked, stopped=self.position >= self.size)
 
-    def _admitted(self, case: Case, verdict: Admitted, place: Place) -> None:
-        h = case.header
-        self.classes.put(verdict.index, CHECKED if not verdict.unchecked else verdict.unchecked[0].reason)
-        for item in verdict.unchecked:
-            self._add(notices.not_checkable(place, h, item))
+    def _admitted(self, case: Case, verdict: Admitted) -> None:
+        h, unchecked = case.header, verdict.unchecked
+        self.classes.put(case.index, unchecked[0].reason if unchecked else CHECKED)
+        for item in unchecked:
+            self._add(notices.not_checkable(self._place(case), h, item))
         state = self.senders.get(h.sender) or self.senders.setdefault(h.sender, SenderState())
-        state.entries += not verdict.unchecked
+        state.entries += not unchecked
         if h.kind == "heartbeat":
             state.heartbeat = case.now
-        if verdict.kept_back and self.setting.member is not None:
-            self._add(notices.kept_back(place, h.sender, case.view.me, verdict.kept_back))
-        self.setting.book.order(h)
-        if h.label is not None and self.setting.member is None:
-            notices.left_out(case, place, self.findings)
+        elif h.kind in ERASING:
+            self.setting.book.order(h)
+        full = self.setting.member is None
+        if verdict.kept_back and not full:
+            self._add(notices.kept_back(self._place(case), h.sender, case.view.me, verdict.kept_back))
+        if full and h.label is not None and case.unaddressed:
+            notices.left_out(case, self._place(case), self.findings)
 
-    def _besides_of(self, h: Header, beside: Beside, case: Case, place: Place) -> None:
-        openings(case, beside, place, self.findings)
+    def _besides_of(self, case: Case, beside: Beside) -> None:
+        h = case.header
+        if self.setting.member is not None or not all_open(case, beside):
+            openings(case, beside, self._place(case), self.findings)
         if h.kind == "heartbeat" or beside.statements:
-            self.findings.extend(statements(h, beside, place))
+            self.findings.extend(statements(h, beside, self._place(case)))
         self.sums.openings += len(beside.openings)
         self.sums.statements += len(beside.statements)
         if case.stamp.directory > 0:
-            spec = case.at.charter.channels.get(self._channel)
-            keep = spec.retention_days if spec is not None else None
-            self.setting.book.note(h, place, case.parameters.grant_life, keep)
+            missing = self.setting.book.note(h, self.setting.member)
+            if missing:
+                self._miss(case, missing)
+
+    def _miss(self, case: Case, digests: list[bytes]) -> None:
+        spec = case.at.charter.channels.get(self._channel)
+        keep = spec.retention_days if spec is not None else None
+        self.setting.book.miss(case.header, self._place(case), digests, case.parameters.grant_life, keep)
 
     def _add(self, finding: Finding) -> None:
         self.findings.append(finding)
