@@ -98,7 +98,10 @@ class Manifest:
             seal=None if m.signature is None else _seal(m.signature),
         )
         shape.ascending([line.path for line in made.files], "files")
-        if _hex(m.checksum, "checksum") != hashlib.sha256(manifest_form.statement_in(data)).digest():
+        checksum = hashlib.sha256()
+        for piece in manifest_form.statement_in(data):
+            checksum.update(piece)
+        if _hex(m.checksum, "checksum") != checksum.digest():
             raise RemoteError("manifest: its checksum does not fit what it says", where="checksum")
         return made
 
