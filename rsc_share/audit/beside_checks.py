@@ -33,11 +33,6 @@ class Place(Value, frozen=True):
         return self.member is None or h.member == self.member or names.member_of(node) == self.member
 
 
-def all_open(case: Case, beside: Beside) -> bool:
-    """The usual case of a full view: each one's number opens, and there is no other."""
-    return len(case.opened) == len(beside.openings) == len(case.nodes)
-
-
 def openings(case: Case, beside: Beside, place: Place, found: list[Finding]) -> None:
     """Every recipient's number opens, and nobody else has one. The relay held each of them when it logged the entry."""
     shown = [node for node in case.nodes if place.shows(case.header, node)] if place.member else case.nodes
@@ -80,14 +75,11 @@ def statements(h: Header, beside: Beside, place: Place) -> Iterator[Finding]:
         yield place.finding(Grade.INTEGRITY, "file", what, senders=extra)
 
 
-def body_sizes(h: Header, present: Mapping[bytes, int]) -> Mapping[bytes, int]:
+def body_sizes(h: Header, present: Mapping[bytes, int]) -> dict[bytes, int]:
     """For the rulebook: the size of each body at hand, and the size named for one that is gone since.
 
     An absence is judged after the whole log has been read (an erasure comes later); a wrong size is judged at once.
-    Of what is at hand the rulebook is shown `present` itself.
     """
-    if h.content is None and all(map(present.__contains__, [part.digest for part in h.parts])):
-        return present
     sizes = {part.digest: present.get(part.digest, part.size) for part in h.parts}
     if isinstance(h.content, GrantContent):
         sizes.update((digest, present.get(digest, 0)) for _, _, digest in h.content.nodes)

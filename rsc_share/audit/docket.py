@@ -14,6 +14,7 @@ from rsc_share.audit.beside_checks import body_sizes
 from rsc_share.audit.besides import NOTHING, Beside, read_besides
 from rsc_share.audit.findings import Finding, file_finding
 from rsc_share.audit.setting import Setting, roots_of
+from rsc_share.audit.source import named_by
 from rsc_share.audit.tree import Entries, LogTree
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.envelope.header import Header
@@ -72,17 +73,14 @@ class Docket:
         self._besides: tuple[int, dict[int, Beside]] = (-1, {})
         self._views: dict[str, View] = {}
 
-    def take(self, index: int) -> Ready | Parsed | None:
-        """The case of an entry, begun; the entry alone, where this log's judging must stop; or why it cannot be read.
-        None where its bytes are not here."""
+    def row(self, index: int) -> list[Ready | Parsed | None]:
+        """What became of the entries from `index` on that are parsed together: cases, begun; the entry alone, where
+        this log's judging must stop; or why it cannot be read. None where its bytes are not here."""
         offset = index % AHEAD
         if self._start != index - offset:
             self._read(index - offset)
-        found = self._row[offset] if offset < len(self._row) else None
-        if isinstance(found, UnverifiedEntry):
             self._begin(offset)
-            found = self._row[offset]
-        return found
+        return self._row[offset:]
 
     def put_back(self, index: int, ready: Ready) -> None:
         """It was taken too early, and can be taken again."""
@@ -91,15 +89,13 @@ class Docket:
 
     def _read(self, start: int) -> None:
         self._start, self._row = start, []  # what was taken goes before anything new is made in its place
-        first = start % WIDTH
-        self._row = _parse(self._entries.bundle(start // WIDTH)[first : first + AHEAD])
+        entries, first = self._entries.bundle(start // WIDTH), start % WIDTH
+        width = min(AHEAD, self._entries.size - start)
+        self._row = _parse(entries[first : first + AHEAD]) if entries else [None] * width
 
     def _begin(self, offset: int) -> None:
-        """The entries from `offset` on that were parsed together, up to one at which this log's judging must stop."""
-        ahead = self._ahead(offset)
-        if not ahead:
-            return
-        begun = self._ready(ahead)
+        """Make and begin the cases of the entries from `offset` on, up to one at which this log's judging must stop."""
+        begun = self._cases(offset)
         judgings = [ready.judging for ready in begun]
         begin_all(judgings)
         for judging in judgings:
@@ -107,34 +103,34 @@ class Docket:
         opinion = self._setting.opinion
         if opinion.disagreements:  # each in its turn after all, so that a finding names the entry it is about
             opinion.drain()
-            begun = list(map(_again, begun))
-        for (at, _), ready in zip(ahead, begun, strict=True):
-            self._row[at] = ready
+            self._row = [_again(found) if isinstance(found, Ready) else found for found in self._row]
 
-    def _ahead(self, offset: int) -> list[tuple[int, UnverifiedEntry]]:
-        row, start, usable, altered = self._row, self._start, self._setting.usable, self._tree.altered
-        found: list[tuple[int, UnverifiedEntry]] = []
+    def _cases(self, offset: int) -> list[Ready]:
+        row, start, setting, altered = self._row, self._start, self._setting, self._tree.altered
+        usable, present, view = setting.usable, setting.book.present, self._view("")
+        here, besides = all(map(present.__contains__, named_by(self._headers()))), None
+        begun = []
         for at in range(offset, len(row)):
             entry = row[at]
             if isinstance(entry, UnverifiedEntry):
-                if start + at in altered or entry.stamp.directory > usable:
+                index, signed = start + at, entry.signed
+                if index in altered or entry.stamp.directory > usable:
                     break
-                found.append((at, entry))
-            elif entry is None and not self._entries.view:
-                break
-        return found
-
-    def _ready(self, ahead: list[tuple[int, UnverifiedEntry]]) -> list[Ready]:
-        start, setting, begun = self._start, self._setting, []
-        besides, present, view = self._besides_of(start // WIDTH), setting.book.present, self._view("")
-        for at, entry in ahead:
-            signed, beside = entry.signed, besides.get(start + at, NOTHING)
-            if setting.member is not None:
-                view = self._view(self._me(signed.header))
-            view.size = start + at
-            case = Case(view, signed, entry.stamp, beside.openings, body_sizes(signed.header, present))
-            begun.append(Ready(Judging(case), beside))
+                if besides is None:
+                    besides = self._besides_of(start // WIDTH)
+                if setting.member is not None:
+                    view = self._view(self._me(signed.header))
+                beside, view.size = besides.get(index, NOTHING), index
+                sizes = present if here else body_sizes(signed.header, present)
+                case = Case(view, signed, entry.stamp, beside.openings, sizes)
+                ready = row[at] = Ready(Judging(case), beside)
+                begun.append(ready)
+            elif (entry is None and not self._entries.view) or (not begun and start + at in altered):
+                break  # the walk goes no further, and nothing stands before it for which to begin what follows
         return begun
+
+    def _headers(self) -> list[Header]:
+        return [entry.signed.header for entry in self._row if isinstance(entry, UnverifiedEntry)]
 
     def _view(self, me: str) -> View:
         """What is known through these eyes; moved on from entry to entry, and asked by one case at a time."""
@@ -183,6 +179,8 @@ class Docket:
             self._findings.append(file_finding(path, f"cannot be read: {error.what}", "openings of these entries"))
             return {}
         entries = self._entries.bundle(bundle)
+        if not self._entries.view and max(found, default=0) < first + len(entries):
+            return found
         strangers = [i for i in found if i - first >= len(entries) or entries[i - first] is None]
         if strangers:
             what = f"has openings of entries that are not here: {strangers}"

@@ -50,14 +50,14 @@ def check_files(files: Files, paths: list[str], manifest: Manifest) -> list[Find
     """One finding for every file that is missing, extra, altered, doubled, or no file at all."""
     found = [file_finding(path, f"is {kind}", "only regular files") for path, kind in files.odd()]
     here, listed = set(paths), {line.path for line in manifest.files}
-    missing = listed - here
+    missing, read = listed - here, files.read
     for line in manifest.files:
-        data = None
-        if line.size <= layout.MAX_FILE and line.path not in missing:
-            data = files.read(line.path, line.size)
-            if data is not None and len(data) == line.size and sha256(data).digest() == line.sha256:
+        path, size, data = line.path, line.size, None
+        if size <= layout.MAX_FILE and path not in missing:
+            data = read(path, size)
+            if data is not None and len(data) == size and sha256(data).digest() == line.sha256:
                 continue
-        found.append(_missing(line) if line.path in missing else _altered(line, data))
+        found.append(_missing(line) if path in missing else _altered(line, data))
     extra = (path for path in sorted(here - listed) if path not in _BESIDE)
     found += [_extra(path) for path in extra if not path.startswith(layout.CHECKPOINTS)]
     return found
@@ -138,8 +138,8 @@ def _bodies(files: Files, here: list[str], manifest: Manifest, findings: list[Fi
     lines = [line for line in manifest.files if line.path not in wrong and line.path == layout.body_file(line.sha256)]
     found = {line.sha256: line.size for line in lines}
     held = {line.path for line in lines}
-    for path in layout.below(here, layout.BODIES):
-        digest = None if path in held else layout.body_of(path)
+    for path in [path for path in layout.below(here, layout.BODIES) if path not in held]:
+        digest = layout.body_of(path)
         if digest is None:
             continue
         data = files.read(path, layout.MAX_BODY)

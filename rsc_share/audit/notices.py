@@ -14,16 +14,11 @@ from rsc_share.rulebook.unseen import Unchecked
 
 
 def out_of_time(cases: Iterable[Case], bounds: Sequence[Bound]) -> list[Case]:
-    """Those about which `times` has something to say."""
-    found = []
-    for case in cases:
-        if case.stamp.directory > 0:
-            index, now, skew = case.index, case.now, case.parameters.skew
-            for bound in bounds:
-                if now > bound.newest + skew if index < bound.size else now < bound.quorum - skew:
-                    found.append(case)
-                    break
-    return found
+    """Those about which `times` may have something to say: later than a witness saw the log, or behind what he saw."""
+    if not bounds:
+        return []
+    newest, size = min(bound.newest for bound in bounds), min(bound.size for bound in bounds)
+    return [case for case in cases if case.now > newest + case.parameters.skew or case.index >= size]
 
 
 def times(place: Place, case: Case, bounds: Iterable[Bound], found: list[Finding]) -> None:
