@@ -6,6 +6,7 @@ Nothing is verified here but that the files are those of the manifest. What cann
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -37,6 +38,11 @@ class Export:
     absent: Mapping[bytes, str]
     claimed_digest: bytes | None
     findings: tuple[Finding, ...]
+
+    def has(self, path: str) -> bool:
+        """Whether there is a regular file at `path`."""
+        at = bisect_left(self.paths, path)
+        return at < len(self.paths) and self.paths[at] == path
 
     def read(self, path: str, limit: int) -> bytes | None:
         """A file's bytes; None where it is missing. Raises `RemoteError` over `limit`."""
