@@ -31,7 +31,7 @@ def orders_behind(walk: Walk, setting: Setting) -> Iterator[Finding]:
     An order that is taken is an observation: k members have not seen it, so the next export must show it again.
     """
     path = layout.orders_file(walk.folder)
-    if path not in setting.export.paths or walk.tree.tree is None or not setting.usable:
+    if not setting.export.has(path) or walk.tree.tree is None or not setting.usable:
         return
     try:
         data = setting.export.read(path, layout.MAX_ORDERS)

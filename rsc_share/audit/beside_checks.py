@@ -37,8 +37,6 @@ def openings(case: Case, beside: Beside, place: Place, found: list[Finding]) -> 
     """Every recipient's number opens, and nobody else has one. The relay held each of them when it logged the entry."""
     shown = [node for node in case.nodes if place.shows(case.header, node)] if place.member else case.nodes
     opened = case.opened
-    if len(opened) == len(beside.openings) == len(shown) == len(case.nodes):
-        return  # the usual case: each one's number opens, and there is no other
     missing = [node for node in shown if node not in opened]
     if missing:
         what = f"entry {place.index}: the number of {', '.join(missing)} is not shown, or not the one committed to"

@@ -48,8 +48,11 @@ def pack_besides(rows: Iterable[Row]) -> bytes:
 
 def read_besides(data: bytes, bundle: int) -> dict[int, Beside]:
     """By index. Raises `RemoteError` unless `data` is the one spelling of a file for this bundle."""
-    rows = FORM.read(data)
-    found = {_index(row.index, bundle): _beside(row) for row in rows}
+    rows, first = FORM.read(data), bundle * WIDTH
+    found: dict[int, Beside] = {}
+    for row in rows:
+        index = row.index if first <= row.index < first + WIDTH else _index(row.index, bundle)
+        found[index] = _beside(row)
     shape.ascending([row.index for row in rows], "openings")
     return found
 
@@ -57,8 +60,9 @@ def read_besides(data: bytes, bundle: int) -> dict[int, Beside]:
 def _beside(row: WrittenBeside) -> Beside:
     if not row.openings and not row.statements:
         raise shape.wrong("openings", "has a row with nothing in it")
-    names.audience(tuple([item.node for item in row.openings]), "openings")
     openings = {item.node: Opening(item.salt, item.n) for item in row.openings}
+    twice = len(openings) < len(row.openings)
+    names.audience(tuple([item.node for item in row.openings]) if twice else tuple(openings), "openings")
     if not row.statements:
         return Beside(openings, _NO_STATEMENTS)
     statements = {

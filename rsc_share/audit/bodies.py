@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rsc_share.audit import layout
 from rsc_share.audit.beside_checks import Place
 from rsc_share.audit.findings import Finding, Grade, file_finding
-from rsc_share.audit.source import digests_of
+from rsc_share.audit.source import named_by
 from rsc_share.charter.parameters import DAY
 from rsc_share.crypto.bodies import MAX_INLINE_PART
 from rsc_share.envelope.contents import ErasureContent, GrantContent
@@ -41,10 +41,16 @@ class BodyBook:
     recalled: set[tuple[str, int]] = field(default_factory=set)
     erased: set[bytes] = field(default_factory=set)
 
-    def note(self, h: Header, place: Place, grant_life: int, keep_days: int | None) -> None:
-        """Take down the bodies of an entry at `place`. `keep_days`: the channel's retention; `grant_life` ms."""
-        for digest in digests_of(h, place.member):
-            self.named.add(digest)
+    def note(self, headers: Sequence[Header], member: str | None) -> bool:
+        """Take down the bodies that entries name, in a view cut to `member`. Whether all of them are here."""
+        digests = named_by(headers, member)
+        self.named.update(digests)
+        return all(map(self.present.__contains__, digests))
+
+    def miss(self, h: Header, place: Place, grant_life: int, keep_days: int | None) -> None:
+        """Take down what an entry at `place` names and is not here. `keep_days`: the channel's retention; `grant_life`
+        ms."""
+        for digest in named_by([h], place.member):
             if digest not in self.present:
                 blobs = {part.digest: part.size for part in h.parts if part.size > MAX_INLINE_PART}
                 gone = _gone_after(h, place.when, grant_life, keep_days)

@@ -70,7 +70,7 @@ def _plain(data: bytes) -> Any | None:
         return None
     try:
         value = json.loads(data, parse_float=_no_fraction, parse_constant=_no_fraction)
-        return value if fast(value) == data else None
+        return value if spells(value, data) else None
     except (ValueError, RecursionError, OverflowError):
         return None
 
@@ -84,8 +84,18 @@ def fast(value: Any) -> bytes:
 
     A msgspec form is spelled in the order of its lines, which must be the alphabet's.
     """
+    return _fast(value) + b"\n"
+
+
+def spells(value: Any, data: bytes) -> bool:
+    """Whether `data` is `fast(value)`."""
+    found = _fast(value)
+    return len(data) == len(found) + 1 and data.startswith(found) and data.endswith(b"\n")
+
+
+def _fast(value: Any) -> bytes:
     order: Literal["sorted"] | None = None if isinstance(value, msgspec.Struct) else "sorted"
-    return msgspec.json.format(msgspec.json.encode(value, order=order), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(value, order=order), indent=1)
 
 
 def _no_fraction(text: str) -> Any:

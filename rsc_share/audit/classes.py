@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -38,6 +39,13 @@ class Classes:
     def put(self, index: int, name: str) -> None:
         if self._codes[index] != _CODES[FINDING]:
             self._codes[index] = _CODES[name]
+
+    def put_all(self, indexes: Iterable[int], name: str) -> None:
+        """As `put` of each."""
+        codes, code, finding = self._codes, _CODES[name], _CODES[FINDING]
+        for index in indexes:
+            if codes[index] != finding:
+                codes[index] = code
 
     def fill(self, start: int, name: str) -> None:
         """Everything from `start` on that has no class yet."""

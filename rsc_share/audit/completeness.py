@@ -44,10 +44,13 @@ def statements(result: Replay) -> list[dict[str, Any]]:
 def _senders(walk: Walk) -> list[dict[str, Any]]:
     """Every sender's last number and heartbeat; a gap is an entry that did not continue its sender's numbers."""
     found = []
+    gaps: dict[str, list[int | None]] = {}
+    for finding in walk.findings:
+        if finding.code == "stale-head":
+            gaps.setdefault(finding.who, []).append(finding.index)
     for key in sorted(key for key in walk.facts if key[0] == "head"):
         fact, sender = walk.facts[key], str(key[1])
         state = walk.senders.get(sender)
-        gaps = [f.index for f in walk.findings if f.code == "stale-head" and f.who == sender]
         if isinstance(fact, HeadFact):
             found.append(
                 {
@@ -56,7 +59,7 @@ def _senders(walk: Walk) -> list[dict[str, Any]]:
                     "index": fact.index,
                     "checked": state.entries if state is not None else 0,
                     "last_heartbeat": state.heartbeat if state is not None else None,
-                    "gaps": gaps,
+                    "gaps": gaps.get(sender, []),
                 }
             )
     return found

@@ -80,11 +80,12 @@ def strangers(export: Export, trust: Trust) -> Iterator[Finding]:
     folders = {log.folder: log.checkpoint.size for log in export.logs.values()}
     wanted = {layout.openings_file(name, b.index) for name, size in folders.items() for b in bundles_of(size)}
     wanted |= {layout.ABSENT, *map(layout.orders_file, folders), *charter_files(export, trust)}
-    for path in export.paths:
-        known = path in wanted or layout.body_of(path) is not None or layout.folder_of(path) in folders
-        charter = layout.charter_version(path) if trust.directory.size < trust.entries.size else None
-        known = known or (charter is not None and charter[1] in layout.CHARTER_FILES)
-        if path.startswith(layout.EXPORT) and not known:
+    breaks_off = trust.directory.size < trust.entries.size
+    for path in layout.no_bodies(layout.below(export.paths, layout.EXPORT)):
+        if path in wanted or layout.folder_of(path) in folders:
+            continue
+        charter = layout.charter_version(path) if breaks_off else None
+        if charter is None or charter[1] not in layout.CHARTER_FILES:
             yield file_finding(path, "has no place in an export", "no such file")
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rsc_share import names
 from rsc_share.errors import RemoteError
@@ -83,6 +83,12 @@ def body_file(digest: bytes) -> str:
 
 def is_body(path: str) -> bool:
     return _BODY.fullmatch(path) is not None
+
+
+def no_bodies(paths: Iterable[str]) -> list[str]:
+    """Those of `paths` at which no body can lie."""
+    names_body = _BODY.fullmatch
+    return [path for path in paths if names_body(path) is None]
 
 
 def body_of(path: str) -> bytes | None:

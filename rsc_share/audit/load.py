@@ -6,9 +6,10 @@ Nothing is verified here but that the files are those of the manifest. What cann
 
 from __future__ import annotations
 
-import hashlib
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from rsc_share import shape
 from rsc_share.audit import canonical, layout
@@ -38,6 +39,11 @@ class Export:
     claimed_digest: bytes | None
     findings: tuple[Finding, ...]
 
+    def has(self, path: str) -> bool:
+        """Whether there is a regular file at `path`."""
+        at = bisect_left(self.paths, path)
+        return at < len(self.paths) and self.paths[at] == path
+
     def read(self, path: str, limit: int) -> bytes | None:
         """A file's bytes; None where it is missing. Raises `RemoteError` over `limit`."""
         data = self.files.read(path, limit)
@@ -49,16 +55,16 @@ class Export:
 def check_files(files: Files, paths: list[str], manifest: Manifest) -> list[Finding]:
     """One finding for every file that is missing, extra, altered, doubled, or no file at all."""
     found = [file_finding(path, f"is {kind}", "only regular files") for path, kind in files.odd()]
-    listed = {line.path: line for line in manifest.files}
-    here = set(paths)
+    here, listed = set(paths), {line.path for line in manifest.files}
+    missing, read = listed - here, files.read
     for line in manifest.files:
-        if line.path not in here:
-            found.append(file_finding(line.path, "is missing", f"SHA-256 {line.sha256.hex()}"))
-        else:
-            altered = _altered(files, line)
-            if altered is not None:
-                found.append(altered)
-    extra = (path for path in sorted(here - listed.keys()) if path not in _BESIDE)
+        path, size, data = line.path, line.size, None
+        if size <= layout.MAX_FILE and path not in missing:
+            data = read(path, size)
+            if data is not None and len(data) == size and sha256(data).digest() == line.sha256:
+                continue
+        found.append(_missing(line) if path in missing else _altered(line, data))
+    extra = (path for path in sorted(here - listed) if path not in _BESIDE)
     found += [_extra(path) for path in extra if not path.startswith(layout.CHECKPOINTS)]
     return found
 
@@ -73,19 +79,20 @@ def _extra(path: str) -> Finding:
     return Finding(Grade.OBSERVATION, "file-beside", what, evidence={"path": path})
 
 
-def _altered(files: Files, line: FileLine) -> Finding | None:
+def _missing(line: FileLine) -> Finding:
+    return file_finding(line.path, "is missing", f"SHA-256 {line.sha256.hex()}")
+
+
+def _altered(line: FileLine, data: bytes | None) -> Finding:
+    """What is wrong with a file that is there. `data` is what was read of it."""
     if line.size > layout.MAX_FILE:
         return file_finding(line.path, f"has {line.size} bytes by the manifest", f"at most {layout.MAX_FILE}")
-    data = files.read(line.path, line.size)
     if data is None:
         return file_finding(line.path, "is no regular file", f"SHA-256 {line.sha256.hex()}")
     if len(data) != line.size:
         has = f"has {len(data)} bytes" if len(data) < line.size else f"has more than {line.size} bytes"
         return file_finding(line.path, has, f"{line.size} bytes")
-    digest = hashlib.sha256(data).digest()
-    if digest == line.sha256:
-        return None
-    return file_finding(line.path, f"has SHA-256 {digest.hex()}", f"SHA-256 {line.sha256.hex()}")
+    return file_finding(line.path, f"has SHA-256 {sha256(data).hexdigest()}", f"SHA-256 {line.sha256.hex()}")
 
 
 def load(files: Files) -> Export:
@@ -106,7 +113,7 @@ def load(files: Files) -> Export:
         files=files,
         paths=tuple(here),
         manifest=manifest,
-        manifest_digest=hashlib.sha256(data).digest(),
+        manifest_digest=sha256(data).digest(),
         logs=logs,
         permanent=_permanent(files, here, findings),
         bodies=_bodies(files, here, manifest, findings),
@@ -126,26 +133,23 @@ def _permanent(files: Files, here: list[str], findings: list[Finding]) -> dict[b
         if data is None or len(data) > layout.MAX_BUNDLE:
             findings.append(file_finding(path, "is too long or cannot be read"))
         else:
-            found[hashlib.sha256(data).digest()] = data
+            found[sha256(data).digest()] = data
     return found
 
 
 def _bodies(files: Files, here: list[str], manifest: Manifest, findings: list[Finding]) -> dict[bytes, int]:
     """Digest and size of every body, hashed: one under another's name is none."""
-    intact = {line.path: line for line in manifest.files}
-    for finding in findings:
-        intact.pop(str(finding.evidence.get("path")), None)
-    found: dict[bytes, int] = {}
-    for path in layout.below(here, layout.BODIES):
-        line = intact.get(path)
-        if line is not None and path == layout.body_file(line.sha256):  # hashed a moment ago, against the manifest
-            found[line.sha256] = line.size
-            continue
+    wrong = {finding.evidence.get("path") for finding in findings}
+    # Hashed a moment ago, against the manifest.
+    lines = [line for line in manifest.files if line.path not in wrong and line.path == layout.body_file(line.sha256)]
+    found = {line.sha256: line.size for line in lines}
+    held = {line.path for line in lines}
+    for path in [path for path in layout.below(here, layout.BODIES) if path not in held]:
         digest = layout.body_of(path)
         if digest is None:
             continue
         data = files.read(path, layout.MAX_BODY)
-        if data is None or len(data) > layout.MAX_BODY or hashlib.sha256(data).digest() != digest:
+        if data is None or len(data) > layout.MAX_BODY or sha256(data).digest() != digest:
             findings.append(file_finding(path, "does not hold the body its name says", f"SHA-256 {digest.hex()}"))
         else:
             found[digest] = len(data)

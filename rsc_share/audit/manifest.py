@@ -6,6 +6,7 @@ A manifest proves custody, not truth: whoever alters an export can write another
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rsc_share import names, shape
@@ -16,7 +17,7 @@ from rsc_share.errors import RemoteError
 from rsc_share.value import Value, replace
 
 
-class FileLine(Value, frozen=True):
+class FileLine(Value, frozen=True, gc=False):
     path: str
     sha256: bytes
     size: int
@@ -93,11 +94,14 @@ class Manifest:
             exported_at=m.exported_at,
             tool=shape.text(m.tool, "tool", low=1),
             view="full" if m.view == "full" else names.member(m.view, "view"),
-            files=tuple([_line(item) for item in m.files]),
+            files=_lines(m.files),
             seal=None if m.signature is None else _seal(m.signature),
         )
         shape.ascending([line.path for line in made.files], "files")
-        if _hex(m.checksum, "checksum") != hashlib.sha256(manifest_form.spell(m.statement)).digest():
+        checksum = hashlib.sha256()
+        for piece in manifest_form.statement_in(data):
+            checksum.update(piece)
+        if _hex(m.checksum, "checksum") != checksum.digest():
             raise RemoteError("manifest: its checksum does not fit what it says", where="checksum")
         return made
 
@@ -106,13 +110,37 @@ def line_of(path: str, data: bytes) -> FileLine:
     return FileLine(path, hashlib.sha256(data).digest(), len(data))
 
 
+def _lines(items: Sequence[WrittenLine]) -> tuple[FileLine, ...]:
+    """There is one for every body of a log: whatever can be asked of all of them at once is not asked of each."""
+    digests = _digests([item.sha256 for item in items])
+    if digests is None:
+        return tuple(map(_line, items))  # which says what is wrong with the first that is
+    paths = [item.path for item in items]
+    for path in layout.no_bodies(paths):
+        _path(path)
+    return tuple(map(FileLine, paths, digests, [item.bytes for item in items]))
+
+
+def _digests(texts: Sequence[str]) -> list[bytes] | None:
+    """What these texts of 64 digits spell, all at once; None where one of them is no lower-case hex."""
+    together = "".join(texts)
+    try:
+        found = bytes.fromhex(together)
+    except ValueError:
+        return None
+    return [found[at : at + 32] for at in range(0, len(found), 32)] if found.hex() == together else None
+
+
 def _line(item: WrittenLine) -> FileLine:
-    path = item.path
-    if not layout.is_body(path):
-        path = layout.safe(shape.text(path, "path", low=1, high=512))
-        if not path.startswith(layout.EXPORT):
-            raise shape.wrong("path", f"is not below {layout.EXPORT}")
+    path = item.path if layout.is_body(item.path) else _path(item.path)
     return FileLine(path, _hex(item.sha256, "sha256"), item.bytes)
+
+
+def _path(text: str) -> str:
+    path = layout.safe(shape.text(text, "path", low=1, high=512))
+    if not path.startswith(layout.EXPORT):
+        raise shape.wrong("path", f"is not below {layout.EXPORT}")
+    return path
 
 
 def _seal(item: WrittenSeal) -> Seal:

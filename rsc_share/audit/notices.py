@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rsc_share.audit.beside_checks import Place
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.second import Disagreement
 from rsc_share.audit.setting import Bound
-from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.header import Header
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.unseen import Unchecked
 
 
-def times(place: Place, stamp: Stamp, bounds: Iterable[Bound], skew: int, found: list[Finding]) -> None:
+def out_of_time(cases: Iterable[Case], bounds: Sequence[Bound]) -> list[Case]:
+    """Those about which `times` may have something to say: later than a witness saw the log, or behind what he saw."""
+    if not bounds:
+        return []
+    newest, size = min(bound.newest for bound in bounds), min(bound.size for bound in bounds)
+    return [case for case in cases if case.now > newest + case.parameters.skew or case.index >= size]
+
+
+def times(place: Place, case: Case, bounds: Iterable[Bound], found: list[Finding]) -> None:
     """The relay's times against the witnesses': nobody cosigned the future, and nothing was added to the past."""
+    now, skew = case.now, case.parameters.skew
     for bound in bounds:
-        if place.index < bound.size and stamp.logged_at > bound.newest + skew:
+        if place.index < bound.size and now > bound.newest + skew:
             code, what = "future-stamp", f"entry {place.index} is stamped later than the last witness saw it"
-        elif place.index >= bound.size and stamp.logged_at < bound.quorum - skew:
+        elif place.index >= bound.size and now < bound.quorum - skew:
             code, what = "back-dated", f"entry {place.index} is stamped earlier than witnesses saw a log without it"
         else:
             continue

@@ -121,14 +121,16 @@ def _bodies_of(log: LogSource, seen: Sequence[int], member: str) -> set[bytes]:
     found: set[bytes] = set()
     for index in seen:
         header = UnverifiedEntry.parse(log.entries[index]).header
-        found.update(digests_of(header, member))
+        found.update(named_by([header], member))
     return found
 
 
-def digests_of(header: Header, member: str | None = None) -> list[bytes]:
-    """The bodies an entry names: its parts, and of a key hand-out the sealed keys (of one member, where given)."""
-    found = [part.digest for part in header.parts]
-    if isinstance(header.content, GrantContent):
-        mine = member is None or header.member == member
-        found += [d for node, _, d in header.content.nodes if mine or names.member_of(node) == member]
+def named_by(headers: Sequence[Header], member: str | None = None) -> list[bytes]:
+    """The bodies that entries name: their parts, and of a key hand-out the sealed keys (of one member, where given)."""
+    found = [part.digest for header in headers for part in header.parts]
+    for header in headers:
+        content = header.content
+        if content is not None and isinstance(content, GrantContent):
+            mine = member is None or header.member == member
+            found += [d for node, _, d in content.nodes if mine or names.member_of(node) == member]
     return found

@@ -6,7 +6,7 @@ Where entries and tiles disagree, the root that the log signed says which of the
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rsc_share.audit import layout
@@ -23,6 +23,10 @@ _KEPT = 8
 """Bundles in memory at a time; references go back, seldom far."""
 
 
+Bundle = Sequence[bytes | None]
+"""Entries that lie in one file, in their order; None for one that is not in this view."""
+
+
 class Entries:
     """A log's entries as they lie in the export, a bundle at a time. Nothing about them is verified."""
 
@@ -31,7 +35,7 @@ class Entries:
     def __init__(self, export: Export, log: LogFiles, view: bool) -> None:
         self._export, self._log, self.view = export, log, view
         self.size = log.checkpoint.size
-        self._cached: OrderedDict[int, dict[int, bytes]] = OrderedDict()
+        self._cached: OrderedDict[int, Bundle] = OrderedDict()
         self.damaged: dict[str, str] = {}
         """Paths that could not be read, with the reason."""
 
@@ -41,11 +45,11 @@ class Entries:
 
     def get(self, index: int) -> bytes | None:
         """The entry, or None where it is not in this view or cannot be read."""
-        number = index // WIDTH
-        found = self._cached.get(number)
-        return (self.bundle(number) if found is None else found).get(index)
+        found, offset = self.bundle(index // WIDTH), index % WIDTH
+        return found[offset] if offset < len(found) else None
 
-    def bundle(self, number: int) -> dict[int, bytes]:
+    def bundle(self, number: int) -> Bundle:
+        """Entries `256 * number` and those after it, as far as there are any; nothing where the file cannot be read."""
         found = self._cached.get(number)
         if found is None:
             found = self._cached[number] = self._read(number)
@@ -59,27 +63,26 @@ class Entries:
         width = min(WIDTH, self.size - number * WIDTH)
         return layout.log_file(self._log.folder, Tile(None, number, width).path)
 
-    def _read(self, number: int) -> dict[int, bytes]:
+    def _read(self, number: int) -> Bundle:
         path = self.path(number)
         try:
             data = self._export.read(path, layout.MAX_VIEW if self.view else MAX_BUNDLE)
             if data is None:
                 if not self.view:
                     self.damaged[path] = "is missing"
-                return {}
+                return ()
             if self.view:
-                return self._within(path, read_view(data, number))
-            first = number * WIDTH
-            entries = read_bundle(data, min(WIDTH, self.size - first), path)
+                return self._within(path, number, read_view(data, number))
+            return read_bundle(data, min(WIDTH, self.size - number * WIDTH), path)
         except RemoteError as error:
             self.damaged[path] = f"cannot be read: {error.what}"
-            return {}
-        return {first + i: raw for i, raw in enumerate(entries)}
+            return ()
 
-    def _within(self, path: str, found: dict[int, bytes]) -> dict[int, bytes]:
+    def _within(self, path: str, number: int, found: dict[int, bytes]) -> Bundle:
         if any(index >= self.size for index in found):
             self.damaged[path] = f"holds entries beyond the {self.size} of the log"
-        return {index: raw for index, raw in found.items() if index < self.size}
+        first = number * WIDTH
+        return [found.get(index) for index in range(first, min(first + WIDTH, self.size))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def _leaf_of(entries: Entries, index: int) -> bytes | None:
     return None if raw is None else leaf_hash(raw)
 
 
-def _tile_leaves(export: Export, log: LogFiles) -> bytearray:
+def _tile_leaves(export: Export, log: LogFiles) -> bytes:
     """Level 0, end to end; zeros where a tile is missing or of a wrong length."""
     found = bytearray()
     for tile in tiles_of(log.checkpoint.size):
@@ -128,27 +131,33 @@ def _tile_leaves(export: Export, log: LogFiles) -> bytearray:
             break
         data = _tile(export, log, tile)
         found += data if data is not None and len(data) == tile.width * HASH_SIZE else bytes(tile.width * HASH_SIZE)
-    return found
+    return bytes(found)
 
 
 def _tile(export: Export, log: LogFiles, tile: Tile) -> bytes | None:
     return export.files.read(layout.log_file(log.folder, tile.path), WIDTH * HASH_SIZE)
 
 
-def _leaves(entries: Entries, tiles: bytearray) -> tuple[bytearray, frozenset[int]]:
+def _leaves(entries: Entries, tiles: bytes) -> tuple[bytes, frozenset[int]]:
     """Leaf hashes by the entries, by the tiles where there is no entry; and where the two differ."""
     leaves, altered = bytearray(tiles), set()
-    for bundle in bundles_of(entries.size):
-        for index, raw in entries.bundle(bundle.index).items():
-            leaf, at = leaf_hash(raw), index * HASH_SIZE
+    for tile in bundles_of(entries.size):
+        found, first = entries.bundle(tile.index), tile.index * WIDTH
+        here = [offset for offset, raw in enumerate(found) if raw is not None]
+        hashes = [leaf_hash(raw) for raw in found if raw is not None]
+        start = first * HASH_SIZE
+        if len(here) == tile.width and tiles[start : start + tile.width * HASH_SIZE] == b"".join(hashes):
+            continue
+        for offset, leaf in zip(here, hashes, strict=True):
+            at = start + offset * HASH_SIZE
             if tiles[at : at + HASH_SIZE] != leaf:
-                altered.add(index)
+                altered.add(first + offset)
                 leaves[at : at + HASH_SIZE] = leaf
-    return leaves, frozenset(altered)
+    return bytes(leaves), frozenset(altered)
 
 
-def _matching(log: LogFiles, leaves: bytearray) -> MemoryTree | None:
-    tree = MemoryTree(bytes(leaves[at : at + HASH_SIZE]) for at in range(0, len(leaves), HASH_SIZE))
+def _matching(log: LogFiles, leaves: bytes) -> MemoryTree | None:
+    tree = MemoryTree([leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE)])
     return tree if tree.root() == log.checkpoint.root else None
 
 

@@ -6,7 +6,8 @@ from audit_world import CT, MINUTE, RELAY, SECOND, World, small_world
 from test_audit_replay import audit
 from test_audit_unchecked import EST, FAR, FIN, LVA, Two, grave
 
-from rsc_share.audit.classes import CHECKED, FINDING, IN_DAMAGE
+from rsc_share.audit.classes import AFTER_DAMAGE, CHECKED, FINDING, IN_DAMAGE
+from rsc_share.audit.export import whole_export
 from rsc_share.envelope.header import header_hash
 from rsc_share.envelope.parts import Ref, Refs
 from rsc_share.labels.label import Label
@@ -22,6 +23,17 @@ def test_attack_entries_judged_again_one_by_one_keep_their_places() -> None:
     world = small_world()
     found = audit(world, second=denied)
     assert [found.classes[CT].of(index) for index in range(4)] == [CHECKED, FINDING, FINDING, CHECKED]
+
+
+def test_nothing_behind_an_altered_entry_is_begun_where_nothing_stands_before_it() -> None:
+    """Nor is it counted as verified."""
+    world = small_world()
+    files = whole_export(world.source())
+    path = next(path for path in files if path.startswith("export/logs/ct/tile/entries/"))
+    first = world.logs[CT].entries[0]
+    found = audit(world, {**files, path: files[path].replace(first, b"\xc1" * len(first), 1)})
+    assert found.signatures == 0
+    assert found.classes[CT].counts() == {AFTER_DAMAGE: len(world.logs[CT].entries) - 1, FINDING: 1}
 
 
 class Many(World):

@@ -93,6 +93,7 @@ def test_a_manifest_that_is_read_quickly_is_the_one_spelling(
     assert manifest_form.spell(said) == canonical.encode(
         {key: item for key, item in json.loads(whole).items() if key not in ("checksum", "signature")}
     )
+    assert b"".join(manifest_form.statement_in(whole)) == manifest_form.spell(said)
     text = bytearray(whole)
     at = data.draw(st.integers(0, len(text) - 1))
     byte = data.draw(st.sampled_from([*b'0-1.e "\n{}[],:az\\\x7f\x00\xc3']))
