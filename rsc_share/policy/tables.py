@@ -51,7 +51,8 @@ class Tables:
 
     def find_case(self, label: Label, action: str, facets: Facets, day: int) -> Case:
         # A log repeats its labels, and each is one value in memory: found by which it is, without hashing what it says.
-        last = self.by_label.get(id(label), _NO_LAST)
+        # One too long to be kept is asked about several times in a row.
+        last = self.by_label.get(id(label), self.last)
         if last.label is not label or last.facets is not facets or last.action != action or last.day != day:
             found = self.cases.get((label.core, action, day, facets.key))
             if found is None:

@@ -7,14 +7,18 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "rulebook"))
 
+import pytest
 from rulebook_desk import bench
 
 from rsc_share.audit.second import SecondOpinion
+from rsc_share.compiled import is_compiled
 from rsc_share.envelope.header import Header
 from rsc_share.labels.label import MAX_AUDIENCE, Label
+from rsc_share.policy.tables import Tables
 from rsc_share.rulebook.admit import Admitted, judge
 from rsc_share.value import replace
 
@@ -59,3 +63,20 @@ def test_attack_valid_labels_for_hundreds_of_states_that_are_none_are_judged_and
         assert isinstance(judge(desk.case(entry, decide=opinion)), Admitted)
 
     assert kept(judged) < TRIES * 5000
+
+
+@pytest.mark.skipif(is_compiled(Tables.case), reason="compiled callers do not see what a test puts in its place")
+def test_attack_label_too_long_to_keep_is_resolved_once_for_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row that asks about it would else resolve hundreds of names again."""
+    desk, resolved, real = bench(), [], Tables.case
+    states = [f"A{i:03}".ljust(31, "A") for i in range(MAX_AUDIENCE - 2)]
+    label = Label.of("REGIONAL", "RESTRICTED", originators=["EST"], audience=["FIN", "LVA", *states])
+    entry = desk.again("EST", desk.message(), label=label)
+
+    def counted(self: Tables, label: Label, *rest: Any) -> Any:
+        resolved.append(label)
+        return real(self, label, *rest)
+
+    monkeypatch.setattr(Tables, "case", counted)
+    assert isinstance(judge(desk.case(entry)), Admitted)
+    assert resolved == [label]
