@@ -44,12 +44,17 @@ class Form(Generic[T]):
     def read_all(self, datas: list[bytes]) -> list[T]:
         """As `read` of each; raises what the first that is wrong raises. Where none is, no line of Python runs for
         each of them."""
-        if max(map(len, datas), default=0) <= self.max_size:
-            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                found = list(map(self._decoder.decode, datas))
-                if all(map(eq, map(_encoder.encode, found), datas)):
-                    return found
-        return list(map(self.read, datas))
+        found = self._read_right(datas)
+        return list(map(self.read, datas)) if found is None else found
+
+    def _read_right(self, datas: list[bytes]) -> list[T] | None:
+        """None where anything is wrong. A call of its own, so that nothing of it stays for an error to hold."""
+        if max(map(len, datas), default=0) > self.max_size:
+            return None
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = list(map(self._decoder.decode, datas))
+            return found if all(map(eq, map(_encoder.encode, found), datas)) else None
+        return None
 
     def _wrong(self, what: str) -> RemoteError:
         return RemoteError(f"{self.name}: {plain(what)}", where=self.name)

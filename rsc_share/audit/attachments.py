@@ -43,41 +43,69 @@ def hold_against_entries(apart: Iterable[Missing], folder: Path | None, told: Pr
 
     Raises `LocalError` where `folder` is none, `StorageError` where it cannot be read.
     """
-    items = {item.digest: item for item in apart}
+    items = _by_digest(apart)
     files = None if folder is None else Folder(folder)
     findings: list[Finding] = []
-    absent, done, total = dict(items), 0, sum(item.blob for item in items.values())
-    for digest, item in sorted(items.items()):
+    absent: list[Missing] = []
+    right = right_bytes = done = 0
+    total = sum(item.blob for named in items.values() for item in named)
+    for digest, named in sorted(items.items()):
         file = None if files is None else files.opened(blob_file(digest))
         if file is None:
+            absent += named
             continue
         with file:
-            wrong = _wrong(item, file)
-        del absent[digest]
-        done += item.blob
+            read = _read(file, max(item.blob for item in named))
+        done += sum(item.blob for item in named)
         told("attachments", done, total)
-        if wrong:
-            findings.append(_finding(item, wrong))
-    away = sum(item.blob for item in absent.values())
-    right = len(items) - len(absent) - len(findings)
-    bad = sum(items[finding.evidence["digest"]].blob for finding in findings)
+        for item in named:
+            wrong = read.wrong(item)
+            if wrong:
+                findings.append(_finding(item, wrong))
+            else:
+                right, right_bytes = right + 1, right_bytes + item.blob
+    away = sum(item.blob for item in absent)
     if absent:
         what = f"{len(absent)} blobs of {away} bytes are named by entries, lie apart and were NOT CHECKED"
         evidence = {"blobs": len(absent), "bytes": away}
         findings.append(Finding(Grade.OBSERVATION, "blobs-apart", what, evidence=evidence))
-    return Held(tuple(findings), right, total - away - bad, len(absent), away)
+    return Held(tuple(findings), right, right_bytes, len(absent), away)
 
 
-def _wrong(item: Missing, file: BinaryIO) -> str:
-    tree, size = CompactRange(), 0
-    while chunk := file.read(SEALED_CHUNK):
-        size += len(chunk)
-        if size > item.blob:
+def _by_digest(apart: Iterable[Missing]) -> dict[bytes, list[Missing]]:
+    """What is named of each blob: the first entry that names it and, where entries contradict each other, the first for
+    each further size. In the order of the logs' names, because logs are judged as they wait for one another."""
+    found: dict[bytes, list[Missing]] = {}
+    sizes: set[tuple[bytes, int]] = set()
+    for item in sorted(apart, key=lambda item: (item.log, item.index)):
+        if (item.digest, item.blob) not in sizes:
+            sizes.add((item.digest, item.blob))
+            found.setdefault(item.digest, []).append(item)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file that was read once, whatever is said of it. Of one that is larger than anybody says, not all."""
+
+    size: int
+    root: bytes
+
+    def wrong(self, item: Missing) -> str:
+        """Why this is not what an entry names; empty if it is."""
+        if self.size > item.blob:
             return f"has more than the {item.blob} bytes that its entry names"
+        if self.size < item.blob:
+            return f"has {self.size} bytes, where its entry names {item.blob}"
+        return "" if self.root == item.digest else "holds other chunks than its digest names"
+
+
+def _read(file: BinaryIO, most: int) -> _Read:
+    tree, size = CompactRange(), 0
+    while size <= most and (chunk := file.read(SEALED_CHUNK)):
+        size += len(chunk)
         tree.append(leaf_hash(chunk))
-    if size != item.blob:
-        return f"has {size} bytes, where its entry names {item.blob}"
-    return "" if tree.root() == item.digest else "holds other chunks than its digest names"
+    return _Read(size, tree.root())
 
 
 def _finding(item: Missing, wrong: str) -> Finding:

@@ -157,7 +157,7 @@ def _leaves(entries: Entries, tiles: bytes) -> tuple[bytes, frozenset[int]]:
 
 
 def _matching(log: LogFiles, leaves: bytes) -> MemoryTree | None:
-    tree = MemoryTree([leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE)])
+    tree = MemoryTree(leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE))
     return tree if tree.root() == log.checkpoint.root else None
 
 

@@ -7,6 +7,7 @@ SHA-256(0x00 || entry). Both types say *unverified*: only the rulebook turns one
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from rsc_share import shape
 from rsc_share.envelope.entry_form import ENTRY, MAX_ENTRY, Stamp, WrittenEntry
@@ -79,10 +80,10 @@ class UnverifiedEntry(Value, frozen=True):
     @classmethod
     def parse_each(cls, raws: Sequence[bytes]) -> Sequence[UnverifiedEntry | RemoteError]:
         """As `parse_all`; in the place of an entry that cannot be read, why not."""
-        try:
+        with suppress(RemoteError):
             return cls.parse_all(raws)
-        except RemoteError:
-            return [cls._or_why_not(raw) for raw in raws]
+        # Not while that one is handled: each error would hold what was read before it.
+        return [cls._or_why_not(raw) for raw in raws]
 
     @classmethod
     def _or_why_not(cls, raw: bytes) -> UnverifiedEntry | RemoteError:

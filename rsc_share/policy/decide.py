@@ -58,10 +58,11 @@ def decide_each(
             return [DENIED[UNKNOWN_ACTION]] * len(subjects)
         day = facets.time // DAY
         case = tables.find_case(label, action, facets, day)
-        if len(subjects) == 1:
-            return [judge(case, tables.find_holder(subjects[0], day))]
+        readers = tables.find_readers(subjects, day) if len(subjects) > 1 else None
         # This fails on broken values only: asked one by one, each subject then gets its own answer.
-        return judge_each(case, tables.circles.find(subjects, day) or tables.add_readers(subjects, day))
+        if readers is None:
+            return [judge(case, tables.find_holder(subject, day)) for subject in subjects]
+        return judge_each(case, readers)
     except _WRONG:
         return [decide(bundle, label, subject, action, facets) for subject in subjects]
 

@@ -14,6 +14,11 @@ from rsc_share.policy.resolved import Holder, Pair
 from rsc_share.policy.subject import Subject
 
 K = TypeVar("K")
+MOST = 4_096
+"""Readers that are kept, of all circles together: some kilobytes each."""
+AFTER = 16
+MET = 64
+"""Circles whose askings are counted, those that were asked about last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +50,44 @@ class Readers:
 
 
 class Circles:
-    """Readers by the tuple of their subjects, which is compared by identity and held here: those of a channel are one
-    value. At most `most` subjects; beyond that it starts again from nothing."""
+    """Readers by the tuple of their subjects and the day. A tuple is compared by identity and held here: those of a
+    channel are one value.
 
-    __slots__ = ("_known", "_most", "_subjects")
+    Placing readers side by side takes what deciding some forty messages for them takes, so it is done for those who
+    were asked about `AFTER` times. Whoever stamps days in turn, or asks for more circles than are kept, has each reader
+    judged alone, and nothing made for nothing. At most `most` readers are kept, the newest.
+    """
+
+    __slots__ = ("_kept", "_met", "_most", "_readers")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: dict[int, tuple[tuple[Subject, ...], int, Readers]] = {}
-        self._subjects = 0
+        self._readers = 0
+        self._kept: dict[tuple[int, int], tuple[tuple[Subject, ...], Readers]] = {}
+        self._met: dict[tuple[int, int], tuple[tuple[Subject, ...], int]] = {}
 
     def find(self, subjects: tuple[Subject, ...], day: int) -> Readers | None:
-        found = self._known.get(id(subjects))
-        return found[2] if found is not None and found[0] is subjects and found[1] == day else None
+        found = self._kept.get((id(subjects), day))
+        return found[1] if found is not None and found[0] is subjects else None
+
+    def meet(self, subjects: tuple[Subject, ...], day: int) -> bool:
+        """Take down that readers were asked about who are not kept. Whether they are to be, from now on."""
+        at = id(subjects), day
+        known, times = self._met.pop(at, (subjects, 0))
+        times = times + 1 if known is subjects else 1
+        if times > AFTER:
+            return len(subjects) <= self._most
+        if len(self._met) >= MET:
+            del self._met[next(iter(self._met))]
+        self._met[at] = subjects, times
+        return False
 
     def keep(self, subjects: tuple[Subject, ...], day: int, readers: Readers) -> Readers:
-        self._subjects += len(subjects)
-        if self._subjects > self._most:
-            self._known.clear()
-            self._subjects = len(subjects)
-        self._known[id(subjects)] = subjects, day, readers
+        self._readers += len(subjects)
+        while self._readers > self._most and self._kept:
+            gone, _ = self._kept.pop(next(iter(self._kept)))
+            self._readers -= len(gone)
+        self._kept[id(subjects), day] = subjects, readers
         return readers
 
 
@@ -113,7 +136,7 @@ def any_of(known: dict[K, int], wanted: frozenset[K]) -> int:
     return found
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def places(bits: int) -> tuple[int, ...]:
     """Which readers these are."""
     return tuple([i for i in range(bits.bit_length()) if bits >> i & 1])

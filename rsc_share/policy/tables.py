@@ -16,7 +16,7 @@ from rsc_share.labels.validity import validate
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decision import Decision
 from rsc_share.policy.matching import Matcher
-from rsc_share.policy.readers import Circles, Readers, side_by_side
+from rsc_share.policy.readers import MOST, Circles, Readers, side_by_side
 from rsc_share.policy.resolved import Case, Held, Holder, Last, Pair, Reading
 from rsc_share.policy.subject import REALMS, ChannelFacts, Facets, Subject
 
@@ -40,7 +40,7 @@ class Tables:
         self.last = _NO_LAST
         self.by_label: dict[int, Last] = {}
         """The case that was asked for last about each label, by its identity: `Last` holds the label."""
-        self.circles = Circles(MAX_MEMO)
+        self.circles = Circles(MOST)
         self.matcher = Matcher(bundle)
         self.asks_release = any(row.effect == _RELEASE for row in bundle.rows)
 
@@ -80,8 +80,13 @@ class Tables:
             found = self.holders[subject.digest, day] = self.holder(subject, day)
         return found
 
-    def add_readers(self, subjects: tuple[Subject, ...], day: int) -> Readers:
-        return self.circles.keep(subjects, day, side_by_side([self.find_holder(subject, day) for subject in subjects]))
+    def find_readers(self, subjects: tuple[Subject, ...], day: int) -> Readers | None:
+        """These side by side, if they are asked about often; None: each is to be judged alone."""
+        found = self.circles.find(subjects, day)
+        if found is None and self.circles.meet(subjects, day):
+            holders = [self.find_holder(subject, day) for subject in subjects]
+            found = self.circles.keep(subjects, day, side_by_side(holders))
+        return found
 
     def holder(self, subject: Subject, day: int) -> Holder:
         names = {subject.member, *subject.groups}

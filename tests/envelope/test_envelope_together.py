@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,18 @@ def test_headers_read_together_raise_what_the_wrong_one_raises() -> None:
 def test_leaf_hashes_are_the_leaf_hash_of_each() -> None:
     good = _good()
     assert leaf_hashes(good) == list(map(leaf_hash, good))
+
+
+def test_attack_an_unreadable_entry_holds_nothing_of_those_beside_it() -> None:
+    """What is kept of it until its row is judged would else keep every value of that row a second time."""
+    raws = [*_good(), b"\xc1"]
+    (error,) = [found for found in UnverifiedEntry.parse_each(raws) if isinstance(found, RemoteError)]
+    assert not {"parse_all", "read_all", "_read_right"} & set(_frames(error))
+
+
+def _frames(error: BaseException | None) -> Iterator[str]:
+    """The functions whose values an error keeps alive, with those it was raised on the way of."""
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            yield frame.f_code.co_name
+        error = error.__context__

@@ -13,11 +13,13 @@ from policy_world import GROUPS, NOW, SCHEMES, Case, World, is_valid, levels_of
 
 from rsc_share.audit import reference
 from rsc_share.labels import Label, LabelError, dominates, join
-from rsc_share.policy import STEPS, Entitlement, Subject, decide
+from rsc_share.labels.scheme import DAY
+from rsc_share.policy import STEPS, Bundle, Entitlement, Facets, Subject, decide
 from rsc_share.policy.cache import DecisionCache
 from rsc_share.policy.decide import decide_each
 from rsc_share.policy.decision import BROKEN, UNKNOWN_ACTION
-from rsc_share.policy.readers import Circles, side_by_side
+from rsc_share.policy.readers import AFTER, MET, Circles, side_by_side
+from rsc_share.policy.tables import Tables
 from rsc_share.value import replace
 
 PER_EXAMPLE = 8
@@ -50,12 +52,20 @@ def test_decide_and_the_reference_agree(world: World) -> None:
     assert ours.code not in (BROKEN, UNKNOWN_ACTION)
 
 
+def often(bundle: Bundle, readers: tuple[Subject, ...], around: Facets) -> None:
+    """From now on they stand side by side."""
+    tables, day = Tables.of(bundle), around.time // DAY
+    while tables.find_readers(readers, day) is None:
+        pass
+
+
 @law
 def test_readers_together_are_decided_as_each_alone(world: World) -> None:
     """Whole circles, of readers who hold the label's scheme and of some who read it through an equivalence, or not."""
     bundle, label, subject, action, around = world.case()
     readers = (subject, *(world.one((world.cleared, world.subject))() for _ in range(world.random.randint(0, 9))))
-    for asked in (label, world.label(), label):  # also when they have been asked about before
+    for asked in (label, world.label(), label):  # each by itself at first, then side by side
+        often(bundle, readers, around)
         alone = [decide(bundle, asked, reader, action, around) for reader in readers]
         assert decide_each(bundle, asked, readers, action, around) == alone
         assert [found.code for found in alone] == [
@@ -68,8 +78,29 @@ def test_broken_reader_is_denied_alone() -> None:
     world = World(5)
     bundle, label, subject, action, around = world.until(world.likely, permitted)
     broken: Any = None
-    found = decide_each(bundle, label, (subject, broken, subject), action, around)
-    assert [decision.code for decision in found] == ["released", BROKEN, "released"]
+    readers = (subject, broken, subject)
+    for _ in range(AFTER + 2):
+        found = decide_each(bundle, label, readers, action, around)
+        assert [decision.code for decision in found] == ["released", BROKEN, "released"]
+
+
+def test_readers_stand_side_by_side_once_they_are_asked_about_often() -> None:
+    """Each day by itself: stamps of two days in turn make nothing anew, and a third day is not begun by them."""
+    world = World(9)
+    tables, asked = Tables.of(world.bundle()), tuple(world.subject() for _ in range(3))
+    met = [[tables.find_readers(asked, day) for day in (1, 2)] for _ in range(AFTER + 3)]
+    assert met[:AFTER] == [[None, None]] * AFTER
+    assert all(one is not None and two is not None for one, two in met[AFTER:])
+    assert len({id(one) for one, _ in met[AFTER:]}) == len({id(two) for _, two in met[AFTER:]}) == 1
+    assert tables.find_readers(asked, 3) is None
+
+
+def test_circles_that_are_asked_about_seldom_are_never_placed() -> None:
+    world, circles = World(9), Circles(most=6)
+    asked = [(world.subject(), world.subject()) for _ in range(MET + 1)]
+    assert not any(circles.meet(subjects, 1) for _ in range(AFTER + 2) for subjects in asked)
+    large = tuple(world.subject() for _ in range(7))
+    assert not any(circles.meet(large, 1) for _ in range(3 * AFTER))
 
 
 def test_circles_that_are_kept_have_a_bound() -> None:
