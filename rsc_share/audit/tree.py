@@ -15,7 +15,7 @@ from rsc_share.audit.findings import Finding, Grade, file_finding
 from rsc_share.audit.load import Export
 from rsc_share.audit.log_files import LogFiles
 from rsc_share.errors import RemoteError
-from rsc_share.log.merkle import HASH_SIZE, leaf_hash
+from rsc_share.log.merkle import HASH_SIZE, leaf_hash, leaf_hashes
 from rsc_share.log.tiles import MAX_BUNDLE, WIDTH, Tile, bundles_of, expected_paths, read_bundle, tile_data, tiles_of
 from rsc_share.log.tree import MemoryTree
 
@@ -144,7 +144,7 @@ def _leaves(entries: Entries, tiles: bytes) -> tuple[bytes, frozenset[int]]:
     for tile in bundles_of(entries.size):
         found, first = entries.bundle(tile.index), tile.index * WIDTH
         here = [offset for offset, raw in enumerate(found) if raw is not None]
-        hashes = [leaf_hash(raw) for raw in found if raw is not None]
+        hashes = leaf_hashes(raw for raw in found if raw is not None)
         start = first * HASH_SIZE
         if len(here) == tile.width and tiles[start : start + tile.width * HASH_SIZE] == b"".join(hashes):
             continue

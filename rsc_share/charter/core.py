@@ -146,17 +146,16 @@ class Core:
             found = slot.subjects[certificate.name] = subject_of(member, certificate)
         return found
 
-    def channel_facts(self, spec: LogSpec) -> ChannelFacts:
-        found = self.channels.get(spec.log)
-        if found is None:
-            channel = self.state.charter.channels.get(spec.channel)
-            found = self.channels[spec.log] = ChannelFacts(
-                name=spec.channel,
-                realm=spec.realm,
-                members=spec.members,
-                ceiling=dict(channel.ceiling) if channel else {},
-                families=channel.families if channel else frozenset(),
-            )
+    def add_channel(self, spec: LogSpec) -> ChannelFacts:
+        """Work out what stands in `channels` from now on."""
+        channel = self.state.charter.channels.get(spec.channel)
+        found = self.channels[spec.log] = ChannelFacts(
+            name=spec.channel,
+            realm=spec.realm,
+            members=spec.members,
+            ceiling=dict(channel.ceiling) if channel else {},
+            families=channel.families if channel else frozenset(),
+        )
         return found
 
     def bundle(self) -> Bundle:

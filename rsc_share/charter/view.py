@@ -207,7 +207,7 @@ class DirectoryView:
         spec = self.logs.get(log)
         if spec is None:
             raise Refused("unknown-log", f"{log} is not a log of this charter", row=2, log=log)
-        return self._core.channel_facts(spec)
+        return self._core.add_channel(spec)
 
     # --- policy
 

@@ -12,6 +12,8 @@ from rsc_share.policy.resolved import Case, Holder
 from rsc_share.policy.steps import indirect_clearance, lacking_agreement, lowest, named
 
 DENIED = {code: Decision(permitted=False, code=code) for code in (*STEPS, UNKNOWN_ACTION, BROKEN)}
+_CLEARANCE = ("level", "restrict", "audience", "permit", "need")
+"""The steps that are taken for all readers at once, in their order."""
 
 
 def judge(case: Case, holder: Holder) -> Decision:
@@ -62,30 +64,21 @@ def judge_each(case: Case, readers: Readers) -> list[Decision]:
     need = permit if readers.members <= members else permit & any_of(readers.insiders, members)
     found = _beyond_need(case, readers, need)
     if need != column.readers:
-        _deny(found, column.readers, level, restrict, audience, permit, need)
+        _deny(found, column.readers, (level, restrict, audience, permit, need))
     if column.readers != readers.everyone:
         for i in places(readers.everyone ^ column.readers):
             found[i] = judge(case, readers.holders[i])  # an equivalence may have a say
     return found
 
 
-def _deny(found: list[Decision], asked: int, level: int, restrict: int, audience: int, permit: int, need: int) -> None:
-    """Tell those who are asked at which step they failed. The others are who is left after each."""
-    if level != asked:
-        for i in places(asked ^ level):
-            found[i] = DENIED["level"]
-    if restrict != level:
-        for i in places(level ^ restrict):
-            found[i] = DENIED["restrict"]
-    if audience != restrict:
-        for i in places(restrict ^ audience):
-            found[i] = DENIED["audience"]
-    if permit != audience:
-        for i in places(audience ^ permit):
-            found[i] = DENIED["permit"]
-    if need != permit:
-        for i in places(permit ^ need):
-            found[i] = DENIED["need"]
+def _deny(found: list[Decision], asked: int, left: tuple[int, ...]) -> None:
+    """Tell those who are asked at which step they failed. `left`: who is left after each of `_CLEARANCE`."""
+    before = asked
+    for code, after in zip(_CLEARANCE, left, strict=True):
+        if after != before:
+            for i in places(before ^ after):
+                found[i] = DENIED[code]
+            before = after
 
 
 def _beyond_need(case: Case, readers: Readers, left: int) -> list[Decision]:
