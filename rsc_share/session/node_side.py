@@ -85,7 +85,8 @@ class NodeSide:
             return self._answer(frame)
         if isinstance(frame, Failed):
             self._incoming.pop(frame.id, None)
-            return frame if self._over(frame.id) else None
+            self._over(frame.id)
+            return frame
         if isinstance(frame, Goaway):
             self.state = State.DRAINING
             return frame
@@ -118,10 +119,9 @@ class NodeSide:
             return Opened(read_welcome(body))
         return Answered(frame.id, body)
 
-    def _over(self, id: int) -> bool:
+    def _over(self, id: int) -> None:
         if self._sizes.pop(id, None) is None:
             raise RemoteError(f"a fault of call {id}, which is not open", code="malformed")
-        return True
 
     # --- out
 
