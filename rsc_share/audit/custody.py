@@ -77,9 +77,11 @@ def strangers(export: Export, trust: Trust) -> Iterator[Finding]:
 
     Where the directory breaks off, nobody knows which charters follow: their files are not blamed for it.
     """
-    folders = {log.folder: log.checkpoint.size for log in export.logs.values()}
-    wanted = {layout.openings_file(name, b.index) for name, size in folders.items() for b in bundles_of(size)}
-    wanted |= {layout.ABSENT, *map(layout.orders_file, folders), *charter_files(export, trust)}
+    folders = {log.folder for log in export.logs.values()}
+    # Nothing travels beside the directory, and nobody reads what lies there: it would be a place to hide a file.
+    channels = {log.folder: log.checkpoint.size for origin, log in export.logs.items() if origin != trust.origin}
+    wanted = {layout.openings_file(name, b.index) for name, size in channels.items() for b in bundles_of(size)}
+    wanted |= {layout.ABSENT, *map(layout.orders_file, channels), *charter_files(export, trust)}
     breaks_off = trust.directory.size < trust.entries.size
     for path in layout.no_bodies(layout.below(export.paths, layout.EXPORT)):
         if path in wanted or layout.folder_of(path) in folders:

@@ -138,6 +138,8 @@ ADDED = [
     "export/openings/main/001",
     "export/openings/main/000/x",
     "export/openings/other/000",
+    "export/openings/directory/000",
+    "export/orders/directory",
     "export/bodies/x",
     "export/bodies/absent.json.bak",
     "export/bodies/00/" + "0" * 62,
