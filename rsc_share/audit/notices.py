@@ -8,6 +8,7 @@ from rsc_share.audit.beside_checks import Place
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.second import Disagreement
 from rsc_share.audit.setting import Bound
+from rsc_share.audit.trust import Trust
 from rsc_share.envelope.header import Header
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.unseen import Unchecked
@@ -21,9 +22,9 @@ def out_of_time(cases: Iterable[Case], bounds: Sequence[Bound]) -> list[Case]:
     return [case for case in cases if case.now > newest + case.parameters.skew or case.index >= size]
 
 
-def times(place: Place, case: Case, bounds: Iterable[Bound], found: list[Finding]) -> None:
+def times(place: Place, skew: int, bounds: Iterable[Bound], found: list[Finding]) -> None:
     """The relay's times against the witnesses': nobody cosigned the future, and nothing was added to the past."""
-    now, skew = case.now, case.parameters.skew
+    now = place.when
     for bound in bounds:
         if place.index < bound.size and now > bound.newest + skew:
             code, what = "future-stamp", f"entry {place.index} is stamped later than the last witness saw it"
@@ -33,6 +34,19 @@ def times(place: Place, case: Case, bounds: Iterable[Bound], found: list[Finding
             continue
         evidence = {"size": bound.size, "quorum": bound.quorum, "newest": bound.newest}
         found.append(place.finding(Grade.INTEGRITY, code, what, "", **evidence))
+
+
+def directory_times(trust: Trust, bounds: Sequence[Bound]) -> list[Finding]:
+    """The same of the directory: a revocation that is dated back, or ahead, changes whom to trust when.
+
+    SKEW as it is with the entry in force.
+    """
+    directory = trust.directory
+    found: list[Finding] = []
+    for index in range(trust.usable if bounds else 0):
+        place = Place(trust.origin, index, directory.logged_at(index), None)
+        times(place, directory.at(index + 1).parameters.skew, bounds, found)
+    return found
 
 
 def left_out(case: Case, place: Place, found: list[Finding]) -> None:

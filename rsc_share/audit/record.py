@@ -53,7 +53,7 @@ class Record:
         stamped = [case for case in cases if case.stamp.directory > 0]
         self._bodies(stamped)
         for case in notices.out_of_time(stamped, self._bounds):
-            notices.times(self.place(case), case, self._bounds, self._findings)
+            notices.times(self.place(case), case.parameters.skew, self._bounds, self._findings)
 
     def _verdicts(self, row: Sequence[Judgement]) -> None:
         findings, senders, full = self._findings, self._senders, self._setting.member is None

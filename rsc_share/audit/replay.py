@@ -23,6 +23,7 @@ from rsc_share.audit.findings import Finding, Grade, ordered
 from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, knowing, verify_head
 from rsc_share.audit.load import Export, load
 from rsc_share.audit.log_files import LogFiles
+from rsc_share.audit.notices import directory_times
 from rsc_share.audit.second import Ask, SecondOpinion
 from rsc_share.audit.setting import Awaited, Bound, CountingCache, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree, recompute
@@ -115,6 +116,7 @@ class _Audit:
         trees = {log.checkpoint.origin: recompute(self.export, log, entries) for log, entries in logs}
         anchored = hold_against(self.anchors, trust, {trust.origin: trust.tree, **trees})
         self.findings += anchored.findings
+        self.findings += directory_times(trust, self._bounds(trust.origin, trust.head, anchored))
         setting = self._setting(trust)
         for log, entries in logs:
             self._walk(log, entries, trees[log.checkpoint.origin], setting, anchored)

@@ -28,11 +28,13 @@ def check_ends(
     export: Export, trust: Trust, anchored: Anchored, heads: Mapping[str, Head], newest: int
 ) -> list[Finding]:
     """Where the logs end, against each other, the outside and the exporter's clock."""
-    parameters = trust.directory.at(trust.usable).parameters
+    view = trust.directory.at(trust.usable)
+    parameters = view.parameters
     sizes = {origin: log.checkpoint.size for origin, log in export.logs.items()}
+    closed = {origin for origin, size in sizes.items() if (end := view.closed(origin)) is not None and end.size == size}
     return [
-        *ends_early(heads, parameters.lag),
-        *ends_unconfirmed(anchored, sizes),
+        *ends_early(heads, parameters.lag, closed),
+        *ends_unconfirmed(anchored, sizes, closed),
         *check_time(export.manifest, newest, parameters.lag, parameters.skew),
     ]
 
