@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -20,19 +20,9 @@ from rsc_share.audit.classes import CHECKED, FINDING, NOT_REACHED, REASONS
 from rsc_share.audit.custody import owner
 from rsc_share.audit.findings import Grade, printable
 from rsc_share.audit.replay import Replay
+from rsc_share.audit.unchecked import unchecked
 from rsc_share.compiled import described
 
-NOT_CHECKED = (
-    "Whether any label is right for its content: content is encrypted, and nobody here held a key.",
-    "Talk outside the system, and messages that were never given to it.",
-    "Attempts that were refused before the log: denials inside a node and the relay's journal are not in an export.",
-    "Use after delivery: reading, retention, onward passing by people.",
-    "Who sat behind a key. A signature shows a key, not a person.",
-    "Any clock beyond what witnesses bound it to. A sender's own time is a claim.",
-    "Parallel logs, and a relay that colludes with all witnesses.",
-    "The software itself, this program included.",
-    "Channels that were not exported.",
-)
 _LIBRARIES = ("rsc-share", "cryptography", "msgpack", "pynacl")
 
 
@@ -117,17 +107,8 @@ def _content(result: Replay, mandate: Mandate) -> dict[str, Any]:
             "drawn by lot, `audit disclose` matches them with the commitments, and people judge."
         ),
         "rules": _rules(result),
-        "not_checked": [*_dark(result), *NOT_CHECKED],
+        "not_checked": list(unchecked(result)),
     }
-
-
-def _dark(result: Replay) -> Iterator[str]:
-    """Every entry that was not checked, by log and reason: what a committee asks for first."""
-    for origin, classes in result.classes.items():
-        for reason, spans in sorted(classes.spans().items()):
-            count = sum(last - first + 1 for first, last in spans)
-            named = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
-            yield f"In {origin}: {count} {'entry' if count == 1 else 'entries'} ({named}), because {reason}."
 
 
 def _mandate(result: Replay, mandate: Mandate) -> dict[str, Any]:
