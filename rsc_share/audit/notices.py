@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rsc_share import names
 from rsc_share.audit.beside_checks import Place
 from rsc_share.audit.findings import Finding, Grade
 from rsc_share.audit.second import Disagreement
@@ -72,6 +73,15 @@ def kept_back(place: Place, sender: str, node: str, count: int) -> Finding:
     """A recipient's own numbers have a gap: its view was not given everything that was sent to it."""
     what = f"{count} earlier entries of {sender} to {node} are not in this view"
     return place.finding(Grade.INTEGRITY, "kept-back", what, sender, node=node, count=count)
+
+
+def not_of_the_view(member: str, places: Iterable[Place], cases: Iterable[Case]) -> Iterator[Finding]:
+    """Entries that a view cut to `member` must not show: whoever has that view may not see what others said."""
+    for place, case in zip(places, cases, strict=True):
+        h = case.header
+        if h.member != member and not any(names.member_of(node) == member for node in h.nodes):
+            what = f"entry {place.index} is in the view of {member}, and is neither by nor for one of its nodes"
+            yield place.finding(Grade.INTEGRITY, "file", what)
 
 
 def not_checkable(place: Place, h: Header, item: Unchecked) -> Finding:

@@ -47,6 +47,8 @@ class Record:
     def take_down(self, row: Sequence[Judgement]) -> None:
         """Take down all about these entries."""
         cases = [case for _, case, _ in row]
+        if self._setting.member is not None:
+            self._findings += notices.not_of_the_view(self._setting.member, map(self.place, cases), cases)
         self._sums.entries.update(map(_sender_and_kind, [case.header for case in cases]))
         self._verdicts(row)
         self._besides(row)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 
 from audit_world import CT, RELAY, World, key, label, small_world
+from forger_world import remade
 
 from rsc_share.audit.anchors import Anchors
+from rsc_share.audit.besides import pack_view
 from rsc_share.audit.disclose import disclose
 from rsc_share.audit.export import whole_export
 from rsc_share.audit.files import MemoryFiles
 from rsc_share.audit.findings import Grade
 from rsc_share.audit.replay import Replay, replay
 from rsc_share.audit.sample import sample
-from rsc_share.audit.source import LogSource
+from rsc_share.audit.source import LogSource, cut_to
 from rsc_share.audit.trace import render, trace
 from rsc_share.crypto.bodies import commitment, received_commitment
 from rsc_share.crypto.signing import PrivateKey
@@ -167,3 +169,15 @@ def test_relay_cannot_fill_the_draw_with_forgeries_of_levels_that_sort_first() -
     drawn = sample(audit(world), 4, "committee")
     assert [(d.index, d.level) for d in drawn] == [(d.index, "REGIONAL RESTRICTED") for d in drawn]
     assert sorted(d.index for d in drawn) == [1, 2]
+
+
+def test_view_that_shows_what_others_said_to_each_other_is_a_finding() -> None:
+    world = World()
+    world.heartbeat("FIN/mod-1", {})
+    grant = world.grant("EST/mod-1", to=("LTU/mod-1",), forced=True)
+    world.message("EST/mod-1", grant, to=("LTU/mod-1",), said=label(to=("LTU",)))
+    files = whole_export(cut_to(world.source(), "FIN"))
+    (path,) = (path for path in files if "entries-view" in path)
+    files = remade({**files, path: pack_view(list(enumerate(world.logs[CT].entries)))})
+    found = replay(MemoryFiles(files), Anchors(world.id, {"FIN": world.note(CT)}))
+    assert {f.index for f in found.findings if f.code == "file" and "neither by nor for" in f.what} == {1, 2}

@@ -1,0 +1,48 @@
+"""What a small packet unpacks to costs its reader no more than its largest file."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+from forger_world import ran
+
+from rsc_share.audit.load import load
+
+HONEST = ran()
+
+
+class Unpacked:
+    """Files of which all but the honest ones are made when they are read, as from a packet or a disk."""
+
+    def __init__(self, count: int, size: int) -> None:
+        self.size = size
+        self.made = {f"export/charter/{number:04d}/bundle": number for number in range(100, 100 + count)}
+
+    def paths(self) -> list[str]:
+        return sorted([*HONEST.files, *self.made])
+
+    def odd(self) -> list[tuple[str, str]]:
+        return []
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        if path in self.made:
+            return (self.made[path].to_bytes(4, "big") + bytes(self.size))[: limit + 1]
+        data = HONEST.files.get(path)
+        return None if data is None else data[: limit + 1]
+
+
+def test_attack_many_large_charters_are_never_held_together() -> None:
+    tracemalloc.start()
+    try:
+        found = load(Unpacked(64, 1_000_000))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.permanent) >= 64
+    assert most < 16_000_000
+
+
+def test_bodies_of_charters_are_there_under_their_digests() -> None:
+    found = load(Unpacked(2, 10)).permanent
+    assert all(found[digest] for digest in found)
+    assert found.get(bytes(32)) is None
