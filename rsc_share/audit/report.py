@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.backends.openssl import backend
+
 from rsc_share import names
 from rsc_share.audit import canonical, completeness, outcome
 from rsc_share.audit.classes import CHECKED, FINDING, NOT_REACHED, REASONS
@@ -23,7 +25,7 @@ from rsc_share.audit.replay import Replay
 from rsc_share.audit.unchecked import unchecked
 from rsc_share.compiled import described
 
-_LIBRARIES = ("rsc-share", "cryptography", "msgpack", "pynacl")
+_LIBRARIES = ("rsc-share", "cryptography", "msgpack", "msgspec", "pynacl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def versions() -> dict[str, str]:
     """Of this program and what it stands on; `source_sha256` is over the files it was run from."""
     found = {
         "python": f"{platform.python_version()}, {described()}",
+        "openssl": backend.openssl_version_text(),
         "machine": platform.platform(),
         "source_sha256": _source(),
     }
@@ -113,12 +116,12 @@ def _content(result: Replay, mandate: Mandate) -> dict[str, Any]:
 
 def _mandate(result: Replay, mandate: Mandate) -> dict[str, Any]:
     return {
-        "asked_by": mandate.asked_by,
-        "question": mandate.question,
-        "period": mandate.period,
-        "basis": mandate.basis,
-        "examiner": mandate.examiner,
-        "label": mandate.label,
+        "asked_by": printable(mandate.asked_by),
+        "question": printable(mandate.question),
+        "period": printable(mandate.period),
+        "basis": printable(mandate.basis),
+        "examiner": printable(mandate.examiner),
+        "label": printable(mandate.label),
         "channels": [names.channel_of(origin) for origin in result.walks],
         "view": result.export.manifest.view,
     }
@@ -145,9 +148,15 @@ def _anchors(result: Replay, mandate: Mandate) -> dict[str, Any]:
         "outside": anchored.firm,
         "charter_digest": result.pin.hex(),
         "charter_digest_given": anchored.pinned,
-        "charter_digest_from": mandate.charter_digest_from,
+        "charter_digest_from": printable(mandate.charter_digest_from),
         "checkpoints": [
-            {"from": h.source, "log": h.origin, "size": h.size, "root": h.root.hex(), "witnessed": h.quorum_time}
+            {
+                "from": printable(h.source),
+                "log": h.origin,
+                "size": h.size,
+                "root": h.root.hex(),
+                "witnessed": h.quorum_time,
+            }
             for h in anchored.heads
         ],
         "keys": list(anchored.keys),

@@ -16,6 +16,7 @@ NEVER = (
     "Who sat behind a key. A signature shows a key, not a person.",
     "Any clock beyond what witnesses bound it to. A sender's own time is a claim.",
     "Parallel logs, and a relay that colludes with all witnesses.",
+    "By a second program: anything but who may have what. Officers' signatures and labels of what is derived: once.",
     "The software itself, this program included.",
     "Channels that were not exported.",
 )
