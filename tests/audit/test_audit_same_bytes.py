@@ -68,7 +68,7 @@ def test_texts_of_member_states_stay_as_they_are(text: str) -> None:
     assert legible.escaped(text) == text
 
 
-@pytest.mark.parametrize("data", [b'{"a":1,}', b"[" * 100_000, b"9" * 5_000, b"\xff", b'{"x": 1e5}'])
+@pytest.mark.parametrize("data", [b'{"a" 1,}', b"9" * 5_000, b"\xff", b"1e5"])
 def test_what_python_says_of_broken_json_stands_in_no_report(data: bytes) -> None:
     found = replay(MemoryFiles(remade({**HONEST.files, layout.ABSENT: data})), anchors())
     (what,) = {f.what for f in found.findings if f.code == "file"}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import tracemalloc
 
-from forger_world import ran
+import pytest
+from forger_world import ran, remade
 
+from rsc_share.audit import layout
+from rsc_share.audit.files import MemoryFiles
 from rsc_share.audit.load import load
 
 HONEST = ran()
@@ -31,6 +34,10 @@ class Unpacked:
         return None if data is None else data[: limit + 1]
 
 
+def _short_lines() -> bytes:
+    return b"{" + b",".join(b'"%d":0' % number for number in range(300_000)) + b"}"
+
+
 def test_attack_many_large_charters_are_never_held_together() -> None:
     tracemalloc.start()
     try:
@@ -40,6 +47,21 @@ def test_attack_many_large_charters_are_never_held_together() -> None:
         tracemalloc.stop()
     assert len(found.permanent) >= 64
     assert most < 16_000_000
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"a": [' + b"[]," * 1_000_000 + b"[]]}", b"{" + b'"a":{},' * 400_000 + b"}", _short_lines()]
+)
+def test_attack_a_list_of_absent_bodies_that_takes_many_times_its_bytes(data: bytes) -> None:
+    files = MemoryFiles(remade({**HONEST.files, layout.ABSENT: data}))
+    tracemalloc.start()
+    try:
+        found = load(files)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < len(data) + 4_000_000
+    assert [f.evidence["path"] for f in found.findings] == [layout.ABSENT]
 
 
 def test_bodies_of_charters_are_there_under_their_digests() -> None:
