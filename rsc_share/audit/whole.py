@@ -55,9 +55,15 @@ def elsewhere(trust: Trust, walks: Mapping[str, Walk]) -> frozenset[str]:
 
 
 def newest_time(trust: Trust, walks: Mapping[str, Walk], heads: Iterable[Head]) -> int:
-    """The newest time (ms) that logs and witnesses show: what counts as now for expiry."""
+    """The newest time (ms) at which k members saw one of these logs: what counts as now for expiry.
+
+    Not what one of them says, nor the relay: with one witness that signs a year ahead, whoever exports could leave out
+    every body as expired. Only where no log has a quorum is it the newest time of an entry.
+    """
+    quorums = [head.quorum_time for head in heads if head.quorum_time is not None]
+    if quorums:
+        return max(quorums)
     times = [walk.last.logged_at for walk in walks.values() if walk.last is not None]
-    times += [time for head in heads for time in head.times.values()]
     if trust.directory.size:
         times.append(trust.directory.logged_at(trust.directory.size - 1))
     return max(times, default=0)

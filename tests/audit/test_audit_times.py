@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from audit_world import CT, DAY, DIRECTORY, HOUR, RELAY, Log, World, small_world
 
 from rsc_share.audit.anchors import Anchors
@@ -12,6 +13,10 @@ from rsc_share.audit.findings import Grade
 from rsc_share.audit.outcome import Exit, exit_code
 from rsc_share.audit.replay import Replay, replay
 from rsc_share.audit.source import ExportSource
+from rsc_share.envelope.entry import UnverifiedEntry
+from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
+from rsc_share.log.cosignature import cosign_ed25519, cosign_mldsa44
+from rsc_share.log.note import Note
 from rsc_share.value import replace
 
 
@@ -76,3 +81,32 @@ def test_log_that_goes_on_behind_its_closing_is_still_old() -> None:
     world, source = closed_long_ago(3)
     codes = {code for code, _, _ in told(audit(world, {"FIN": world.note(DIRECTORY)}, source))}
     assert codes == {"after-closing", "ends-early"}
+
+
+def dated_ahead(world: World, liars: tuple[str, ...], by: int) -> bytes:
+    """The checkpoint of `ct`, cosigned by everybody, by `liars` with a time that has not come."""
+    tree = world.logs[CT].tree
+    checkpoint = Checkpoint(CT, tree.size, tree.root())
+    one, two = world.log_keys()
+    lines = [sign_checkpoint(checkpoint, one), cosign_mldsa44(checkpoint, CT, two, world.now // 1000)]
+    for code in world.states:
+        seconds = (world.now + (by if code in liars else 0)) // 1000
+        ed25519, mldsa44 = world.witness(f"{code}/mod-1")
+        name = f"regional/{code}/mod-1"
+        lines.append(cosign_ed25519(checkpoint, name, ed25519, seconds))
+        lines.append(cosign_mldsa44(checkpoint, name, mldsa44, seconds))
+    return Note(checkpoint.text(), tuple(lines)).encode()
+
+
+@pytest.mark.parametrize("liars", [("LTU",), ("LTU", "LVA")])
+def test_witnesses_below_the_quorum_cannot_make_a_missing_body_expired(liars: tuple[str, ...]) -> None:
+    """A member and whoever exports: the body of a message that lives for 300 days is gone on the first."""
+    world = World()
+    index = world.message("EST/mod-1", world.grant("EST/mod-1"), expires_at=world.now + 300 * DAY)
+    part = UnverifiedEntry.parse(world.logs[CT].entries[index]).header.parts[0]
+    del world.bodies[part.digest]
+    source = world.source(exported_at=world.now + 400 * DAY)
+    note = dated_ahead(world, liars, 400 * DAY)
+    source = replace(source, logs=[replace(log, note=note) if log.origin == CT else log for log in source.logs])
+    found = audit(world, {"FIN": world.note(CT)}, source)
+    assert {code for code, _, _ in told(found)} == {"body-missing"}

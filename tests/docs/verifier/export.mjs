@@ -227,7 +227,7 @@ class Audit {
   // Section 15.3: the newest time, and logs that end early
   times() {
     const logs = [...this.logs.values()], quorums = logs.map((log) => log.quorum).filter((time) => time);
-    this.newest = Math.max(this.directory.logged.at(-1), ...logs.flatMap((log) => [...(log.times ?? []), log.auditor?.last?.[0] ?? 0]));
+    this.newest = quorums.length ? Math.max(...quorums) : Math.max(this.directory.logged.at(-1), ...logs.map((log) => log.auditor?.last?.[0] ?? 0));
     const { lag } = this.directory.at(this.directory.size).charter.parameters;
     const { closed } = this.directory.at(this.directory.size).charter;
     const ended = (log) => closed.some((c) => c.log === log.origin && c.size === log.head.size); // cosigned no more
