@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from rsc_share import names
 from rsc_share.audit import layout
@@ -45,6 +46,11 @@ def knowing(directory: Directory, origin: str) -> DirectoryView:
         view = directory.at(size)
         if view.log(origin) is not None:
             return view
+    return unknown(origin)
+
+
+def unknown(origin: str) -> NoReturn:
+    """Raises `RemoteError`: no charter has such a log."""
     raise RemoteError(f"no charter knows a log {origin}", code="unknown-log", log=origin)
 
 

@@ -47,11 +47,15 @@ def unexported(export: Export, trust: Trust) -> Iterator[Finding]:
             yield Finding(Grade.OBSERVATION, "not-exported", what, log=origin)
 
 
-def elsewhere(trust: Trust, walks: Mapping[str, Walk]) -> frozenset[str]:
-    """Channels' logs that some charter named, and that are not in this export."""
+def named_by_charters(trust: Trust) -> frozenset[str]:
+    """Every log that some charter named. Looked up once: an export may hold any number of logs that none did."""
     views = (trust.directory.at(index + 1) for index, kind, _ in trust.kinds if kind == "charter")
-    named = {origin for view in views for origin in view.logs}
-    return frozenset(named - {trust.origin} - walks.keys())
+    return frozenset(origin for view in views for origin in view.logs)
+
+
+def elsewhere(trust: Trust, named: frozenset[str], walks: Mapping[str, Walk]) -> frozenset[str]:
+    """Channels' logs that some charter named, and that are not in this export."""
+    return named - {trust.origin} - walks.keys()
 
 
 def newest_time(trust: Trust, walks: Mapping[str, Walk], heads: Iterable[Head]) -> int:

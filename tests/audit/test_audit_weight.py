@@ -10,6 +10,11 @@ from forger_world import ran, remade
 from rsc_share.audit import layout
 from rsc_share.audit.files import MemoryFiles
 from rsc_share.audit.load import load
+from rsc_share.audit.replay import replay
+from rsc_share.charter.directory import Directory
+from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
+from rsc_share.log.note import Note
+from rsc_share.log.tree import MemoryTree
 
 HONEST = ran()
 
@@ -68,3 +73,24 @@ def test_bodies_of_charters_are_there_under_their_digests() -> None:
     found = load(Unpacked(2, 10)).permanent
     assert all(found[digest] for digest in found)
     assert found.get(bytes(32)) is None
+
+
+def test_attack_logs_that_no_charter_names_are_not_looked_for_in_every_directory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    at = Directory.at
+    monkeypatch.setattr(Directory, "at", lambda self, size: asked.append(size) or at(self, size))
+
+    def cost(count: int) -> int:
+        asked.clear()
+        files = {}
+        for number in range(count):
+            checkpoint = Checkpoint(f"relay.example/odd/x{number}", 0, MemoryTree().root())
+            note = Note(checkpoint.text(), (sign_checkpoint(checkpoint, HONEST.keys[0]),))
+            files |= {f"export/logs/x{number}/checkpoint": note.encode(), f"export/logs/x{number}/vkeys": b""}
+        found = replay(MemoryFiles(remade({**HONEST.files, **files})), HONEST.anchors)
+        assert sum(f.code == "checkpoint" for f in found.findings) == count
+        return len(asked)
+
+    assert cost(40) - cost(20) <= 20  # once each; before, at every size of the directory
