@@ -34,7 +34,8 @@ def sample(result: Replay, n: int, seed: str) -> tuple[Drawn, ...]:
     runs a log would fill every place of the draw.
     """
     roots = [result.export.logs[origin].checkpoint.root for origin in sorted(result.walks)]
-    key = hashlib.sha256(b"".join((b"rsc-share sample\0", hashlib.sha256(seed.encode()).digest(), *roots))).digest()
+    said = hashlib.sha256(seed.encode("utf-8", "surrogateescape")).digest()
+    key = hashlib.sha256(b"".join((b"rsc-share sample\0", said, *roots))).digest()
     strata: dict[Stratum, list[tuple[bytes, Drawn]]] = defaultdict(list)
     for origin, walk in result.walks.items():
         for index, entry in entries_of(walk):

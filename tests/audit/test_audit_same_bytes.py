@@ -21,6 +21,8 @@ from rsc_share.audit.outcome import Exit
 from rsc_share.audit.replay import replay
 from rsc_share.audit.report import Mandate, encode, report, versions
 from rsc_share.audit.run import anchors_from, run, write_reports
+from rsc_share.audit.sample import sample
+from rsc_share.audit.trace import trace
 from rsc_share.cli import audit as cli
 from rsc_share.cli.output import GOOD, PLAIN
 from rsc_share.codec import unpack
@@ -144,3 +146,24 @@ def test_only_the_report_itself_is_green() -> None:
 def test_report_names_every_library_that_reads_or_verifies() -> None:
     assert {"cryptography", "msgpack", "msgspec", "openssl", "pynacl", "python", "rsc-share"} <= versions().keys()
     assert encode(report(replay(MemoryFiles(HONEST.files), anchors())))
+
+
+def test_attack_pipe_among_the_checkpoints_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "from-EST")
+    with pytest.raises(LocalError, match="no regular file"):
+        anchors_from(None, [tmp_path])
+    (tmp_path / "from-EST").unlink()
+    (tmp_path / "from-EST").mkdir()
+    with pytest.raises(LocalError, match="no regular file"):
+        anchors_from(None, [tmp_path])
+
+
+def test_seed_of_bytes_that_are_no_text_draws() -> None:
+    found = replay(MemoryFiles(HONEST.files), anchors())
+    assert len(sample(found, 2, os.fsdecode(b"\xff"))) == 2
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "9" * 20])
+def test_reference_of_a_number_that_python_will_not_read_is_refused(number: str) -> None:
+    with pytest.raises(LocalError, match="is not a reference"):
+        trace(replay(MemoryFiles(HONEST.files), anchors()), f"EST/mod-1/main/{number}")
