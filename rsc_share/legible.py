@@ -26,6 +26,10 @@ def replaced(text: str) -> str:
     return text if is_legible(text) else "".join(c if _legible(c) else "?" for c in text)
 
 
+_SOFT_HYPHEN = "\xad"
+"""A dash in Unicode 3.2, and not seen since."""
+
+
 def _legible(char: str) -> bool:
     # No control, format, private or unassigned character, no half of a pair, and of separators only the space.
-    return char == " " or ucd_3_2_0.category(char)[0] not in "CZ"
+    return char == " " or (ucd_3_2_0.category(char)[0] not in "CZ" and char != _SOFT_HYPHEN)

@@ -64,6 +64,11 @@ def test_what_turns_moves_or_hides_text_is_legible_nowhere(odd: str) -> None:
     assert legible.escaped(odd).isascii()
 
 
+def test_nothing_is_legible_that_this_python_does_not_print() -> None:
+    every = map(chr, range(sys.maxunicode + 1))
+    assert [char for char in every if legible.is_legible(char) and not char.isprintable()] == []
+
+
 @pytest.mark.parametrize("text", ["", "plain text", "Eesti Vabariik: õäöü", "Latvija šķūnis", "Україна", "Ελλάδα"])
 def test_texts_of_member_states_stay_as_they_are(text: str) -> None:
     assert legible.is_legible(text)
