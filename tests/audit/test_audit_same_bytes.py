@@ -19,7 +19,7 @@ from rsc_share.audit.files import Folder, MemoryFiles
 from rsc_share.audit.manifest import Manifest
 from rsc_share.audit.outcome import Exit
 from rsc_share.audit.replay import replay
-from rsc_share.audit.report import Mandate, encode, report, versions
+from rsc_share.audit.report import Mandate, Run, encode, report, versions
 from rsc_share.audit.run import anchors_from, run, write_reports
 from rsc_share.audit.sample import sample
 from rsc_share.audit.trace import trace
@@ -172,3 +172,14 @@ def test_seed_of_bytes_that_are_no_text_draws() -> None:
 def test_reference_of_a_number_that_python_will_not_read_is_refused(number: str) -> None:
     with pytest.raises(LocalError, match="is not a reference"):
         trace(replay(MemoryFiles(HONEST.files), anchors()), f"EST/mod-1/main/{number}")
+
+
+def test_text_of_the_report_says_by_what_rules_and_with_what_it_was_made() -> None:
+    found = replay(MemoryFiles({**HONEST.files, "beside": b""}), anchors())
+    mandate = Mandate(asked_by="the court", examiner="A. Nobody", charter_digest_from="annex, page 12")
+    made = report(found, mandate, Run(1, 1.0))
+    text = terminal.render(made)
+    (charter,) = made["content"]["rules"]["charters"]
+    wanted = [charter["charter_sha256"], charter["policy_sha256"], *made["run"]["versions"].values()]
+    wanted += ["the court", "A. Nobody", "annex, page 12", "path: beside"]
+    assert [value for value in wanted if value not in text] == []
