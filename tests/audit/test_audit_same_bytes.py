@@ -183,3 +183,12 @@ def test_text_of_the_report_says_by_what_rules_and_with_what_it_was_made() -> No
     wanted = [charter["charter_sha256"], charter["policy_sha256"], *made["run"]["versions"].values()]
     wanted += ["the court", "A. Nobody", "annex, page 12", "path: beside"]
     assert [value for value in wanted if value not in text] == []
+
+
+@pytest.mark.parametrize("name", ["by", "checksum", "format", "framework_id", "tool", "view", "signature", "\ud800"])
+def test_half_a_surrogate_pair_in_a_manifest_is_refused_or_shown_and_no_bug(name: str) -> None:
+    said = {**json.loads(HONEST.files[layout.MANIFEST]), name: "\ud800"}
+    files = {**HONEST.files, layout.MANIFEST: (json.dumps(said, sort_keys=True, indent=1) + "\n").encode()}
+    with pytest.raises(RemoteError) as error:
+        replay(MemoryFiles(files), anchors())
+    assert error.value.code == "unreadable-export"
