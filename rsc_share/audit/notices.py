@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from rsc_share import names
+from rsc_share.audit.anchors import Anchored
 from rsc_share.audit.beside_checks import Place
 from rsc_share.audit.findings import Finding, Grade
+from rsc_share.audit.heads import Head
 from rsc_share.audit.second import Disagreement
 from rsc_share.audit.setting import Bound
 from rsc_share.audit.trust import Trust
 from rsc_share.envelope.header import Header
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.unseen import Unchecked
+
+
+def bounds_of(origin: str, head: Head | None, anchored: Anchored) -> tuple[Bound, ...]:
+    """What witnesses saw of a log and when: by its own checkpoint and by those from outside."""
+    found = {
+        Bound(outside.size, outside.quorum_time, outside.newest)
+        for outside in anchored.heads
+        if outside.origin == origin and outside.quorum_time is not None and outside.newest is not None
+    }
+    if head is not None and head.quorum_time is not None:
+        found.add(Bound(head.checkpoint.size, head.quorum_time, max(head.times.values())))
+    return tuple(sorted(found, key=lambda bound: (bound.size, bound.quorum, bound.newest)))
 
 
 def out_of_time(cases: Iterable[Case], bounds: Sequence[Bound]) -> list[Case]:

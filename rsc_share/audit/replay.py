@@ -23,9 +23,9 @@ from rsc_share.audit.findings import Finding, Grade, ordered
 from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, knowing, unknown, verify_head
 from rsc_share.audit.load import Export, load
 from rsc_share.audit.log_files import LogFiles
-from rsc_share.audit.notices import directory_times
+from rsc_share.audit.notices import bounds_of, directory_times
 from rsc_share.audit.second import Ask, SecondOpinion
-from rsc_share.audit.setting import Awaited, Bound, CountingCache, Setting, roots_of
+from rsc_share.audit.setting import Awaited, CountingCache, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree, recompute
 from rsc_share.audit.trust import Trust, establish, unconfirmed
 from rsc_share.audit.walk import Walk
@@ -118,7 +118,7 @@ class _Audit:
         anchored = hold_against(self.anchors, trust, {trust.origin: trust.tree, **trees})
         self.findings += anchored.findings
         self.named = named_by_charters(trust)
-        self.findings += directory_times(trust, self._bounds(trust.origin, trust.head, anchored))
+        self.findings += directory_times(trust, bounds_of(trust.origin, trust.head, anchored))
         setting = self._setting(trust)
         for log, entries in logs:
             self._walk(log, entries, trees[log.checkpoint.origin], setting, anchored)
@@ -186,7 +186,7 @@ class _Audit:
         if tree.tree is not None and setting.trust.usable:
             head = self._head(log, setting.trust)
             self.findings += check_closed(setting.trust.directory, origin, tree.tree)
-        walk = Walk(origin, log.folder, entries, tree, setting, self._bounds(origin, head, anchored), classes)
+        walk = Walk(origin, log.folder, entries, tree, setting, bounds_of(origin, head, anchored), classes)
         if head is None:
             classes.fill(0, NO_DIRECTORY if not setting.trust.usable else NO_TREE)
             walk.position = walk.size
@@ -205,16 +205,6 @@ class _Audit:
             return None
         self.findings += [*check_head(log, head, strangers), *check_vkeys(log, view, now)]
         return head
-
-    def _bounds(self, origin: str, head: Head | None, anchored: Anchored) -> tuple[Bound, ...]:
-        found = {
-            Bound(outside.size, outside.quorum_time, outside.newest)
-            for outside in anchored.heads
-            if outside.origin == origin and outside.quorum_time is not None and outside.newest is not None
-        }
-        if head is not None and head.quorum_time is not None:
-            found.add(Bound(head.checkpoint.size, head.quorum_time, max(head.times.values())))
-        return tuple(sorted(found, key=lambda bound: (bound.size, bound.quorum, bound.newest)))
 
     def _result(self, trust: Trust, anchored: Anchored) -> Replay:
         heads = dict(self.heads) if trust.head is None else {trust.origin: trust.head, **self.heads}
