@@ -24,6 +24,7 @@ from rsc_share.envelope.contents import HeartbeatContent
 from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.parts import Part
 from rsc_share.labels.label import Label
+from rsc_share.log.note import KeyType, VerifierKey
 from rsc_share.session.frames import Statement
 from rsc_share.value import replace
 
@@ -181,3 +182,19 @@ def test_view_that_shows_what_others_said_to_each_other_is_a_finding() -> None:
     files = remade({**files, path: pack_view(list(enumerate(world.logs[CT].entries)))})
     found = replay(MemoryFiles(files), Anchors(world.id, {"FIN": world.note(CT)}))
     assert {f.index for f in found.findings if f.code == "file" and "neither by nor for" in f.what} == {1, 2}
+
+
+def test_key_of_a_witness_that_was_revoked_since_is_no_other_key() -> None:
+    world = small_world()
+    world.certify_node("FIN/mod-2")
+    world.now += 86_400_000
+    one, two = world.witness("FIN/mod-2")
+    name = "regional/FIN/mod-2"
+    held = (VerifierKey.of(name, KeyType.COSIGNATURE, one.public), VerifierKey.of(name, KeyType.ML_DSA_44, two.public))
+    world.revoke("FIN/mod-2")
+    files = MemoryFiles(whole_export(world.source()))
+    found = replay(files, Anchors(world.id, vkeys=held))
+    assert [f.code for f in found.findings if f.grade is not Grade.OBSERVATION] == []
+    assert found.anchored.firm
+    stranger = VerifierKey.of(name, KeyType.COSIGNATURE, key("nobody's").public)
+    assert "other-key" in [f.code for f in replay(files, Anchors(world.id, vkeys=(stranger,))).findings]
