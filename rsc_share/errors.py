@@ -17,6 +17,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rsc_share.legible import escaped
+
 
 class RscError(Exception):
     """Base of every error this library raises on purpose.
@@ -30,10 +32,10 @@ class RscError(Exception):
 
     def __init__(self, what: str, *, code: str | None = None, advice: str = "", **fields: Any) -> None:
         # Strangers' words end up in sentences: a line break in one would forge the next line of a log.
-        self.what = _one_line(what)
+        self.what = escaped(what)
         super().__init__(self.what)
         self.code = code or self.default_code
-        self.advice = _one_line(advice)
+        self.advice = escaped(advice)
         self.fields = fields
 
     def __str__(self) -> str:
@@ -41,11 +43,6 @@ class RscError(Exception):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(code={self.code!r}, {self.what!r})"
-
-
-def _one_line(text: str) -> str:
-    """`text` with everything that is not printable written as an escape."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class LocalError(RscError):

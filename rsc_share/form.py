@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from rsc_share.errors import LocalError, RemoteError
+from rsc_share.legible import replaced
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class Form(Generic[T]):
 
 def plain(complaint: str) -> str:
     """It may quote a stranger's key: nothing of it may break a line or colour a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in complaint[:_MAX_COMPLAINT])
+    return replaced(complaint[:_MAX_COMPLAINT])
 
 
 def write(value: Any) -> bytes:

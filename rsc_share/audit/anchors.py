@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rsc_share.audit.findings import Finding, Grade
-from rsc_share.audit.heads import compare, knowing, match_vkeys, outside_head, verify_head
+from rsc_share.audit.heads import compare, ever_witnesses, knowing, match_vkeys, outside_head, verify_head
 from rsc_share.audit.tree import LogTree
 from rsc_share.audit.trust import Trust
 from rsc_share.charter.directory import Directory
@@ -103,5 +103,7 @@ def _outside(
 
 def _keys(given: tuple[VerifierKey, ...], view: DirectoryView, now: int) -> tuple[list[Finding], tuple[str, ...]]:
     held = [key for log in view.logs for key in (*log_keys(view, log), *witness_keys(view, log, now))]
-    known = {key.vkey for key in held}
-    return match_vkeys(given, held), tuple(sorted(key.vkey for key in given if key.vkey in known))
+    once = {key.vkey for key in ever_witnesses(view)}  # of a node that was revoked since: the examiner's list is older
+    known = once.union(key.vkey for key in held)
+    wrong = match_vkeys([key for key in given if key.vkey not in once], held)
+    return wrong, tuple(sorted(key.vkey for key in given if key.vkey in known))

@@ -11,6 +11,7 @@ from rsc_share.crypto.bodies import received_commitment
 from rsc_share.envelope.contents import GrantContent, HeartbeatContent
 from rsc_share.envelope.header import Header
 from rsc_share.rulebook.case import Case
+from rsc_share.session.frames import Statement
 from rsc_share.value import Value
 
 
@@ -49,6 +50,13 @@ def openings(case: Case, beside: Beside, place: Place, found: list[Finding]) -> 
         found.append(place.finding(Grade.INTEGRITY, "file", what, nodes=extra))
 
 
+def committed(h: Header, sender: str, commitment: bytes, said: Statement) -> bool:
+    """Whether what lies beside a heartbeat about `sender` is what the heartbeat committed to."""
+    return commitment == received_commitment(
+        log=h.log, receiver=h.sender, sender=sender, header_hash=said.header_hash, state=said.state, salt=said.salt
+    )
+
+
 def statements(h: Header, beside: Beside, place: Place) -> Iterator[Finding]:
     """A heartbeat's statements open, and say which deliveries went wrong."""
     received = h.content.received if isinstance(h.content, HeartbeatContent) else ()
@@ -56,9 +64,7 @@ def statements(h: Header, beside: Beside, place: Place) -> Iterator[Finding]:
     false = []
     for sender, commitment in shown.items():
         said = beside.statements.get(sender)
-        if said is None or commitment != received_commitment(
-            log=h.log, receiver=h.sender, sender=sender, header_hash=said.header_hash, state=said.state, salt=said.salt
-        ):
+        if said is None or not committed(h, sender, commitment, said):
             false.append(sender)
         elif said.state not in ("stored", "opened"):
             what = f"{h.sender} says that it could not read what {sender} sent: {said.state}"

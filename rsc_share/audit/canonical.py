@@ -53,10 +53,11 @@ def decode(data: bytes, where: str) -> Any:
     try:
         value = json.loads(data.decode("ascii"))
         again = encode(value)
-    except (ValueError, RecursionError, LocalError) as error:
-        raise RemoteError(f"{where}: is not JSON: {error}", where=where) from None
+    except (ValueError, RecursionError, LocalError):
+        # Not what Python says of it: each version says something else, and this stands in reports.
+        raise RemoteError(f"{where}: is not JSON, or holds a fraction", where=where) from None
     if again != data:
-        raise RemoteError(f"{where}: is not in the one spelling a {where} has", where=where)
+        raise RemoteError(f"{where}: is not in its one spelling", where=where)
     return value
 
 

@@ -12,7 +12,7 @@ from rsc_share import names
 from rsc_share.audit.findings import plain
 from rsc_share.audit.replay import Replay
 from rsc_share.audit.times import both
-from rsc_share.audit.trace import entries_of
+from rsc_share.audit.trace import codes_at, entries_of, is_made
 from rsc_share.crypto.bodies import SALT_SIZE, commitment
 from rsc_share.errors import LocalError
 
@@ -28,6 +28,9 @@ class Disclosure:
     sender: str
     logged_at: int
     verdict: str
+    codes: tuple[str, ...]
+    """Of the findings at this entry above an observation."""
+    made_by_sender: bool
     nodes: tuple[str, ...]
     label: dict[str, Any] | None
 
@@ -41,14 +44,20 @@ class Disclosure:
             "sender": self.sender,
             "logged_at": self.logged_at,
             "verdict": self.verdict,
+            "findings": list(self.codes),
+            "made_by_sender": self.made_by_sender,
             "to": list(self.nodes),
             "label": plain(self.label),
         }
 
     def sentence(self) -> str:
+        verdict = f"{self.verdict}: {', '.join(self.codes)}" if self.codes else self.verdict
+        whose = f"the words of {self.sender}"
+        if not self.made_by_sender:
+            whose = f"in the name of {self.sender}, no key of which signed it: nothing here shows whose words they are"
         return (
-            f"part {self.part} of {self.reference}, entry {self.index} of {self.log} ({self.verdict}): the words of "
-            f"{self.sender}, logged {both(self.logged_at)}, sent to {', '.join(self.nodes) or 'nobody'}"
+            f"part {self.part} of {self.reference}, entry {self.index} of {self.log} ({verdict}): {whose}, "
+            f"logged {both(self.logged_at)}, sent to {', '.join(self.nodes) or 'nobody'}"
         )
 
 
@@ -72,6 +81,8 @@ def disclose(result: Replay, payload: bytes, salt: bytes) -> tuple[Disclosure, .
                             sender=h.sender,
                             logged_at=entry.stamp.logged_at,
                             verdict=walk.classes.of(index),
+                            codes=codes_at(result, walk, index),
+                            made_by_sender=is_made(result, entry),
                             nodes=h.nodes,
                             label=h.label.wire() if h.label is not None else None,
                         )

@@ -79,9 +79,13 @@ class Folder:
         # Every part is opened without following links: a link could point out of the copy, to anything on this machine.
         try:
             descriptor = self._open(path)
+        except UnicodeEncodeError:
+            return None  # half a surrogate pair that stands for no byte: no file has such a name
         except OSError as error:
             if error.errno in _NOT_THERE:
                 return None
+            if isinstance(error, PermissionError):
+                raise _not_allowed(path) from None
             raise StorageError(f"cannot read {path}: {error.strerror}", code="unreadable", path=path) from None
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
@@ -89,7 +93,7 @@ class Folder:
         return os.fdopen(descriptor, "rb")
 
     def _open(self, path: str) -> int:
-        *folders, name = path.split("/")
+        *folders, name = _encoded(path).split(b"/")
         at = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for folder in folders:
@@ -105,19 +109,36 @@ class Folder:
         while waiting:
             below = waiting.pop()
             for entry in self._entries(below):
-                path = f"{below}{entry.name}"
+                path = below + entry.name.decode("utf-8", "surrogateescape")
                 if entry.is_symlink():
                     yield path, "a link"
                 elif not entry.is_dir():
                     yield path, "file" if entry.is_file() else "neither a file nor a folder"
-                elif path.count("/") < MAX_DEPTH and len(os.fsencode(self.root / path)) < MAX_PATH:
+                elif path.count("/") < MAX_DEPTH and len(self._bytes(path)) < MAX_PATH:
                     waiting.append(f"{path}/")
                 else:
                     yield path, "a folder too deep to look into"
 
-    def _entries(self, below: str) -> list[os.DirEntry[str]]:
+    def _bytes(self, path: str) -> bytes:
+        return os.path.join(os.fsencode(self.root), _encoded(path))
+
+    def _entries(self, below: str) -> list[os.DirEntry[bytes]]:
         try:
-            with os.scandir(self.root / below) as found:
+            with os.scandir(self._bytes(below)) as found:
                 return list(found)
+        except PermissionError:
+            raise _not_allowed(below or str(self.root)) from None
         except OSError as error:
             raise StorageError(f"cannot list {below or self.root}: {error.strerror}", code="unreadable") from None
+
+
+def _encoded(path: str) -> bytes:
+    """A path as the bytes it has on the disk. Not as this machine's locale has it: one name would be read in two ways
+    by two examiners, and make two reports."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def _not_allowed(path: str) -> LocalError:
+    """Whoever packed an export chose its modes: that is neither this machine's fault nor a finding."""
+    advice = "make your copy readable for yourself: chmod -R u+rX FOLDER"
+    return LocalError(f"you may not read {path}", code="not-readable", advice=advice)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from rsc_share.legible import is_legible
+
 
 class Grade(IntEnum):
     """How serious it is; what a committee reads first comes first."""
@@ -54,7 +56,7 @@ class Finding:
     def values(self) -> dict[str, Any]:
         """For JSON: hashes as hex, absent as null, and the party's reply, which an audit cannot make up."""
         return {
-            "basis": self.basis,
+            "basis": printable(self.basis),
             "code": self.code,
             "evidence": {name: plain(value) for name, value in sorted(self.evidence.items())},
             "grade": self.grade.text,
@@ -62,7 +64,7 @@ class Finding:
             "log": self.log,
             "reply": None,
             "row": self.row,
-            "rule": self.rule,
+            "rule": printable(self.rule),
             "what": printable(self.what),
             "when": self.when,
             "who": printable(self.who),
@@ -85,7 +87,7 @@ def plain(value: Any) -> Any:
 
 def printable(text: str) -> str:
     """`text` without anything that moves a cursor or is no character: a file's name can hold both."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return text if is_legible(text) else text.encode("unicode_escape").decode("ascii")
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from rsc_share import names
 from rsc_share.audit import layout
@@ -45,6 +46,11 @@ def knowing(directory: Directory, origin: str) -> DirectoryView:
         view = directory.at(size)
         if view.log(origin) is not None:
             return view
+    return unknown(origin)
+
+
+def unknown(origin: str) -> NoReturn:
+    """Raises `RemoteError`: no charter has such a log."""
     raise RemoteError(f"no charter knows a log {origin}", code="unknown-log", log=origin)
 
 
@@ -65,7 +71,7 @@ def verify_head(note: bytes, view: DirectoryView, origin: str, now: int) -> tupl
 
     A witness counts if it was one at the time its cosignature says. Raises `RemoteError`.
     """
-    own, ever = log_keys(view, origin), _ever(view)
+    own, ever = log_keys(view, origin), ever_witnesses(view)
     found = open_checkpoint(note, own, ever)
     known = {(key.name, key.key_id) for key in (*own, *ever)}
     strangers = [line.name for line in Note.parse(note).signatures if (line.name, line.key_id) not in known]
@@ -79,7 +85,7 @@ def verify_head(note: bytes, view: DirectoryView, origin: str, now: int) -> tupl
     return head, strangers
 
 
-def _ever(view: DirectoryView) -> list[VerifierKey]:
+def ever_witnesses(view: DirectoryView) -> list[VerifierKey]:
     """Witness keys of every node that was ever certified: a line by one that was revoked since is no stranger's."""
     found = {}
     for party in view.state.parties.values():

@@ -47,6 +47,10 @@ class Judged:
             return None
         return Source.of(ref.index, signed, in_doubt=verdict == DOUBTED)
 
+    def admitted(self, index: int) -> bool:
+        """Whether an entry was come to, and not found void."""
+        return index < len(self.verdicts) and self.verdicts[index] in (ADMITTED, DOUBTED)
+
     def ended(self) -> int:
         """The earliest time (ms) at which an entry can have been logged that is not in this export.
 

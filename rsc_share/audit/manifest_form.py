@@ -92,6 +92,9 @@ def read(data: bytes) -> WrittenManifest:
         return msgspec.convert(canonical.decode(data, "manifest"), WrittenManifest)
     except msgspec.ValidationError as error:
         raise RemoteError(f"manifest: {plain(str(error))}", where="manifest") from None
+    except UnicodeEncodeError:
+        what = "holds half a surrogate pair where none may be"
+        raise RemoteError(f"manifest: {what}", where="manifest") from None
 
 
 def spell(value: msgspec.Struct) -> bytes:

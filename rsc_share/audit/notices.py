@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rsc_share import names
+from rsc_share.audit.anchors import Anchored
 from rsc_share.audit.beside_checks import Place
 from rsc_share.audit.findings import Finding, Grade
+from rsc_share.audit.heads import Head
 from rsc_share.audit.second import Disagreement
 from rsc_share.audit.setting import Bound
+from rsc_share.audit.trust import Trust
 from rsc_share.envelope.header import Header
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.unseen import Unchecked
+
+
+def bounds_of(origin: str, head: Head | None, anchored: Anchored) -> tuple[Bound, ...]:
+    """What witnesses saw of a log and when: by its own checkpoint and by those from outside."""
+    found = {
+        Bound(outside.size, outside.quorum_time, outside.newest)
+        for outside in anchored.heads
+        if outside.origin == origin and outside.quorum_time is not None and outside.newest is not None
+    }
+    if head is not None and head.quorum_time is not None:
+        found.add(Bound(head.checkpoint.size, head.quorum_time, max(head.times.values())))
+    return tuple(sorted(found, key=lambda bound: (bound.size, bound.quorum, bound.newest)))
 
 
 def out_of_time(cases: Iterable[Case], bounds: Sequence[Bound]) -> list[Case]:
@@ -21,9 +37,9 @@ def out_of_time(cases: Iterable[Case], bounds: Sequence[Bound]) -> list[Case]:
     return [case for case in cases if case.now > newest + case.parameters.skew or case.index >= size]
 
 
-def times(place: Place, case: Case, bounds: Iterable[Bound], found: list[Finding]) -> None:
+def times(place: Place, skew: int, bounds: Iterable[Bound], found: list[Finding]) -> None:
     """The relay's times against the witnesses': nobody cosigned the future, and nothing was added to the past."""
-    now, skew = case.now, case.parameters.skew
+    now = place.when
     for bound in bounds:
         if place.index < bound.size and now > bound.newest + skew:
             code, what = "future-stamp", f"entry {place.index} is stamped later than the last witness saw it"
@@ -33,6 +49,19 @@ def times(place: Place, case: Case, bounds: Iterable[Bound], found: list[Finding
             continue
         evidence = {"size": bound.size, "quorum": bound.quorum, "newest": bound.newest}
         found.append(place.finding(Grade.INTEGRITY, code, what, "", **evidence))
+
+
+def directory_times(trust: Trust, bounds: Sequence[Bound]) -> list[Finding]:
+    """The same of the directory: a revocation that is dated back, or ahead, changes whom to trust when.
+
+    SKEW as it is with the entry in force.
+    """
+    directory = trust.directory
+    found: list[Finding] = []
+    for index in range(trust.usable if bounds else 0):
+        place = Place(trust.origin, index, directory.logged_at(index), None)
+        times(place, directory.at(index + 1).parameters.skew, bounds, found)
+    return found
 
 
 def left_out(case: Case, place: Place, found: list[Finding]) -> None:
@@ -58,6 +87,15 @@ def kept_back(place: Place, sender: str, node: str, count: int) -> Finding:
     """A recipient's own numbers have a gap: its view was not given everything that was sent to it."""
     what = f"{count} earlier entries of {sender} to {node} are not in this view"
     return place.finding(Grade.INTEGRITY, "kept-back", what, sender, node=node, count=count)
+
+
+def not_of_the_view(member: str, places: Iterable[Place], cases: Iterable[Case]) -> Iterator[Finding]:
+    """Entries that a view cut to `member` must not show: whoever has that view may not see what others said."""
+    for place, case in zip(places, cases, strict=True):
+        h = case.header
+        if h.member != member and not any(names.member_of(node) == member for node in h.nodes):
+            what = f"entry {place.index} is in the view of {member}, and is neither by nor for one of its nodes"
+            yield place.finding(Grade.INTEGRITY, "file", what)
 
 
 def not_checkable(place: Place, h: Header, item: Unchecked) -> Finding:

@@ -47,13 +47,15 @@ class Record:
     def take_down(self, row: Sequence[Judgement]) -> None:
         """Take down all about these entries."""
         cases = [case for _, case, _ in row]
+        if self._setting.member is not None:
+            self._findings += notices.not_of_the_view(self._setting.member, map(self.place, cases), cases)
         self._sums.entries.update(map(_sender_and_kind, [case.header for case in cases]))
         self._verdicts(row)
         self._besides(row)
         stamped = [case for case in cases if case.stamp.directory > 0]
         self._bodies(stamped)
         for case in notices.out_of_time(stamped, self._bounds):
-            notices.times(self.place(case), case, self._bounds, self._findings)
+            notices.times(self.place(case), case.parameters.skew, self._bounds, self._findings)
 
     def _verdicts(self, row: Sequence[Judgement]) -> None:
         findings, senders, full = self._findings, self._senders, self._setting.member is None

@@ -20,15 +20,16 @@ from rsc_share.audit.classes import ELSEWHERE, FINDING, IN_DAMAGE, NO_DIRECTORY,
 from rsc_share.audit.custody import check_custody
 from rsc_share.audit.files import Files
 from rsc_share.audit.findings import Finding, Grade, ordered
-from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, knowing, verify_head
+from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, knowing, unknown, verify_head
 from rsc_share.audit.load import Export, load
 from rsc_share.audit.log_files import LogFiles
+from rsc_share.audit.notices import bounds_of, directory_times
 from rsc_share.audit.second import Ask, SecondOpinion
-from rsc_share.audit.setting import Awaited, Bound, CountingCache, Setting, roots_of
+from rsc_share.audit.setting import Awaited, CountingCache, Setting, roots_of
 from rsc_share.audit.tree import Entries, LogTree, recompute
 from rsc_share.audit.trust import Trust, establish, unconfirmed
 from rsc_share.audit.walk import Walk
-from rsc_share.audit.whole import all_read, check_ends, elsewhere, newest_time, unexported
+from rsc_share.audit.whole import all_read, check_ends, elsewhere, named_by_charters, newest_time, unexported
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, RscError
 from rsc_share.log.tree import MemoryTree
@@ -104,6 +105,7 @@ class _Audit:
         self.opinion, self.signatures = SecondOpinion(second), CountingCache()
         self.book = BodyBook(export.bodies, export.absent)
         self.findings: list[Finding] = list(export.findings)
+        self.named: frozenset[str] = frozenset()
         self.elsewhere: frozenset[str] = frozenset()
         self.heads: dict[str, Head] = {}
         self.walks: dict[str, Walk] = {}
@@ -115,10 +117,12 @@ class _Audit:
         trees = {log.checkpoint.origin: recompute(self.export, log, entries) for log, entries in logs}
         anchored = hold_against(self.anchors, trust, {trust.origin: trust.tree, **trees})
         self.findings += anchored.findings
+        self.named = named_by_charters(trust)
+        self.findings += directory_times(trust, bounds_of(trust.origin, trust.head, anchored))
         setting = self._setting(trust)
         for log, entries in logs:
             self._walk(log, entries, trees[log.checkpoint.origin], setting, anchored)
-        self.elsewhere = elsewhere(trust, self.walks)
+        self.elsewhere = elsewhere(trust, self.named, self.walks)
         for origin in sorted(self.walks):
             self._judge(self.walks[origin])
             self.progress(origin, self.walks[origin].size, self.walks[origin].size)
@@ -182,7 +186,7 @@ class _Audit:
         if tree.tree is not None and setting.trust.usable:
             head = self._head(log, setting.trust)
             self.findings += check_closed(setting.trust.directory, origin, tree.tree)
-        walk = Walk(origin, log.folder, entries, tree, setting, self._bounds(origin, head, anchored), classes)
+        walk = Walk(origin, log.folder, entries, tree, setting, bounds_of(origin, head, anchored), classes)
         if head is None:
             classes.fill(0, NO_DIRECTORY if not setting.trust.usable else NO_TREE)
             walk.position = walk.size
@@ -193,7 +197,7 @@ class _Audit:
     def _head(self, log: LogFiles, trust: Trust) -> Head | None:
         origin, now = log.checkpoint.origin, trust.directory.logged_at(trust.usable - 1)
         try:
-            view = knowing(trust.directory, origin)
+            view = knowing(trust.directory, origin) if origin in self.named else unknown(origin)
             head, strangers = verify_head(log.note, view, origin, now)
         except RscError as error:
             what = f"the checkpoint of {origin} does not verify: {error.what}"
@@ -201,16 +205,6 @@ class _Audit:
             return None
         self.findings += [*check_head(log, head, strangers), *check_vkeys(log, view, now)]
         return head
-
-    def _bounds(self, origin: str, head: Head | None, anchored: Anchored) -> tuple[Bound, ...]:
-        found = {
-            Bound(outside.size, outside.quorum_time, outside.newest)
-            for outside in anchored.heads
-            if outside.origin == origin and outside.quorum_time is not None and outside.newest is not None
-        }
-        if head is not None and head.quorum_time is not None:
-            found.add(Bound(head.checkpoint.size, head.quorum_time, max(head.times.values())))
-        return tuple(sorted(found, key=lambda bound: (bound.size, bound.quorum, bound.newest)))
 
     def _result(self, trust: Trust, anchored: Anchored) -> Replay:
         heads = dict(self.heads) if trust.head is None else {trust.origin: trust.head, **self.heads}

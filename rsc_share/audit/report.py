@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.backends.openssl import backend
 
 from rsc_share import names
 from rsc_share.audit import canonical, completeness, outcome
@@ -20,20 +22,10 @@ from rsc_share.audit.classes import CHECKED, FINDING, NOT_REACHED, REASONS
 from rsc_share.audit.custody import owner
 from rsc_share.audit.findings import Grade, printable
 from rsc_share.audit.replay import Replay
+from rsc_share.audit.unchecked import unchecked
 from rsc_share.compiled import described
 
-NOT_CHECKED = (
-    "Whether any label is right for its content: content is encrypted, and nobody here held a key.",
-    "Talk outside the system, and messages that were never given to it.",
-    "Attempts that were refused before the log: denials inside a node and the relay's journal are not in an export.",
-    "Use after delivery: reading, retention, onward passing by people.",
-    "Who sat behind a key. A signature shows a key, not a person.",
-    "Any clock beyond what witnesses bound it to. A sender's own time is a claim.",
-    "Parallel logs, and a relay that colludes with all witnesses.",
-    "The software itself, this program included.",
-    "Channels that were not exported.",
-)
-_LIBRARIES = ("rsc-share", "cryptography", "msgpack", "pynacl")
+_LIBRARIES = ("rsc-share", "cryptography", "msgpack", "msgspec", "pynacl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +73,7 @@ def versions() -> dict[str, str]:
     """Of this program and what it stands on; `source_sha256` is over the files it was run from."""
     found = {
         "python": f"{platform.python_version()}, {described()}",
+        "openssl": backend.openssl_version_text(),
         "machine": platform.platform(),
         "source_sha256": _source(),
     }
@@ -117,27 +110,18 @@ def _content(result: Replay, mandate: Mandate) -> dict[str, Any]:
             "drawn by lot, `audit disclose` matches them with the commitments, and people judge."
         ),
         "rules": _rules(result),
-        "not_checked": [*_dark(result), *NOT_CHECKED],
+        "not_checked": list(unchecked(result)),
     }
-
-
-def _dark(result: Replay) -> Iterator[str]:
-    """Every entry that was not checked, by log and reason: what a committee asks for first."""
-    for origin, classes in result.classes.items():
-        for reason, spans in sorted(classes.spans().items()):
-            count = sum(last - first + 1 for first, last in spans)
-            named = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
-            yield f"In {origin}: {count} {'entry' if count == 1 else 'entries'} ({named}), because {reason}."
 
 
 def _mandate(result: Replay, mandate: Mandate) -> dict[str, Any]:
     return {
-        "asked_by": mandate.asked_by,
-        "question": mandate.question,
-        "period": mandate.period,
-        "basis": mandate.basis,
-        "examiner": mandate.examiner,
-        "label": mandate.label,
+        "asked_by": printable(mandate.asked_by),
+        "question": printable(mandate.question),
+        "period": printable(mandate.period),
+        "basis": printable(mandate.basis),
+        "examiner": printable(mandate.examiner),
+        "label": printable(mandate.label),
         "channels": [names.channel_of(origin) for origin in result.walks],
         "view": result.export.manifest.view,
     }
@@ -164,9 +148,15 @@ def _anchors(result: Replay, mandate: Mandate) -> dict[str, Any]:
         "outside": anchored.firm,
         "charter_digest": result.pin.hex(),
         "charter_digest_given": anchored.pinned,
-        "charter_digest_from": mandate.charter_digest_from,
+        "charter_digest_from": printable(mandate.charter_digest_from),
         "checkpoints": [
-            {"from": h.source, "log": h.origin, "size": h.size, "root": h.root.hex(), "witnessed": h.quorum_time}
+            {
+                "from": printable(h.source),
+                "log": h.origin,
+                "size": h.size,
+                "root": h.root.hex(),
+                "witnessed": h.quorum_time,
+            }
             for h in anchored.heads
         ],
         "keys": list(anchored.keys),

@@ -6,6 +6,8 @@ sys.exit(done.code)
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,7 +63,12 @@ def _files(given: Sequence[Path]) -> Iterator[Path]:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        # A folder of checkpoints may be another's, and a pipe in it would be waited for without end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise LocalError(f"{path} is no regular file", code="no-file")
+        with os.fdopen(descriptor, "rb") as file:
             return file.read(layout.MAX_NOTE + 1)
     except OSError as error:
         raise LocalError(f"cannot read {path}: {error.strerror}", code="no-file") from None

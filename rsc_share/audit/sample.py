@@ -28,14 +28,19 @@ class Drawn:
 
 
 def sample(result: Replay, n: int, seed: str) -> tuple[Drawn, ...]:
-    """At most `n` messages, in turn from each (level, sender), in an order that the seed and the roots fix."""
+    """At most `n` messages, in turn from each (level, sender), in an order that the seed and the roots fix.
+
+    Of those that were admitted: every void entry is a finding already, and with void ones of made-up levels whoever
+    runs a log would fill every place of the draw.
+    """
     roots = [result.export.logs[origin].checkpoint.root for origin in sorted(result.walks)]
-    key = hashlib.sha256(b"".join((b"rsc-share sample\0", hashlib.sha256(seed.encode()).digest(), *roots))).digest()
+    said = hashlib.sha256(seed.encode("utf-8", "surrogateescape")).digest()
+    key = hashlib.sha256(b"".join((b"rsc-share sample\0", said, *roots))).digest()
     strata: dict[Stratum, list[tuple[bytes, Drawn]]] = defaultdict(list)
     for origin, walk in result.walks.items():
         for index, entry in entries_of(walk):
             h = entry.header
-            if h.label is not None:
+            if h.label is not None and walk.admitted(index):
                 level = f"{h.label.scheme} {h.label.level}"
                 reference = names.reference(h.sender, names.channel_of(origin), h.seq)
                 lot = hashlib.sha256(key + entry.leaf).digest()

@@ -24,6 +24,7 @@ def _lines(made: Mapping[str, Any]) -> Iterator[str]:
     yield from _reconciliation(content["reconciliation"])
     yield from _completeness(content["completeness"])
     yield from _findings(content)
+    yield from _rules(content["rules"], made["run"])
     yield ""
     yield "WHAT WAS NOT CHECKED"
     yield from (f"  - {line}" for line in content["not_checked"])
@@ -31,10 +32,15 @@ def _lines(made: Mapping[str, Any]) -> Iterator[str]:
 
 def _head(content: Mapping[str, Any]) -> Iterator[str]:
     mandate, custody, anchors = content["mandate"], content["custody"], content["anchors"]
+    for name in ("asked_by", "question", "period", "basis", "examiner"):
+        if mandate[name]:
+            yield f"{name.replace('_', ' ')}: {mandate[name]}"
     yield f"view {mandate['view']}, channels {', '.join(mandate['channels']) or 'none'}, label {mandate['label']}"
     yield f"exported by {custody['exported_by']}, who says at {both(custody['exported_at_claimed'])}"
     signed = custody["signed_by"] or "nobody"
     yield f"manifest {custody['manifest_sha256']}, {custody['files']} files, signed by {signed}"
+    if anchors["charter_digest_from"]:
+        yield f"charter digest taken from {anchors['charter_digest_from']}"
     given = "given from outside" if anchors["charter_digest_given"] else "TAKEN FROM THE EXPORT ITSELF"
     yield f"charter digest {anchors['charter_digest']}, {given}"
     for head in anchors["checkpoints"]:
@@ -95,7 +101,23 @@ def _findings(content: Mapping[str, Any]) -> Iterator[str]:
         yield f"    {finding['what']}"
         if finding["rule"] or finding["basis"]:
             yield f"    rule: {finding['rule']}{'; basis: ' + finding['basis'] if finding['basis'] else ''}"
+        for name, value in sorted(finding["evidence"].items()):
+            if value not in ("", None):
+                yield f"    {name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
         yield "    reply of the party: none on file"
+
+
+def _rules(rules: Mapping[str, Any], run: Mapping[str, Any] | None) -> Iterator[str]:
+    """By what was judged, and with what: whoever repeats it needs the same."""
+    yield ""
+    yield "RULES AND VERSIONS"
+    for charter in rules["charters"]:
+        since = f"from entry {charter['from_directory_entry']}, {both(charter['from'])}"
+        yield f"  charter {charter['version']} {charter['charter_sha256']}, rulebook {charter['rulebook']}, {since}"
+        yield f"    policy {charter['policy_sha256']}"
+    yield f"  disagreements with the second program: {rules['second_program_disagreements']}"
+    for name, version in sorted(run["versions"].items()) if run is not None else ():
+        yield f"  {name}: {version}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

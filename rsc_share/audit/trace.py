@@ -1,25 +1,31 @@
 """One message, everywhere: `audit trace EST/mod-1/counter-terrorism/417`.
 
 Who was given it, who says it holds or opened it, what was derived from it, who released, recalled and acknowledged it,
-and which officers stand behind it. Everything comes from a replay; void entries are shown as void.
+and which officers stand behind it. Everything comes from a replay, and what is not admitted shows nothing that anybody
+did: void entries are shown as void, their approvals as not verified, and what void heartbeats state not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rsc_share import names
-from rsc_share.audit.classes import CHECKED
-from rsc_share.audit.findings import plain, printable
+from rsc_share.audit.beside_checks import committed
+from rsc_share.audit.findings import Grade, plain, printable
+from rsc_share.audit.made import made_by_sender
 from rsc_share.audit.replay import Replay
 from rsc_share.audit.times import both
 from rsc_share.audit.walk import Walk
-from rsc_share.envelope.contents import AcknowledgementContent, ReleaseContent
+from rsc_share.envelope.contents import AcknowledgementContent, HeartbeatContent, ReleaseContent
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.envelope.header import Header
 from rsc_share.errors import LocalError, RemoteError, RscError
+from rsc_share.session.frames import Statement
+
+_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,9 @@ class Mention:
     detail: str = ""
 
 
+_MENTIONED = ("how", "log", "index", "who", "when", "verdict", "detail")
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     reference: str
@@ -53,6 +62,10 @@ class Trace:
     header: Header
     logged_at: int
     verdict: str
+    codes: tuple[str, ...]
+    """Of the findings at this entry above an observation."""
+    made_by_sender: bool
+    """Whether a key of the sender signed it."""
     approvals: tuple[str, ...]
     deliveries: tuple[Delivery, ...]
     mentions: tuple[Mention, ...]
@@ -69,16 +82,14 @@ class Trace:
             "label": plain(h.label.wire()) if h.label is not None else None,
             "logged_at": self.logged_at,
             "verdict": self.verdict,
+            "findings": list(self.codes),
+            "made_by_sender": self.made_by_sender,
             "approvals": list(self.approvals),
             "deliveries": [
                 {"node": d.node, "state": d.state, "heartbeat": d.index, "when": d.when} for d in self.deliveries
             ],
-            "mentions": [
-                {"how": m.how, "log": m.log, "index": m.index, "who": m.who, "when": m.when, "verdict": m.verdict,
-                 "detail": m.detail}
-                for m in self.mentions
-            ],
-        }  # fmt: skip
+            "mentions": [{name: getattr(m, name) for name in _MENTIONED} for m in self.mentions],
+        }
 
 
 def trace(result: Replay, reference: str) -> Trace:
@@ -94,7 +105,7 @@ def trace(result: Replay, reference: str) -> Trace:
     if not found:
         raise LocalError(f"no entry {reference} can be read in this export", code="not-found")
     # A void entry may carry the same number as the one that counts.
-    walk, index, entry = min(found, key=lambda item: item[0].classes.of(item[1]) != CHECKED)
+    walk, index, entry = min(found, key=lambda item: not item[0].admitted(item[1]))
     return _follow(result, walk, reference, index, entry)
 
 
@@ -112,7 +123,7 @@ def entries_of(walk: Walk) -> Iterator[tuple[int, UnverifiedEntry]]:
 def _parse(reference: str) -> tuple[str, str, int]:
     parts = reference.split("/")
     try:
-        if len(parts) == 4 and parts[3].isascii() and parts[3].isdigit():
+        if len(parts) == 4 and _NUMBER.fullmatch(parts[3]):
             return names.node("/".join(parts[:2])), names.channel(parts[2]), int(parts[3])
     except RscError:
         pass
@@ -128,17 +139,32 @@ def _follow(result: Replay, walk: Walk, reference: str, index: int, entry: Unver
         header=h,
         logged_at=entry.stamp.logged_at,
         verdict=walk.classes.of(index),
-        approvals=tuple(_officers(result, entry)),
+        codes=codes_at(result, walk, index),
+        made_by_sender=is_made(result, entry),
+        approvals=tuple(_officers(result, entry, verified=walk.admitted(index))),
         deliveries=tuple(_deliveries(walk, entry)),
         mentions=tuple(_mentions(result, walk.origin, index)),
     )
 
 
-def _officers(result: Replay, entry: UnverifiedEntry) -> Iterator[str]:
+def codes_at(result: Replay, walk: Walk, index: int) -> tuple[str, ...]:
+    """Codes of what was found at an entry, above an observation."""
+    here = (f for f in result.findings if f.log == walk.origin and f.index == index)
+    return tuple(dict.fromkeys(f.code for f in here if f.grade is not Grade.OBSERVATION))
+
+
+def is_made(result: Replay, entry: UnverifiedEntry) -> bool:
+    """Whether a key of whom an entry names as its sender has signed it, whatever else is wrong with it."""
+    size = result.trust.usable
+    return size > 0 and made_by_sender(result.trust.directory.at(size), entry.signed)
+
+
+def _officers(result: Replay, entry: UnverifiedEntry, *, verified: bool) -> Iterator[str]:
     size = min(max(entry.stamp.directory, 1), result.trust.usable)
     for key_id, _ in entry.header.approvals:
         try:
-            yield result.trust.directory.at(size).officer(key_id, entry.stamp.logged_at).name
+            name = result.trust.directory.at(size).officer(key_id, entry.stamp.logged_at).name
+            yield name if verified else f"{name} (not verified)"
         except RscError as error:
             yield f"{key_id.hex()} ({error.what})"
 
@@ -146,10 +172,11 @@ def _officers(result: Replay, entry: UnverifiedEntry) -> Iterator[str]:
 def _deliveries(walk: Walk, entry: UnverifiedEntry) -> Iterator[Delivery]:
     """A heartbeat names the newest entry held: everything of that sender to that node up to it is held as well."""
     h = entry.header
-    later = {e.signed.header_hash: e.header.seq for _, e in entries_of(walk) if e.header.sender == h.sender}
+    admitted = [(index, other) for index, other in entries_of(walk) if walk.admitted(index)]
+    later = {e.signed.header_hash: e.header.seq for _, e in admitted if e.header.sender == h.sender}
     said: dict[str, Delivery] = {}
-    for index, other in entries_of(walk):
-        found = walk.beside_of(index).statements.get(h.sender) if other.header.kind == "heartbeat" else None
+    for index, other in admitted:
+        found = _statement(walk, index, other.header, h.sender)
         if found is None or later.get(found.header_hash, 0) < h.seq:
             continue
         exact = found.header_hash == entry.signed.header_hash
@@ -159,6 +186,14 @@ def _deliveries(walk: Walk, entry: UnverifiedEntry) -> Iterator[Delivery]:
             said[node] = Delivery(node, state, index, other.stamp.logged_at)
     for node in h.nodes:
         yield said.get(node, Delivery(node, None, None, None))
+
+
+def _statement(walk: Walk, index: int, h: Header, sender: str) -> Statement | None:
+    """What a heartbeat says of `sender`: only what it committed to."""
+    content = h.content
+    commitment = dict(content.received).get(sender) if isinstance(content, HeartbeatContent) else None
+    found = walk.beside_of(index).statements.get(sender) if commitment is not None else None
+    return found if found is not None and commitment and committed(h, sender, commitment, found) else None
 
 
 def _mentions(result: Replay, log: str, index: int) -> Iterator[Mention]:
@@ -192,12 +227,18 @@ def _act(h: Header) -> tuple[str, str]:
     return "recalled", ""
 
 
+def _codes(codes: Sequence[str]) -> str:
+    return f" ({', '.join(codes)})" if codes else ""
+
+
 def render(found: Mapping[str, Any]) -> str:
     """The trace as text, from `Trace.values`."""
     lines = [
         f"{found['reference']}  entry {found['index']} of {found['log']}, logged {both(found['logged_at'])}",
-        f"  {found['type'] or found['kind']}: {found['verdict']}",
+        f"  {found['type'] or found['kind']}: {found['verdict']}{_codes(found['findings'])}",
     ]
+    if not found["made_by_sender"]:
+        lines.append("  NO KEY OF ITS SENDER SIGNED IT: nothing here shows who made it")
     lines += [f"  approved by {name}" for name in found["approvals"]]
     for row in found["deliveries"]:
         said = f"{row['state']} since {both(row['when'])}" if row["state"] else "has not said that it holds it"

@@ -7,6 +7,7 @@ from typing import Any
 
 from rsc_share import names
 from rsc_share.audit.findings import Finding, Grade
+from rsc_share.audit.made import made_by_sender
 from rsc_share.charter.view import DirectoryView
 from rsc_share.rulebook.admit import Void
 
@@ -37,6 +38,7 @@ GRADES: Mapping[str, Grade] = {
 }
 """A code that is not here is an integrity failure: nothing unknown is taken lightly."""
 
+_STAMPED = 15
 _RULES: Mapping[int, str] = {
     1: "an entry has one canonical form",
     2: "an entry stands in the log it names, and shows only heads that the logs signed",
@@ -61,8 +63,8 @@ def rule_of(row: int | None) -> str:
 
 
 def void_finding(void: Void, log: str, view: DirectoryView | None) -> Finding:
-    """An entry the rulebook refuses, standing in `log` (its header may name another): its sender's act, and the
-    relay's for logging it."""
+    """An entry the rulebook refuses, standing in `log` (its header may name another): its sender's act where that is
+    shown, and the relay's for logging it."""
     h, refused = void.signed.header, void.refused
     quoted = names.reference(h.sender, names.channel_of(h.log), h.seq)
     pairs = _pairs(refused.fields.get("pairs"))
@@ -73,14 +75,18 @@ def void_finding(void: Void, log: str, view: DirectoryView | None) -> Finding:
         evidence["received"] = [[node, code, rule] for node, code, rule in pairs]
     if h.label is not None:
         evidence["label"] = f"{h.label.scheme} {h.label.level}"
+    made = view is not None and made_by_sender(view, void.signed)
+    unproved = "" if made else f" Nothing here shows that {h.sender} made it."
+    # Where it stands and what is stamped on it nobody but the relay says.
+    sent = made and h.log == log and refused.row != _STAMPED
     return Finding(
         grade=GRADES.get(refused.code, Grade.INTEGRITY),
         code=refused.code,
-        what=f"{_subject(h.kind)} {quoted} is void: {refused.what}.{got} The relay logged it all the same.",
+        what=f"{_subject(h.kind)} {quoted} is void: {refused.what}.{got}{unproved} The relay logged it all the same.",
         row=refused.row,
         log=log,
         index=void.index,
-        who=h.sender,
+        who=h.sender if sent else log.partition("/")[0],
         when=void.stamp.logged_at,
         rule=", ".join(row_ids) or rule_of(refused.row),
         basis=_basis(view, void.stamp.logged_at, row_ids),

@@ -174,6 +174,10 @@ class Walk:
         self.record.take_down(self._unwritten)
         self._unwritten.clear()
 
+    def admitted(self, index: int) -> bool:
+        """Whether the rulebook admitted an entry, as far as it could be judged: its signature and approvals stand."""
+        return self.judged.admitted(index)
+
     def roots(self) -> RootAt:
         """The roots of this log's tree."""
         return roots_of(self.tree.tree or MemoryTree())

@@ -28,11 +28,13 @@ def check_ends(
     export: Export, trust: Trust, anchored: Anchored, heads: Mapping[str, Head], newest: int
 ) -> list[Finding]:
     """Where the logs end, against each other, the outside and the exporter's clock."""
-    parameters = trust.directory.at(trust.usable).parameters
+    view = trust.directory.at(trust.usable)
+    parameters = view.parameters
     sizes = {origin: log.checkpoint.size for origin, log in export.logs.items()}
+    closed = {origin for origin, size in sizes.items() if (end := view.closed(origin)) is not None and end.size == size}
     return [
-        *ends_early(heads, parameters.lag),
-        *ends_unconfirmed(anchored, sizes),
+        *ends_early(heads, parameters.lag, closed),
+        *ends_unconfirmed(anchored, sizes, closed),
         *check_time(export.manifest, newest, parameters.lag, parameters.skew),
     ]
 
@@ -45,17 +47,27 @@ def unexported(export: Export, trust: Trust) -> Iterator[Finding]:
             yield Finding(Grade.OBSERVATION, "not-exported", what, log=origin)
 
 
-def elsewhere(trust: Trust, walks: Mapping[str, Walk]) -> frozenset[str]:
-    """Channels' logs that some charter named, and that are not in this export."""
+def named_by_charters(trust: Trust) -> frozenset[str]:
+    """Every log that some charter named. Looked up once: an export may hold any number of logs that none did."""
     views = (trust.directory.at(index + 1) for index, kind, _ in trust.kinds if kind == "charter")
-    named = {origin for view in views for origin in view.logs}
-    return frozenset(named - {trust.origin} - walks.keys())
+    return frozenset(origin for view in views for origin in view.logs)
+
+
+def elsewhere(trust: Trust, named: frozenset[str], walks: Mapping[str, Walk]) -> frozenset[str]:
+    """Channels' logs that some charter named, and that are not in this export."""
+    return named - {trust.origin} - walks.keys()
 
 
 def newest_time(trust: Trust, walks: Mapping[str, Walk], heads: Iterable[Head]) -> int:
-    """The newest time (ms) that logs and witnesses show: what counts as now for expiry."""
+    """The newest time (ms) at which k members saw one of these logs: what counts as now for expiry.
+
+    Not what one of them says, nor the relay: with one witness that signs a year ahead, whoever exports could leave out
+    every body as expired. Only where no log has a quorum is it the newest time of an entry.
+    """
+    quorums = [head.quorum_time for head in heads if head.quorum_time is not None]
+    if quorums:
+        return max(quorums)
     times = [walk.last.logged_at for walk in walks.values() if walk.last is not None]
-    times += [time for head in heads for time in head.times.values()]
     if trust.directory.size:
         times.append(trust.directory.logged_at(trust.directory.size - 1))
     return max(times, default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -37,14 +38,15 @@ Checkpoints = Annotated[
 ]
 Vkeys = Annotated[list[Path] | None, typer.Option("--vkeys", help="File of verifier keys straight from a member.")]
 AsMember = Annotated[str | None, typer.Option("--as", metavar="MEMBER", help="The view the export is cut to.")]
+_GRADES = {"BREACH": WRONG, "INTEGRITY": WRONG, "IRREGULARITY": LOOK}
 _STYLES = {
-    "BREACH": WRONG,
-    "INTEGRITY": WRONG,
-    "IRREGULARITY": LOOK,
     "CHECKED AGAINST ITSELF ONLY": WRONG,
     "NO FINDINGS": GOOD,
     "WHAT WAS NOT CHECKED": LOOK,
 }
+
+
+_NUMBERED = re.compile(r"  [0-9]+\. ([A-Z]+)")
 
 
 @app.command()
@@ -83,7 +85,7 @@ def replay(
         show(done.report)
     else:
         for line in terminal.render(done.report).splitlines():
-            say(line, next((style for start, style in _STYLES.items() if line.strip().startswith(start)), PLAIN))
+            say(line, _style(line))
     raise typer.Exit(int(done.code))
 
 
@@ -161,6 +163,15 @@ def sample(
             ("message", "level", "log", "entry"), (((d.reference, d.level, d.log, str(d.index)), PLAIN) for d in drawn)
         )
     raise typer.Exit(int(exit_code(result)))
+
+
+def _style(line: str) -> str:
+    """By what stands where only the report writes: the name of a file may be `NO FINDINGS`, and begin a line further
+    in."""
+    found = _NUMBERED.match(line)
+    if found is not None:
+        return _GRADES.get(found[1], PLAIN)
+    return next((style for start, style in _STYLES.items() if line.startswith(start)), PLAIN)
 
 
 def _audit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -77,4 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The entry point."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale without UTF-8 cannot spell every name in a report: it is escaped, and no error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())

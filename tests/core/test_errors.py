@@ -24,6 +24,7 @@ from rsc_share.errors import (
     StorageError,
     Unavailable,
 )
+from rsc_share.legible import is_legible
 
 TREE = {
     LocalError: RscError,
@@ -139,5 +140,5 @@ def test_what_a_stranger_wrote_cannot_break_a_log_line() -> None:
 def test_no_error_prints_more_than_one_line(what: str, advice: str) -> None:
     error = RemoteError(what, advice=advice)
     assert (str(error) + error.what + error.advice).isprintable()
-    if (what + advice).isprintable():
+    if is_legible(what + advice):
         assert (error.what, error.advice) == (what, advice)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rsc_share.audit.outcome import Exit
-from rsc_share.audit.report import NOT_CHECKED
+from rsc_share.audit.unchecked import NEVER
 from rsc_share.charter.parameters import SECOND, TEXT_KEYS, Parameters, bounds
 from rsc_share.cli.frame import Exit as Command
 from rsc_share.crypto.signing import KINDS
@@ -134,7 +134,7 @@ def test_exit_codes_and_what_is_not_checked_are_the_auditors() -> None:
     text = (DOCS / "auditing.md").read_text()
     assert {int(row[0]) for row in rows(text) if row[0].isdigit() and row[0] != ""} >= set(map(int, Exit))
     listed = text[text.index("## What is not checked") : text.index("## Before you sign")].count("\n- ")
-    assert listed == len(NOT_CHECKED)
+    assert listed == len(NEVER)
 
 
 def test_the_relays_settings_limits_and_codes_are_the_programs() -> None:

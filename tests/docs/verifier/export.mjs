@@ -227,9 +227,13 @@ class Audit {
   // Section 15.3: the newest time, and logs that end early
   times() {
     const logs = [...this.logs.values()], quorums = logs.map((log) => log.quorum).filter((time) => time);
-    this.newest = Math.max(this.directory.logged.at(-1), ...logs.flatMap((log) => [...(log.times ?? []), log.auditor?.last?.[0] ?? 0]));
+    this.newest = quorums.length ? Math.max(...quorums) : Math.max(this.directory.logged.at(-1), ...logs.map((log) => log.auditor?.last?.[0] ?? 0));
     const { lag } = this.directory.at(this.directory.size).charter.parameters;
-    for (const log of logs) if (log.quorum && Math.max(...quorums) - log.quorum > lag) this.find('ends-early', log.origin);
+    const { closed } = this.directory.at(this.directory.size).charter;
+    const ended = (log) => closed.some((c) => c.log === log.origin && c.size === log.head.size); // cosigned no more
+    for (const log of logs) if (log.quorum && Math.max(...quorums) - log.quorum > lag && !ended(log)) this.find('ends-early', log.origin);
+    const home = logs.find((log) => log.origin.endsWith('/directory'));
+    if (home.quorum) this.directory.logged.forEach((time, index) => { if (time > home.times[0] + this.directory.at(index + 1).charter.parameters.skew) this.find('future-stamp', home.origin, index); });
   }
   // An entry with a finding is in that class, whoever found it
   settle() {
