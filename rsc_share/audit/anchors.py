@@ -30,14 +30,15 @@ class Anchors:
 
 @dataclass(frozen=True, slots=True)
 class OutsideHead:
-    """An outside checkpoint that verified: of which log, what it says, and when a quorum had witnessed it (ms)."""
+    """An outside checkpoint that verified: of which log, what it says, and when a quorum had witnessed it (ms): the k-th
+    newest and the k-th oldest time."""
 
     source: str
     origin: str
     size: int
     root: bytes
     quorum_time: int | None
-    newest: int | None
+    seen_time: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,8 @@ def _outside(
         findings.append(Finding(Grade.INTEGRITY, "truncated", what, log=checkpoint.origin))
     elif mine.tree is not None:
         findings += compare(checkpoint, mine.tree, source)
-    newest = max(head.times.values(), default=None)
-    return OutsideHead(source, checkpoint.origin, checkpoint.size, checkpoint.root, head.quorum_time, newest)
+    times = head.quorum_time, head.seen_time
+    return OutsideHead(source, checkpoint.origin, checkpoint.size, checkpoint.root, *times)
 
 
 def _keys(given: tuple[VerifierKey, ...], view: DirectoryView, now: int) -> tuple[list[Finding], tuple[str, ...]]:

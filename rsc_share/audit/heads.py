@@ -39,6 +39,16 @@ class Head:
         newest = sorted(self.times.values(), reverse=True)
         return newest[self.k - 1] if 0 < self.k <= len(newest) else None
 
+    @property
+    def seen_time(self) -> int | None:
+        """The k-th oldest cosignature time (ms), None below k: k members say that they had seen it by then.
+
+        Not the newest of all: one witness whose clock is ahead would hide whatever the relay dated ahead. Nor the k-th
+        newest: where exactly k have signed, one whose clock is slow would have an honest relay accused.
+        """
+        oldest = sorted(self.times.values())
+        return oldest[self.k - 1] if 0 < self.k <= len(oldest) else None
+
 
 def knowing(directory: Directory, origin: str) -> DirectoryView:
     """The newest view that knows the log: a log that was closed is no longer in the charter. Raises `RemoteError`."""

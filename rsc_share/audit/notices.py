@@ -20,34 +20,34 @@ from rsc_share.rulebook.unseen import Unchecked
 def bounds_of(origin: str, head: Head | None, anchored: Anchored) -> tuple[Bound, ...]:
     """What witnesses saw of a log and when: by its own checkpoint and by those from outside."""
     found = {
-        Bound(outside.size, outside.quorum_time, outside.newest)
+        Bound(outside.size, outside.quorum_time, outside.seen_time)
         for outside in anchored.heads
-        if outside.origin == origin and outside.quorum_time is not None and outside.newest is not None
+        if outside.origin == origin and outside.quorum_time is not None and outside.seen_time is not None
     }
-    if head is not None and head.quorum_time is not None:
-        found.add(Bound(head.checkpoint.size, head.quorum_time, max(head.times.values())))
-    return tuple(sorted(found, key=lambda bound: (bound.size, bound.quorum, bound.newest)))
+    if head is not None and head.quorum_time is not None and head.seen_time is not None:
+        found.add(Bound(head.checkpoint.size, head.quorum_time, head.seen_time))
+    return tuple(sorted(found, key=lambda bound: (bound.size, bound.quorum, bound.seen)))
 
 
 def out_of_time(cases: Iterable[Case], bounds: Sequence[Bound]) -> list[Case]:
-    """Those about which `times` may have something to say: later than a witness saw the log, or behind what he saw."""
+    """Those about which `times` may have something to say: later than witnesses saw the log, or behind what they saw."""
     if not bounds:
         return []
-    newest, size = min(bound.newest for bound in bounds), min(bound.size for bound in bounds)
-    return [case for case in cases if case.now > newest + case.parameters.skew or case.index >= size]
+    seen, size = min(bound.seen for bound in bounds), min(bound.size for bound in bounds)
+    return [case for case in cases if case.now > seen + case.parameters.skew or case.index >= size]
 
 
 def times(place: Place, skew: int, bounds: Iterable[Bound], found: list[Finding]) -> None:
     """The relay's times against the witnesses': nobody cosigned the future, and nothing was added to the past."""
     now = place.when
     for bound in bounds:
-        if place.index < bound.size and now > bound.newest + skew:
-            code, what = "future-stamp", f"entry {place.index} is stamped later than the last witness saw it"
+        if place.index < bound.size and now > bound.seen + skew:
+            code, what = "future-stamp", f"entry {place.index} is stamped later than witnesses saw it"
         elif place.index >= bound.size and now < bound.quorum - skew:
             code, what = "back-dated", f"entry {place.index} is stamped earlier than witnesses saw a log without it"
         else:
             continue
-        evidence = {"size": bound.size, "quorum": bound.quorum, "newest": bound.newest}
+        evidence = {"size": bound.size, "quorum": bound.quorum, "seen": bound.seen}
         found.append(place.finding(Grade.INTEGRITY, code, what, "", **evidence))
 
 

@@ -52,11 +52,11 @@ def roots_of(tree: MemoryTree) -> RootAt:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A cosigned checkpoint of this log: `size`, the quorum's time and the newest witness's (ms)."""
+    """A cosigned checkpoint of this log: `size`, and the k-th newest and k-th oldest time (ms) at which members saw it."""
 
     size: int
     quorum: int
-    newest: int
+    seen: int
 
 
 class Awaited(RscError):

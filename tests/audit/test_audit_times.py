@@ -83,13 +83,13 @@ def test_log_that_goes_on_behind_its_closing_is_still_old() -> None:
     assert codes == {"after-closing", "ends-early"}
 
 
-def dated_ahead(world: World, liars: tuple[str, ...], by: int) -> bytes:
-    """The checkpoint of `ct`, cosigned by everybody, by `liars` with a time that has not come."""
+def wrong_clocks(world: World, liars: tuple[str, ...], by: int, signers: tuple[str, ...] | None = None) -> bytes:
+    """The checkpoint of `ct`, cosigned by everybody, or `signers`; by `liars` with a time that is wrong by so much."""
     tree = world.logs[CT].tree
     checkpoint = Checkpoint(CT, tree.size, tree.root())
     one, two = world.log_keys()
     lines = [sign_checkpoint(checkpoint, one), cosign_mldsa44(checkpoint, CT, two, world.now // 1000)]
-    for code in world.states:
+    for code in signers or world.states:
         seconds = (world.now + (by if code in liars else 0)) // 1000
         ed25519, mldsa44 = world.witness(f"{code}/mod-1")
         name = f"regional/{code}/mod-1"
@@ -106,7 +106,31 @@ def test_witnesses_below_the_quorum_cannot_make_a_missing_body_expired(liars: tu
     part = UnverifiedEntry.parse(world.logs[CT].entries[index]).header.parts[0]
     del world.bodies[part.digest]
     source = world.source(exported_at=world.now + 400 * DAY)
-    note = dated_ahead(world, liars, 400 * DAY)
-    source = replace(source, logs=[replace(log, note=note) if log.origin == CT else log for log in source.logs])
-    found = audit(world, {"FIN": world.note(CT)}, source)
+    note = wrong_clocks(world, liars, 400 * DAY)
+    found = audit(world, {"FIN": world.note(CT)}, with_note(source, note))
     assert {code for code, _, _ in told(found)} == {"body-missing"}
+
+
+def with_note(source: ExportSource, note: bytes) -> ExportSource:
+    return replace(source, logs=[replace(log, note=note) if log.origin == CT else log for log in source.logs])
+
+
+def test_witness_whose_clock_is_ahead_cannot_hide_what_a_relay_dated_ahead() -> None:
+    world = World()
+    now, world.now = world.now, world.now + 20 * HOUR
+    index = world.message("EST/mod-1", world.grant("EST/mod-1"))
+    world.now = now
+    note = wrong_clocks(world, ("LTU",), 400 * DAY)
+    found = audit(world, {"FIN": world.note(DIRECTORY)}, with_note(world.source(), note))
+    assert ("future-stamp", CT, index) in told(found)
+
+
+def test_slow_witness_cannot_have_an_honest_relay_accused() -> None:
+    """Where exactly as many have signed as must, each of them is needed, and one may not be believed alone."""
+    world = World()
+    world.now += 30 * HOUR
+    world.message("EST/mod-1", world.grant("EST/mod-1"))
+    signers = tuple(world.states)[: world.directory.at(world.directory.size).charter.witness_quorum]
+    note = wrong_clocks(world, signers[:1], -20 * HOUR, signers)
+    found = audit(world, {"FIN": world.note(DIRECTORY)}, with_note(world.source(), note))
+    assert not {code for code, _, _ in told(found)} & {"future-stamp", "unwitnessed"}

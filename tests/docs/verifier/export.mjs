@@ -119,7 +119,7 @@ class Audit {
         if (view.witnesses(time * 1000, log.origin)[code]?.includes(name)) members.set(code, Math.max(members.get(code) ?? 0, time * 1000));
       }
       if (members.size < view.charter.k && log.head.size) this.find('unwitnessed', log.origin);
-      log.times = [...members.values()].sort((a, b) => b - a); log.quorum = log.times[view.charter.k - 1] ?? null;
+      log.times = [...members.values()].sort((a, b) => b - a); log.quorum = log.times[view.charter.k - 1] ?? null; log.seen = log.quorum && log.times.at(-view.charter.k);
       const known = new Set([...own, ...witnesses].map((k) => `${k.name} ${k.id}`));
       if (parseNote(log.note).lines.some((line) => !known.has(`${line.name} ${line.id}`))) this.find('unknown-cosigner', log.origin);
     } catch (error) { if (!(error instanceof Refused)) throw error; this.find('checkpoint', log.origin); }
@@ -222,7 +222,7 @@ class Audit {
     const ends = h.kind === 'grant' ? stamp[0] + view.charter.parameters.grant_life : Math.min(h.expires_at ?? Infinity, keep === null ? Infinity : stamp[0] + keep * DAY);
     for (const digest of this.digests(h)) (this.named.get(digest) ?? this.named.set(digest, []).get(digest)).push({ log: log.origin, index, ends, size: h.parts.find((part) => hex(part.digest) === digest)?.size ?? 0 });
     const skew = view.charter.parameters.skew;
-    if (log.quorum !== null && index < log.head.size && stamp[0] > log.times[0] + skew) this.find('future-stamp', log.origin, index);
+    if (log.quorum !== null && index < log.head.size && stamp[0] > log.seen + skew) this.find('future-stamp', log.origin, index);
   }
   // Section 15.3: the newest time, and logs that end early
   times() {
@@ -233,7 +233,7 @@ class Audit {
     const ended = (log) => closed.some((c) => c.log === log.origin && c.size === log.head.size); // cosigned no more
     for (const log of logs) if (log.quorum && Math.max(...quorums) - log.quorum > lag && !ended(log)) this.find('ends-early', log.origin);
     const home = logs.find((log) => log.origin.endsWith('/directory'));
-    if (home.quorum) this.directory.logged.forEach((time, index) => { if (time > home.times[0] + this.directory.at(index + 1).charter.parameters.skew) this.find('future-stamp', home.origin, index); });
+    if (home.quorum) this.directory.logged.forEach((time, index) => { if (time > home.seen + this.directory.at(index + 1).charter.parameters.skew) this.find('future-stamp', home.origin, index); });
   }
   // An entry with a finding is in that class, whoever found it
   settle() {
