@@ -30,8 +30,8 @@ class Anchors:
 
 @dataclass(frozen=True, slots=True)
 class OutsideHead:
-    """An outside checkpoint that verified: of which log, what it says, and when a quorum had witnessed it (ms): the k-th
-    newest and the k-th oldest time."""
+    """An outside checkpoint that verified: of which log, what it says, and when a quorum had witnessed it (ms): the
+    k-th newest and the k-th oldest time."""
 
     source: str
     origin: str

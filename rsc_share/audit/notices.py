@@ -30,7 +30,7 @@ def bounds_of(origin: str, head: Head | None, anchored: Anchored) -> tuple[Bound
 
 
 def out_of_time(cases: Iterable[Case], bounds: Sequence[Bound]) -> list[Case]:
-    """Those about which `times` may have something to say: later than witnesses saw the log, or behind what they saw."""
+    """Those about which `times` may have something to say: later than witnesses saw the log, or behind it."""
     if not bounds:
         return []
     seen, size = min(bound.seen for bound in bounds), min(bound.size for bound in bounds)

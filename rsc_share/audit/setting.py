@@ -52,7 +52,7 @@ def roots_of(tree: MemoryTree) -> RootAt:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A cosigned checkpoint of this log: `size`, and the k-th newest and k-th oldest time (ms) at which members saw it."""
+    """A cosigned checkpoint of this log: `size`, and the k-th newest and k-th oldest time (ms) of its witnesses."""
 
     size: int
     quorum: int
