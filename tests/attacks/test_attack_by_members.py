@@ -8,10 +8,13 @@ from hashlib import sha256
 import pytest
 from attack_bench import audited
 
-from rsc_share.envelope.contents import GrantContent
-from rsc_share.session.frames import Logged, Turned
+from rsc_share.crypto.bodies import received_commitment
+from rsc_share.envelope.contents import GrantContent, HeartbeatContent
+from rsc_share.relay import lines
+from rsc_share.session.frames import Logged, Statement, Turned
 from rsc_share.testing import Framework
 from rsc_share.testing import adversaries as adv
+from rsc_share.value import replace
 
 
 @pytest.fixture
@@ -36,3 +39,41 @@ async def test_attack_a_key_hand_out_with_nothing_as_its_key_has_the_relay_accus
     assert not {"body-missing", "body-reason"} & {finding.code for finding in (await audited(fw)).findings}
     await pen.sync()
     assert isinstance((await pen.submit(pen.grant()))[0], Logged)
+
+
+async def test_attack_entries_of_fifty_kilobytes_are_read_and_not_all_kept(
+    fw: Framework, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heartbeats about five hundred nodes that never were: a relay kept the newest 4,096, parsed more than a GB."""
+    monkeypatch.setattr(lines, "RECENT_BYTES", 200_000)
+    pen = await adv.Pen(fw, "EST").sync()
+    live = fw.relay_service.logs[pen.log]
+    for outcome in await pen.submit(*(about(pen, 500) for _ in range(8))):
+        assert isinstance(outcome, Logged)
+    assert live._lines.weight <= 200_000
+    assert len(live._lines) < 3
+    await fw.settle()
+    assert fw.node("LVA").channel("main").line.follower.judged == live.size
+
+
+def about(pen: adv.Pen, count: int) -> adv.Forged:
+    """A heartbeat that says of so many nodes that nothing came from them lately."""
+    place = {"log": pen.log, "receiver": pen.node, "header_hash": bytes(32), "state": "stored", "salt": bytes(16)}
+    said = [f"AAA-{number:04d}/{'x' * 56}" for number in range(count)]
+    rows = tuple((node, received_commitment(sender=node, **place)) for node in said)
+    made = pen.entry("heartbeat", pen.others, content=HeartbeatContent(rows))
+    statements = (Statement(bytes(16), bytes(32), "stored"),) * count
+    return replace(made, submission=replace(made.submission, statements=statements))
+
+
+async def test_a_reader_who_is_behind_pushes_nothing_out(fw: Framework, monkeypatch: pytest.MonkeyPatch) -> None:
+    pen = await adv.Pen(fw, "EST").sync()
+    live = fw.relay_service.logs[pen.log]
+    monkeypatch.setattr(lines, "RECENT", 3)
+    await pen.submit(*(pen.heartbeat() for _ in range(6)))
+    newest = range(live.size - 3, live.size)
+    await live.lines(0, live.size - 3)
+    assert [index for index in range(live.size) if live._lines.get(index) is not None] == [*newest]
+    live._lines.clear()
+    await live.line(live.size - 1)
+    assert live._lines.get(live.size - 1) is not None, "where there is room it is kept"
