@@ -53,7 +53,13 @@ async def test_attack_entries_of_fifty_kilobytes_are_read_and_not_all_kept(
     assert live._lines.weight <= 200_000
     assert len(live._lines) < 3
     await fw.settle()
-    assert fw.node("LVA").channel("main").line.follower.judged == live.size
+    follower = fw.node("LVA").channel("main").line.follower
+    assert follower.judged == live.size
+    facts = follower._docket.facts
+    assert live.size - 1 not in facts._sources
+    found = follower.source(live.size - 1)
+    assert found is not None, "what refers to it is judged all the same"
+    assert (found.kind, found.sender) == ("heartbeat", pen.node)
 
 
 def about(pen: adv.Pen, count: int) -> adv.Forged:
