@@ -97,7 +97,7 @@ LONG = ".".join("a" * 5_000)
         f"x = 1\n[{LONG}]\n",
         f"x = {{ {LONG} = 1 }}\n",
         f"[[ {LONG.replace('.', ' . ')} ]]\n",
-        "\"\"." * 5_000 + "a = 1\n",
+        '"".' * 5_000 + "a = 1\n",
         "'.'." * 5_000 + "a = 1\n",
         f'x = """"#""""  # \'\'\'\ny = \'\'\'"""\'\'\'\n{LONG} = 1\n',
     ],
@@ -113,7 +113,7 @@ def test_attack_a_key_of_thousands_of_parts_is_refused_before_it_is_read(text: s
     [
         f"{'.'.join('a' * MAX_PARTS)} = 1\n",
         f"x = [{'1.5, ' * 100}]\n",
-        f'x = "{LONG}"\ny = \'{LONG}\'  # {LONG}\n',
+        f"x = \"{LONG}\"\ny = '{LONG}'  # {LONG}\n",
         f'x = """\n{LONG}\n"""\n',
         f"x = {{ {', '.join(f'a.b{n} = 1' for n in range(100))} }}\n",
     ],
