@@ -31,7 +31,6 @@ from rsc_share.session.table import (
 )
 from rsc_share.session.transfer import Incoming, Outbound
 
-
 MAX_FAULTS = 1_024
 """Faults that may wait to leave. They need no credit, and a call that is cancelled makes room for the next one: a node
 that takes nothing could have any number of them kept."""

@@ -1,0 +1,56 @@
+"""Members take turns at a log: what one of them queues keeps nobody else waiting for more than its next run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from relay_world import CT, EST, FIN, World
+
+from rsc_share.envelope.parts import Ref, Refs
+from rsc_share.relay import queue
+from rsc_share.session.frames import Logged, Submission
+
+
+def indices(outcomes: Any) -> list[int]:
+    assert all(isinstance(outcome, Logged) for outcome in outcomes), outcomes
+    return [outcome.index for outcome in outcomes]
+
+
+async def handed_in(world: World, *runs: tuple[str, list[Submission]]) -> list[list[int]]:
+    """All at once; where the entries of each run stand."""
+    tasks = [asyncio.create_task(world.submit(node, *run)) for node, run in runs]
+    return [indices(outcomes) for outcomes in await asyncio.gather(*tasks)]
+
+
+async def test_attack_one_members_runs_do_not_stand_in_front_of_anothers() -> None:
+    world = await World().ready()
+    est, fin = world.pen(EST), world.pen(FIN)
+    runs = [(EST, [est.heartbeat() for _ in range(50)]) for _ in range(8)]
+    found = await handed_in(world, *runs, (FIN, [fin.heartbeat()]))
+    assert found[-1] == [50], "behind the first of them"
+    assert sorted(index for run in found for index in run) == [*range(401)]
+    assert [run[0] for run in found[:-1]] == sorted(run[0] for run in found[:-1]), "its own keep their order"
+
+
+async def test_attack_entries_with_many_references_share_no_commit_with_the_next_run(monkeypatch: Any) -> None:
+    """Thirty-two of them, each read from the disk: a run of 256 takes fifty times what one without takes."""
+    world = await World().ready()
+    est, fin = world.pen(EST), world.pen(FIN)
+    commits: list[int] = []
+    real = queue.commit
+
+    async def counted(log: Any, logs: Any, ground: Any, runs: Any, *rest: Any) -> Any:
+        commits.append(len(runs))
+        return await real(log, logs, ground, runs, *rest)
+
+    monkeypatch.setattr(queue, "commit", counted)
+    grant = est.grant(FIN)
+    refs = Refs(derived_from=tuple(Ref(CT, number, bytes(32)) for number in range(16)))
+    costly = [est.message(FIN, refs=refs, advance=False) for _ in range(128)]
+    heavy = [asyncio.create_task(world.submit(EST, *costly)) for _ in range(4)]
+    light = asyncio.create_task(world.submit(FIN, *(fin.heartbeat() for _ in range(2))))
+    assert indices(await light) == [0, 1]
+    await asyncio.gather(*heavy)
+    assert commits == [1, 2, 1, 1], "FIN's with the second of EST's"
+    assert indices(await world.submit(EST, grant)) == [2]
