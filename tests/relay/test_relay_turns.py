@@ -48,9 +48,8 @@ async def test_attack_entries_with_many_references_share_no_commit_with_the_next
     grant = est.grant(FIN)
     refs = Refs(derived_from=tuple(Ref(CT, number, bytes(32)) for number in range(16)))
     costly = [est.message(FIN, refs=refs, advance=False) for _ in range(128)]
-    heavy = [asyncio.create_task(world.submit(EST, *costly)) for _ in range(4)]
-    light = asyncio.create_task(world.submit(FIN, *(fin.heartbeat() for _ in range(2))))
-    assert indices(await light) == [0, 1]
-    await asyncio.gather(*heavy)
+    runs = [world.submit(EST, *costly) for _ in range(4)]
+    *_, light = await asyncio.gather(*runs, world.submit(FIN, *(fin.heartbeat() for _ in range(2))))
+    assert indices(light) == [0, 1]
     assert commits == [1, 2, 1, 1], "FIN's with the second of EST's"
     assert indices(await world.submit(EST, grant)) == [2]
