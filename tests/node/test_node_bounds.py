@@ -59,7 +59,7 @@ def test_ten_thousand_messages_to_a_dead_recipient_are_one_alarm() -> None:
 
 
 def test_attack_statements_about_headers_that_never_were_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any node may say in any number of heartbeats that it holds one: a pass over a million entries of ours each time."""
+    """Any node may say in any number of heartbeats that it holds one: a pass over all entries of ours each time."""
     monkeypatch.setattr(ledger, "BLOCK", 16)
     scanned = list[int]()
     real = ledger.Ledger._scan
