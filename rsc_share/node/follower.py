@@ -177,6 +177,11 @@ class Follower:
         """Whether checked entries wait for a newer directory."""
         return self.judged < self.checked and not self.due
 
+    @property
+    def full(self) -> bool:
+        """Whether so many entries wait that no more should be read."""
+        return self._docket.full
+
     def logged_times(self, start: int, stop: int) -> list[int] | None:
         """When the entries shown to this node between two sizes were logged (ms). Judged or not: one that waits for
         its directory can be back-dated, too. None where that is not known of so small a tree any more."""

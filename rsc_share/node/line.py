@@ -75,21 +75,34 @@ class Line:
     async def read(self, port: Feed) -> bool:
         """Take what is new, or as much as one turn does (`behind`). True if something was."""
         moved, most = False, self.follower.size + TURN_ENTRIES
+        if self.follower.full and self.stopped is None:
+            self.behind = True  # what there is more is asked for in the turn after
+            return self._judge() or await self._confirm(port)
         while self.stopped is None:
             tail = await port.read(self.log, self.follower.size, READ_LIMIT)
             if tail is not None:
                 moved = self._follow(tail) or moved
             if tail is None or not tail.items:
                 self.behind = False
-                if self._take(self.follower.judge_pending(self._slice), self._world.now()):
-                    self.follower.save()
-                    moved = True
+                moved = self._judge() or moved
                 self._tell_unread()
                 return await self._confirm(port) or moved
-            if self.follower.size >= most:
+            if self.follower.size >= most or self.follower.full:
                 self.behind = True
                 return True
         return moved
+
+    def _judge(self) -> bool:
+        """What waits and can be judged now. True if there was something."""
+        judged = self._take(self.follower.judge_pending(self._slice), self._world.now())
+        if judged:
+            self.follower.save()
+        return judged
+
+    @property
+    def held_up(self) -> bool:
+        """Whether nothing more is read here until the directory has come that what was read waits for."""
+        return self.follower.full and not self.follower.due
 
     @property
     def _slice(self) -> int | None:
