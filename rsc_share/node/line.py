@@ -14,7 +14,7 @@ from rsc_share.node.follower import Follower
 from rsc_share.node.heartbeat import Heartbeat
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
-from rsc_share.node.reading import Reading
+from rsc_share.node.reading import MOST_UNREAD, Reading
 from rsc_share.node.records.tickets import error_wire, read_error
 from rsc_share.node.sending import Sending
 from rsc_share.node.store.protocol import Room, Shelf, Store
@@ -127,6 +127,8 @@ class Line:
         self.follower.unreadable.clear()
         for item in seen:
             self._entry(item, now)
+        if len(self.reading.unread) > MOST_UNREAD:
+            self._tell_unread()
         self.reading.stretch_ends(self._trust.view)
         self._complaints.waiting(self.follower.checked if self.follower.waiting else None, now)
         return bool(seen)

@@ -10,6 +10,8 @@ from attack_bench import audited
 
 from rsc_share.crypto.bodies import received_commitment
 from rsc_share.envelope.contents import GrantContent, HeartbeatContent
+from rsc_share.envelope.parts import Part
+from rsc_share.node import line
 from rsc_share.relay import lines
 from rsc_share.session.frames import Logged, Statement, Turned
 from rsc_share.testing import Framework
@@ -83,3 +85,34 @@ async def test_a_reader_who_is_behind_pushes_nothing_out(fw: Framework, monkeypa
     live._lines.clear()
     await live.line(live.size - 1)
     assert live._lines.get(live.size - 1) is not None, "where there is room it is kept"
+
+
+async def test_attack_large_messages_that_open_for_nobody_are_not_held_until_the_log_ends(
+    fw: Framework, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is far behind kept the header of each, hundreds of KB, because it might be recalled further on."""
+    monkeypatch.setattr(line, "TURN_ENTRIES", 4)
+    monkeypatch.setattr(line, "READ_LIMIT", 4)
+    monkeypatch.setattr(line, "MOST_UNREAD", 3)
+    fw.relay.cut_off("FIN")
+    pen = await adv.Pen(fw, "EST").sync()
+    grant, junk = pen.grant(), [bytes([number]) * 1_100 for number in range(12)]
+    for outcome in await pen.submit(grant, *(unopened(pen, grant, body) for body in junk)):
+        assert isinstance(outcome, Logged)
+    fw.relay.reconnect("FIN")
+    engine = fw.node("FIN").engine
+    reading = engine.line("main").reading
+    await engine.turn()
+    assert engine.behind
+    assert len(reading.unread) <= 4
+    assert not any(hasattr(held, "header") for held in reading.unread.values())
+    await fw.settle()
+    assert not reading.unread
+    told = [alarm for alarm in engine.alarms.all() if alarm.code == "bad-part"]
+    assert len(told) == len(junk), "each is told all the same"
+
+
+def unopened(pen: adv.Pen, grant: adv.Forged, body: bytes) -> adv.Forged:
+    part = Part(digest=sha256(body).digest(), size=len(body), commit=bytes(32), media="application/msgpack")
+    made = pen.message(grant, parts=(part,))
+    return replace(made, submission=replace(made.submission, bodies=(body,)))
