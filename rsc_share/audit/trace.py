@@ -112,7 +112,7 @@ def entries_of(walk: Walk) -> Iterator[tuple[int, UnverifiedEntry]]:
 def _parse(reference: str) -> tuple[str, str, int]:
     parts = reference.split("/")
     try:
-        if len(parts) == 4 and parts[3].isascii() and parts[3].isdigit():
+        if len(parts) == 4 and parts[3].isascii() and parts[3].isdigit() and len(parts[3]) < 20:
             return names.node("/".join(parts[:2])), names.channel(parts[2]), int(parts[3])
     except RscError:
         pass
