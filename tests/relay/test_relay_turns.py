@@ -7,8 +7,12 @@ from typing import Any
 
 from relay_world import CT, EST, FIN, World
 
-from rsc_share.envelope.parts import Ref, Refs
+from rsc_share.envelope.parts import Part, Ref, Refs
+from rsc_share.log.merkle import leaf_hash
 from rsc_share.relay import queue
+from rsc_share.relay.blobs import Blobs
+from rsc_share.relay.store.blobs import Upload
+from rsc_share.relay.store.memory_blobs import MemoryBlobs
 from rsc_share.session.frames import Logged, Submission
 
 
@@ -53,3 +57,30 @@ async def test_attack_entries_with_many_references_share_no_commit_with_the_next
     assert indices(light) == [0, 1]
     assert commits == [1, 2, 1, 1], "FIN's with the second of EST's"
     assert indices(await world.submit(EST, grant)) == [2]
+
+
+class Slow(MemoryBlobs):
+    """A disk that has written a chunk before it says so."""
+
+    async def put(self, upload: Upload, index: int, chunk: bytes) -> int:
+        held = await super().put(upload, index, chunk)
+        await asyncio.sleep(0)
+        return held
+
+
+async def test_a_sender_that_goes_before_its_last_chunk_is_confirmed_may_name_the_blob() -> None:
+    """The blob was whole, its sender was told so when it asked, and its entry was refused: no body."""
+    world = await World().ready()
+    blobs = world.relay.blobs = Blobs(Slow(lambda: 0.0), world.clock, lambda: 1.0)
+    chunk = bytes(70_000)
+    port, place = world.ports[EST], (CT, leaf_hash(chunk), len(chunk))
+    putting = asyncio.create_task(port.blob_put(*place, 0, chunk))
+    while not await blobs.store.size("EST", place[1]):  # noqa: ASYNC110 - what is waited for has no event of its own
+        await asyncio.sleep(0)
+    putting.cancel()
+    await asyncio.gather(putting, return_exceptions=True)
+    assert putting.cancelled()
+    assert await port.blob_held(*place) == 1
+    file = Part(digest=place[1], size=len(chunk), commit=bytes(32), media="application/octet-stream")
+    pen = world.pen(EST)
+    assert indices(await world.submit(EST, pen.grant(FIN), pen.message(FIN, blobs=(file,)))) == [0, 1]
