@@ -129,7 +129,7 @@ class Line:
             self._entry(item, now)
         if len(self.reading.unread) > MOST_UNREAD:
             self._tell_unread()
-        self.reading.stretch_ends(self._trust.view)
+        self.reading.stretch_ends(self._trust.of(self.log))
         self._complaints.waiting(self.follower.checked if self.follower.waiting else None, now)
         return bool(seen)
 
@@ -173,7 +173,7 @@ class Line:
             self._gossip(verdict, seen.item)
         elif not own:
             self._complaints.kept_back(verdict, now, opening_true=seen.opening_true)
-            self.reading.entry(verdict, seen, self._trust.view, now)
+            self.reading.entry(verdict, seen, self._trust.of(self.log), now)
 
     def _gossip(self, void: Void, item: Full) -> None:
         """An entry that shows another tree, signed by the log itself, is proof against the log: stop here."""
@@ -222,7 +222,7 @@ class Line:
 
     async def settle(self) -> bool:
         """Take the answers to what was handed in. True if something moved."""
-        return self.stopped is None and self.sending.settle(self._trust.view)
+        return self.stopped is None and self.sending.settle(self._trust.of(self.log))
 
     async def send(self, port: RelayPort) -> bool:
         now, view, directory = self._world.now(), self._trust.view, self._trust.head

@@ -39,6 +39,7 @@ class Trust:
         self.head: Head | None = None
         """The newest head that k members cosigned: what `header.directory` names."""
         self.newest = Newest(shelf)
+        self._closed: dict[str, int | None] = {}
         self._load()
 
     def _load(self) -> None:
@@ -76,6 +77,17 @@ class Trust:
         if not self.witnessed:
             raise RemoteError("no witnessed directory yet", code="no-directory")
         return self.directory.at(self.witnessed)
+
+    def of(self, log: str) -> DirectoryView:
+        """Trust as of the newest witnessed size at which a log is in use. Who is behind when the charter closes one
+        reads what is left of it by the keys it had, and counts the witnesses it had."""
+        view = self.view
+        if log in view.logs:
+            return view
+        if log not in self._closed:
+            self._closed[log] = self.directory.last_using(log, self.witnessed)  # a log that is closed stays closed
+        size = self._closed[log]
+        return view if size is None else self.directory.at(size)
 
     def fresh(self, now: int) -> bool:
         """Whether this node may send, grant and admit: the k-th newest cosignature is younger than LAG/2 (I3)."""
