@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from relay_world import CT, EST, FIN, World
+import pytest
+from relay_world import CT, EST, FIN, World, witness_keys
 
 from rsc_share.envelope.parts import Part, Ref, Refs
+from rsc_share.errors import RemoteError
+from rsc_share.log.checkpoint import Checkpoint
+from rsc_share.log.cosignature import cosign_ed25519
 from rsc_share.log.merkle import leaf_hash
+from rsc_share.log.note import Note
 from rsc_share.relay import queue
 from rsc_share.relay.blobs import Blobs
 from rsc_share.relay.store.blobs import Upload
@@ -84,3 +89,31 @@ async def test_a_sender_that_goes_before_its_last_chunk_is_confirmed_may_name_th
     file = Part(digest=place[1], size=len(chunk), commit=bytes(32), media="application/octet-stream")
     pen = world.pen(EST)
     assert indices(await world.submit(EST, pen.grant(FIN), pen.message(FIN, blobs=(file,)))) == [0, 1]
+
+
+async def test_attack_one_cosignature_a_thousand_times(monkeypatch: Any) -> None:
+    """In one call, each verified; or in a thousand calls, each written and synced."""
+    world = await World().ready()
+    world.clock.now += 200_000
+    offer = next(offer for offer in await world.ports[EST].offers(sizes(world), {}) if offer.log == CT)
+    checkpoint = Checkpoint.parse(Note.parse(offer.note).text)
+    line = cosign_ed25519(checkpoint, f"regional/{EST}", witness_keys(EST)[0], world.clock.now // 1000).line()
+    with pytest.raises(RemoteError, match="at most 4"):
+        await world.ports[EST].cosign(CT, checkpoint.size, [line * 256])
+    kept: list[int] = []
+    keep = world.store.keep_note
+
+    async def counted(*arguments: Any) -> Any:
+        kept.append(1)
+        return await keep(*arguments)
+
+    monkeypatch.setattr(world.store, "keep_note", counted)
+    for _ in range(10):
+        await world.ports[EST].cosign(CT, checkpoint.size, [line])
+    assert len(kept) == 1
+    live = world.relay.logs[CT]
+    assert live.witnessing.answered[EST] == (checkpoint.size, world.clock.now)
+
+
+def sizes(world: World) -> dict[str, int]:
+    return {log: size for log, (size, _) in world.witnesses[EST].heads.items()}
