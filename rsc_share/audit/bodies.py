@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -65,11 +65,13 @@ class BodyBook:
         elif isinstance(h.content, ErasureContent):
             self.erased.update(h.content.digests)
 
-    def counts(self, log: str, now: int) -> Counter[str]:
-        found = Counter(erased=0, missing=0)
+    def counts(self, now: int) -> dict[str, Counter[str]]:
+        """By log: bodies that are gone in order, and those that are not. All logs in one pass: whoever brings many
+        that are gone must not have them counted once for each of 256 logs."""
+        found = defaultdict[str, Counter[str]](lambda: Counter(erased=0, missing=0))
         for item in self.missing:
-            if item.log == log and not self._apart(item):
-                found["erased" if self._reasons(item, now) else "missing"] += 1
+            if not self._apart(item):
+                found[item.log]["erased" if self._reasons(item, now) else "missing"] += 1
         return found
 
     def findings(self, now: int, *, whole: bool = True) -> Iterator[Finding]:

@@ -165,7 +165,8 @@ def _anchors(result: Replay, mandate: Mandate) -> dict[str, Any]:
 
 
 def _reconciliation(result: Replay) -> dict[str, Any]:
-    logs = [_one_log(result, origin) for origin in result.classes]
+    gone = result.bodies.counts(result.newest)
+    logs = [_one_log(result, origin, gone[origin]) for origin in result.classes]
     return {
         "logs": logs,
         "entries": sum(log["size"] for log in logs),
@@ -185,7 +186,7 @@ def _reconciliation(result: Replay) -> dict[str, Any]:
     }
 
 
-def _one_log(result: Replay, origin: str) -> dict[str, Any]:
+def _one_log(result: Replay, origin: str, gone: Mapping[str, int]) -> dict[str, Any]:
     counts, walk = result.classes[origin].counts(), result.walks.get(origin)
     found: dict[str, Any] = {
         "log": origin,
@@ -200,7 +201,6 @@ def _one_log(result: Replay, origin: str) -> dict[str, Any]:
     }
     if walk is not None:
         by_sender = [{"sender": s, "kind": kind, "entries": n} for (s, kind), n in sorted(walk.sums.entries.items())]
-        gone = result.bodies.counts(origin, result.newest)
         found |= {"by_sender": by_sender, "openings": walk.sums.openings, "statements": walk.sums.statements}
         found["bodies"] = {name: gone[name] for name in sorted(gone)}
     return found

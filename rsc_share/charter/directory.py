@@ -163,6 +163,13 @@ class Directory:
                 self._views.popitem(last=False)
         return view
 
+    def last_using(self, log: str, size: int) -> int | None:
+        """The most entries, of the first `size`, by which a log is in use; None if it never was."""
+        for position in range(bisect_left(self._starts, size) - 1, -1, -1):
+            if log in self.at(self._starts[position] + 1).logs:
+                return min(size, self._starts[position + 1] if position + 1 < len(self._starts) else size)
+        return None
+
     def _core(self, size: int) -> Core:
         position = bisect_left(self._starts, size) - 1
         if position < 0 or size > self.size:

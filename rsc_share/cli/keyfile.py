@@ -24,6 +24,7 @@ from rsc_share.codec import pack
 from rsc_share.crypto.signing import PublicKey, Suite
 from rsc_share.errors import LocalError, RemoteError
 from rsc_share.labels.label import level_name, scheme_id
+from rsc_share.labels.toml10 import short_keys
 
 SUFFIX = ".keys"
 Kind = Literal["authority", "node", "relay"]
@@ -112,7 +113,7 @@ def spelled(value: Any) -> str:
 def _parse(data: bytes, name: str) -> KeyFile:
     try:
         text = data.decode("utf-8")
-        values = tomllib.loads(text)
+        values = tomllib.loads(short_keys(text))
     except (ValueError, RecursionError) as error:
         what = f"{name} is not a key file: {type(error).__name__ if isinstance(error, RecursionError) else error}"
         raise LocalError(what, code="key-file", advice="ask its owner for it again") from None

@@ -13,6 +13,7 @@ from rsc_share.charter.source import Source, Table
 from rsc_share.cli.packet import Packet
 from rsc_share.crypto.signing import PublicKey, Signer
 from rsc_share.errors import LocalError, RscError
+from rsc_share.labels.toml10 import short_keys
 
 _HEAD = "# One signature under a charter. Send it to whoever collects them; it is of no use for anything else."
 
@@ -36,7 +37,7 @@ class SigFile:
         """Raises `LocalError`. Line ends may be the mail gateway's: the signature is what counts."""
         try:
             text = data.decode("utf-8")
-            table = Table(Source(name, tuple(text.split("\n"))), (), tomllib.loads(text))
+            table = Table(Source(name, tuple(text.split("\n"))), (), tomllib.loads(short_keys(text)))
             table.closed("charter", "member", "key", "signature")
             signature = base64.b64decode("".join(str(table.need("signature")).split()), validate=True)
             return cls(table.digest("charter"), table.text("member"), table.digest("key"), signature)

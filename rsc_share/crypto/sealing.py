@@ -114,6 +114,12 @@ def grant_info(
     return codec.pack(["rsc-share/v1 grant", framework_id, log, realm, sender, grant_id, node, prekey_id, check])
 
 
+def granted_in(info: bytes) -> str:
+    """The log of an `info` that `grant_info` made."""
+    log: str = codec.unpack(info, max_size=len(info))[2]
+    return log
+
+
 def check_prekey(public: bytes) -> None:
     """Return if one can seal to `public`, else raise `RemoteError` (`bad-prekey`).
 

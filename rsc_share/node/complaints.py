@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rsc_share.envelope.header import Header
 from rsc_share.envelope.parts import Ref
 from rsc_share.node.alarms import Alarms
+from rsc_share.node.reading import Unread
 from rsc_share.node.trust import Trust
 from rsc_share.rulebook.admit import Admitted, Void
 
@@ -37,12 +37,12 @@ class Complaints:
         if not opening_true:
             self._alarms.raise_("opening-missing", key, f"no true opening for entry {found.index}", now)
 
-    def unread(self, found: Mapping[Ref, tuple[str, Header]], now: int) -> None:
+    def unread(self, found: Mapping[Ref, Unread], now: int) -> None:
         """All that is logged has been read: what is still unread is somebody's fault, the relay's or the sender's."""
-        for place, (state, header) in found.items():
-            if header.expires_at is None or header.expires_at > now:
-                what = f"entry {place.index} of {self._log} by {header.sender} cannot be read here: {state}"
-                self._alarms.raise_(state, f"{self._log}/{place.index}", what, now, sender=header.sender)
+        for place, held in found.items():
+            if held.expires_at is None or held.expires_at > now:
+                what = f"entry {place.index} of {self._log} by {held.sender} cannot be read here: {held.state}"
+                self._alarms.raise_(held.state, f"{self._log}/{place.index}", what, now, sender=held.sender)
 
     def waiting(self, checked: int | None, now: int) -> None:
         """`checked`: how far the log is read, if entries there wait for a directory; None if none do."""

@@ -19,6 +19,8 @@ HEARD_EVERY = 600_000
 STORED, OPENED = "stored", "handed-over"
 _STATES = {"stored": STORED, "opened": OPENED}
 WATCHED = "watched"
+_HASH = 1
+"""Of a record of our entries: the field that stands for the header."""
 
 
 def _nobody(item_id: bytes) -> None:
@@ -71,13 +73,14 @@ def _mark_stated(said: Stated) -> tuple[int, ...]:
 class Deliveries:
     """Our entries in order, and what each node has said: a statement about one covers all before it.
 
-    So nothing is kept for an entry and a recipient: a statement is 24 bytes, an entry of ours as much, and the steps
-    of a message are worked out when somebody asks for them.
+    So nothing is kept for an entry and a recipient: a statement is 24 bytes, an entry of ours 32, and the steps of a
+    message are worked out when somebody asks for them.
     """
 
     def __init__(self, alarms: Alarms, log: str, me: str, shelf: Shelf) -> None:
         self._alarms, self._log, self._me, self._shelf = alarms, log, me, shelf
-        self._logged = Ledger[Addressed](shelf, Room.ADDRESSED, 3, _mark_entry, _entry_wire)
+        # Any node may state something about a header that never was, as often as it likes.
+        self._logged = Ledger[Addressed](shelf, Room.ADDRESSED, 3, _mark_entry, _entry_wire, often=_HASH)
         self._stated = Ledger[Stated](shelf, Room.CONFIRMED, 3, _mark_stated)
         self._upto: dict[int, int] = {}
         """Newest number by fingerprint of node and state."""
@@ -146,7 +149,7 @@ class Deliveries:
         return range(self._logged.bisect(after + 1), self._logged.bisect(upto + 1))
 
     def _number(self, header_hash: bytes) -> int | None:
-        found = self._logged.find(1, fingerprint(header_hash))
+        found = self._logged.find(_HASH, fingerprint(header_hash))
         return next((number for number in found if self._logged.value(number)[0] == header_hash), None)
 
     def _nodes(self, number: int) -> list[str]:

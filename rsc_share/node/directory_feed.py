@@ -46,15 +46,12 @@ class DirectoryFeed:
         """Take what is new. True if something was. Raises `Misbehaviour`, `RemoteError`, `Refused` (body-missing)."""
         moved = False
         while (tail := await port.read(self._log, self._trust.size, READ_LIMIT)) is not None:
-            bodies = await self._bodies(port, tail)
-            now, before = self._world.now(), (self._trust.witnessed, self._trust.confirmed_at)
+            before = self._trust.witnessed, self._trust.confirmed_at
             try:
-                found = self._trust.take(tail, bodies, now)
+                await self._take(port, tail)
             except Misbehaviour as error:
                 self._stop(error, {"note": tail.note})
                 raise
-            self._watch_own(found, now)
-            self._tell_voids(now)
             if not tail.items:
                 moved = moved or (self._trust.witnessed, self._trust.confirmed_at) != before
                 break
@@ -74,12 +71,21 @@ class DirectoryFeed:
         self._shelf.put(Room.META, "confirmed", note)
         return moved
 
-    async def _bodies(self, port: Feed, tail: Tail) -> dict[bytes, bytes]:
-        bodies: dict[bytes, bytes] = {}
-        for item in tail.items:
-            if isinstance(item, Full):
-                bodies.update(await self._bodies_of(port, object_of(item.entry)))
-        return bodies
+    async def _take(self, port: Feed, tail: Tail) -> None:
+        """Entry by entry: a relay may name megabytes of bodies in each, and it need not be one that proves anything.
+        What an entry says of this node's own member is told even where the next one cannot be read."""
+        now, trust = self._world.now(), self._trust
+        first = next((item.entry for item in tail.items if isinstance(item, Full)), None)
+        bodies = {} if first is None else await self._bodies_of(port, object_of(first))
+        for number, raw in enumerate(trust.verify(tail, bodies, now)):
+            found = object_of(raw)
+            bodies = await self._bodies_of(port, found) if number else bodies
+            trust.add(raw, bodies)
+            self._watch_own(found, now)
+            self._tell_voids(now)
+            if bodies:
+                await self._shelf.store.commit()  # or they are all in memory until the turn ends
+        trust.end(tail, now)
 
     async def _bodies_of(self, port: Feed, found: bytes) -> dict[bytes, bytes]:
         bodies: dict[bytes, bytes] = {}
@@ -87,7 +93,8 @@ class DirectoryFeed:
             missing = [digest for digest in needed(found, bodies) if digest not in bodies]
             if missing:
                 fetched = await port.bodies(self._log, missing)
-                bodies.update({sha256(body).digest(): body for body in fetched.values()})
+                came = {sha256(body).digest(): body for body in fetched.values()}
+                bodies.update({digest: came[digest] for digest in missing if digest in came})
         return bodies
 
     def _tell_voids(self, now: int) -> None:
@@ -96,14 +103,13 @@ class DirectoryFeed:
             self._alarms.raise_("void-entry", f"{self._log}/{index}", what, now, refused=code)
         self._trust.voids.clear()
 
-    def _watch_own(self, objects: list[bytes], now: int) -> None:
+    def _watch_own(self, raw: bytes, now: int) -> None:
         """Somebody certified a node of our member: perhaps our authority, perhaps a thief of its key (A16)."""
-        for raw in objects:
-            name, keys = certified(raw)
-            if names.member_of(name) == self._identity.member and not keys <= self._own_keys:
-                what = f"the directory has a new certificate for {name}: ask your authority"
-                key = f"{name}/{sha256(raw).hexdigest()[:16]}"
-                self._alarms.raise_("unexpected-certificate", key, what, now, node=name)
+        name, keys = certified(raw)
+        if names.member_of(name) == self._identity.member and not keys <= self._own_keys:
+            what = f"the directory has a new certificate for {name}: ask your authority"
+            key = f"{name}/{sha256(raw).hexdigest()[:16]}"
+            self._alarms.raise_("unexpected-certificate", key, what, now, node=name)
 
     def obey(self, found: bytes) -> None:
         """A restrictive act that came by another way than the log. Raises `RemoteError` if it does not verify."""

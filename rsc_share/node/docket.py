@@ -22,6 +22,12 @@ from rsc_share.rulebook.view import Party, RootAt, Source, View
 from rsc_share.session.frames import Full
 from rsc_share.value import Value
 
+HELD = 64 << 20
+"""Bytes of entries and bodies that wait, from which on no more are read: a relay may stamp what it likes and never show
+the directory it names. What is not read loses nothing, for its log has it."""
+_EACH = 4_096
+"""Bytes that an entry takes besides, parsed."""
+
 
 class Seen(Value, frozen=True):
     """One entry of the verified tree that was shown to this node, with its verdict and what came beside it."""
@@ -54,6 +60,7 @@ class Docket:
         self.unreadable: list[tuple[int, str]] = []
         """Entries that no reader of this release can parse, and why: as good as void."""
         self._waiting: list[Waiting] = []
+        self._weight = 0
 
     def add(self, shown: Sequence[tuple[int, Full]]) -> list[Waiting]:
         """Entries in log order: those that can be read, which wait from now on."""
@@ -67,7 +74,13 @@ class Docket:
                 else:
                     added.append(Waiting(index, entry, item, {sha256(body).digest(): body for body in item.bodies}))
         self._waiting += added
+        self._weight += sum(map(_weight, added))
         return added
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that no more should be read."""
+        return self._weight >= HELD
 
     @property
     def first(self) -> int | None:
@@ -103,6 +116,7 @@ class Docket:
                 view.last = self.last
                 seen.append(self._verdict(waiting, judging))
                 del self._waiting[0]
+                self._weight -= _weight(waiting)
         return seen
 
     def _begun(self, view: View, some: Sequence[Waiting]) -> list[Judging]:
@@ -148,6 +162,10 @@ class Docket:
             return None
         found = self.facts.source(ref.index)
         return found if found is not None and found.ref == ref else None
+
+
+def _weight(waiting: Waiting) -> int:
+    return waiting.item.weight + _EACH
 
 
 def opening_true(case: Case) -> bool:

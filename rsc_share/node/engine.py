@@ -115,8 +115,9 @@ class Engine:
         return {log: note for log, note in held.items() if note}
 
     def sizes(self) -> dict[str, int]:
-        """How far this node has read each log."""
-        return {self.directory_log: self.trust.size, **{log: line.follower.size for log, line in self.lines.items()}}
+        """How far this node has read each log that it would read more of."""
+        lines = {log: line.follower.size for log, line in self.lines.items() if not line.held_up}
+        return {self.directory_log: self.trust.size, **lines}
 
     @property
     def more(self) -> bool:
@@ -139,7 +140,7 @@ class Engine:
     @property
     def behind(self) -> bool:
         """Whether there is more to be read than one turn does."""
-        return any(line.behind and line.stopped is None for line in self.lines.values())
+        return any(line.behind and line.stopped is None and not line.held_up for line in self.lines.values())
 
     async def turn(self, news: Mapping[str, News] | None = None, *, wait: bool = True) -> bool:
         """One round over everything. True if anything moved; errors of one log do not stop the others.

@@ -14,7 +14,8 @@ from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.recent import Recent
 
 REMEMBERED: Final = 256
-"""Events in memory. 16 bytes of every other one are: where its entry stands, and its reference in short."""
+"""Events in memory. 16 bytes of every other one are: where its entry stands, and its reference in short; 24 once a
+message was recalled."""
 REMEMBERED_BYTES: Final = 4 << 20
 """Of payloads and attachments in those: one event may hold a MiB."""
 _INDEX, _REFERENCE = 0, 1
@@ -25,7 +26,8 @@ class Events(Kept):
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._index = Ledger[Event](shelf, Room.ARRIVED, 2, _mark)
+        # A sender may take back, as often as it likes, what is no event here.
+        self._index = Ledger[Event](shelf, Room.ARRIVED, 2, _mark, often=_INDEX)
         self._recent = Recent[int, Event](REMEMBERED)
         self._bytes = 0
 

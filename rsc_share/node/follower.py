@@ -102,7 +102,7 @@ class Follower:
         """
         if tail.log != self.log or tail.start != self.size:
             raise RemoteError(f"entries from {tail.start} where {self.size} follow", code="out-of-order")
-        found = open_witnessed(tail.note, self.trust.view, self.log, now)
+        found = open_witnessed(tail.note, self.trust.of(self.log), self.log, now)
         checkpoint = found.checkpoint
         self.newest.take(found.head)
         leaves = [_leaf(item) for item in tail.items]
@@ -138,7 +138,7 @@ class Follower:
 
         True if more is witnessed now, or more freshly. Raises `Misbehaviour` for a tree that is not a prefix of ours.
         """
-        found = open_witnessed(note, self.trust.view, self.log, now)
+        found = open_witnessed(note, self.trust.of(self.log), self.log, now)
         checkpoint = found.checkpoint
         if checkpoint.size > self.size:
             return False  # read first
@@ -148,7 +148,7 @@ class Follower:
         return (self.witnessed_size, self.quorum_time) != before
 
     def _count(self, found: Witnessed) -> None:
-        quorum = found.quorum_time(self.trust.view.charter.witness_quorum)
+        quorum = found.quorum_time(self.trust.of(self.log).charter.witness_quorum)
         if quorum is not None and found.checkpoint.size >= self.witnessed_size:
             self.witnessed_size = found.checkpoint.size
             self.quorum_time = max(quorum, self.quorum_time or 0)
@@ -176,6 +176,11 @@ class Follower:
     def waiting(self) -> bool:
         """Whether checked entries wait for a newer directory."""
         return self.judged < self.checked and not self.due
+
+    @property
+    def full(self) -> bool:
+        """Whether so many entries wait that no more should be read."""
+        return self._docket.full
 
     def logged_times(self, start: int, stop: int) -> list[int] | None:
         """When the entries shown to this node between two sizes were logged (ms). Judged or not: one that waits for

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from hashlib import sha256
+from typing import Any
 
 from rsc_share.charter.prekey import Prekey as PrekeyObject
 from rsc_share.charter.prekey import publish_prekey
 from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.bodies import open_part
-from rsc_share.crypto.sealing import Prekey, grant_info, open_key
+from rsc_share.crypto.sealing import Prekey, grant_info, granted_in, open_key
 from rsc_share.crypto.signing import Signer
 from rsc_share.envelope.contents import GrantContent
 from rsc_share.envelope.header import Header
@@ -16,6 +18,9 @@ from rsc_share.errors import RemoteError
 from rsc_share.node.attachments import Told, unwrap
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.value import Value
+
+_Grant = tuple[str, bytes]
+"""Its sender, and its id."""
 
 
 class Opened(Value, frozen=True):
@@ -42,7 +47,10 @@ class Keys:
         self._node, self._framework_id, self._shelf = node, framework_id, shelf
         self._prekeys: dict[bytes, tuple[Prekey, int]] = {}
         self._unpublished: dict[bytes, bytes] = {}
-        self._grants: dict[tuple[str, bytes], tuple[bytes, int]] = {}
+        self._grants: dict[_Grant, bytes] = {}
+        self._aging: dict[str, deque[tuple[int, _Grant]]] = {}
+        """By log, when (ms) each of its grants was logged, oldest first. No log's time says anything of another's: this
+        node may be hours behind in one of them, and its relay may say what time it likes."""
         self._load()
 
     def _load(self) -> None:
@@ -50,10 +58,14 @@ class Keys:
             self._prekeys[key_id] = (Prekey.from_bytes(secret), made)
             if found is not None:
                 self._unpublished[key_id] = found
-        for (sender, grant_id), (key_id, sealed, info, logged_at) in self._shelf.rows(Room.GRANT):
+        for (sender, grant_id), (key_id, sealed, info, logged_at) in sorted(self._shelf.rows(Room.GRANT), key=_logged):
             if key_id in self._prekeys:
                 gk = open_key(self._prekeys[key_id][0], sealed, info)
-                self._grants[sender, grant_id] = (gk, logged_at)
+                self._hold(granted_in(info), (sender, grant_id), gk, logged_at)
+
+    def _hold(self, log: str, grant: _Grant, gk: bytes, logged_at: int) -> None:
+        self._grants[grant] = gk
+        self._aging.setdefault(log, deque()).append((logged_at, grant))
 
     def new_prekey(self, signer: Signer, now: int, secret: bytes) -> None:
         """Make a prekey from 96 fresh random bytes. `unpublished` has the object until the directory has it."""
@@ -110,7 +122,7 @@ class Keys:
     def learn_grant(self, view: DirectoryView, header: Header, realm: str, sealed: bytes | None, logged_at: int) -> str:
         """Take the grant key of an admitted grant entry; the state to report: stored, bad-grant or body-missing.
 
-        Old keys go by the log's time: a node that was away for hours still reads what was granted then.
+        Old keys of this log go by its time: a node that was away for hours still reads what was granted then.
         """
         content = header.content
         if not isinstance(content, GrantContent):
@@ -132,15 +144,21 @@ class Keys:
             check=content.check,
         )
         try:
-            self._grants[header.sender, header.id] = (open_key(held[0], sealed, info), logged_at)
+            gk = open_key(held[0], sealed, info)
         except RemoteError:
             return "bad-grant"
+        self._hold(header.log, (header.sender, header.id), gk, logged_at)
         self._shelf.put(Room.GRANT, [header.sender, header.id], [mine[1], sealed, info, logged_at])
-        dead = logged_at - view.parameters.grant_life - view.parameters.lag
-        for key in [key for key, (_, granted) in self._grants.items() if granted <= dead]:
-            del self._grants[key]
-            self._shelf.delete(Room.GRANT, list(key))
+        self._outlived(header.log, logged_at - view.parameters.grant_life - view.parameters.lag)
         return "stored"
+
+    def _outlived(self, log: str, dead: int) -> None:
+        """Forget the grants of a log up to a time of it."""
+        aging = self._aging[log]
+        while aging and aging[0][0] <= dead:
+            _, grant = aging.popleft()
+            self._grants.pop(grant, None)
+            self._shelf.delete(Room.GRANT, list(grant))
 
     def open(self, header: Header, realm: str, body: bytes | None) -> Opened:
         """The payload of a message entry. `body`: what hashes to the digest of part 0, None where that did not come.
@@ -152,7 +170,7 @@ class Keys:
         part = header.parts[0]
         if body is None:
             return Opened("body-missing")
-        gk, _ = self._grants[header.sender, header.grant]
+        gk = self._grants[header.sender, header.grant]
         try:
             salt, content = open_part(
                 gk,
@@ -171,6 +189,12 @@ class Keys:
         if len(told) != len(header.parts) - 1:
             return Opened("bad-part")  # a part that nothing is said of, or a name without a part
         return Opened("stored", portion, payload, salt, told)
+
+
+def _logged(row: tuple[Any, Any]) -> int:
+    """When (ms) the grant in a row of the store was logged."""
+    logged_at: int = row[1][3]
+    return logged_at
 
 
 def digest(body: bytes) -> bytes:

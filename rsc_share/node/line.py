@@ -14,7 +14,7 @@ from rsc_share.node.follower import Follower
 from rsc_share.node.heartbeat import Heartbeat
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
-from rsc_share.node.reading import Reading
+from rsc_share.node.reading import MOST_UNREAD, Reading
 from rsc_share.node.records.tickets import error_wire, read_error
 from rsc_share.node.sending import Sending
 from rsc_share.node.store.protocol import Room, Shelf, Store
@@ -75,21 +75,34 @@ class Line:
     async def read(self, port: Feed) -> bool:
         """Take what is new, or as much as one turn does (`behind`). True if something was."""
         moved, most = False, self.follower.size + TURN_ENTRIES
+        if self.follower.full and self.stopped is None:
+            self.behind = True  # what there is more is asked for in the turn after
+            return self._judge() or await self._confirm(port)
         while self.stopped is None:
             tail = await port.read(self.log, self.follower.size, READ_LIMIT)
             if tail is not None:
                 moved = self._follow(tail) or moved
             if tail is None or not tail.items:
                 self.behind = False
-                if self._take(self.follower.judge_pending(self._slice), self._world.now()):
-                    self.follower.save()
-                    moved = True
+                moved = self._judge() or moved
                 self._tell_unread()
                 return await self._confirm(port) or moved
-            if self.follower.size >= most:
+            if self.follower.size >= most or self.follower.full:
                 self.behind = True
                 return True
         return moved
+
+    def _judge(self) -> bool:
+        """What waits and can be judged now. True if there was something."""
+        judged = self._take(self.follower.judge_pending(self._slice), self._world.now())
+        if judged:
+            self.follower.save()
+        return judged
+
+    @property
+    def held_up(self) -> bool:
+        """Whether nothing more is read here until the directory has come that what was read waits for."""
+        return self.follower.full and not self.follower.due
 
     @property
     def _slice(self) -> int | None:
@@ -114,7 +127,9 @@ class Line:
         self.follower.unreadable.clear()
         for item in seen:
             self._entry(item, now)
-        self.reading.stretch_ends(self._trust.view)
+        if len(self.reading.unread) > MOST_UNREAD:
+            self._tell_unread()
+        self.reading.stretch_ends(self._trust.of(self.log))
         self._complaints.waiting(self.follower.checked if self.follower.waiting else None, now)
         return bool(seen)
 
@@ -158,7 +173,7 @@ class Line:
             self._gossip(verdict, seen.item)
         elif not own:
             self._complaints.kept_back(verdict, now, opening_true=seen.opening_true)
-            self.reading.entry(verdict, seen, self._trust.view, now)
+            self.reading.entry(verdict, seen, self._trust.of(self.log), now)
 
     def _gossip(self, void: Void, item: Full) -> None:
         """An entry that shows another tree, signed by the log itself, is proof against the log: stop here."""
@@ -207,7 +222,7 @@ class Line:
 
     async def settle(self) -> bool:
         """Take the answers to what was handed in. True if something moved."""
-        return self.stopped is None and self.sending.settle(self._trust.view)
+        return self.stopped is None and self.sending.settle(self._trust.of(self.log))
 
     async def send(self, port: RelayPort) -> bool:
         now, view, directory = self._world.now(), self._trust.view, self._trust.head

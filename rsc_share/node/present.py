@@ -77,7 +77,7 @@ def obligations(
     node: Host, log: str, label: Label, type_id: str, purpose: str | None, sender: str
 ) -> tuple[Obligation, ...]:
     """What this node's member has taken on by opening it, under the policy in force now."""
-    view, now = node.engine.trust.view, node.now()
+    view, now = node.engine.trust.of(log), node.now()
     facets = facets_of(view, log, names.member_of(sender), type_id, purpose, now)
     decision = decide(view.bundle(now), label, view.subject(node.name, now), "open", facets)
     return tuple(Obligation(name, value, decision.row or label.scheme) for name, value in decision.obligations)

@@ -28,6 +28,7 @@ from rsc_share.node.ticket import Delivered
 from rsc_share.node.tickets import Tickets
 from rsc_share.rulebook.admit import Admitted
 from rsc_share.session.frames import Full
+from rsc_share.value import Value
 
 SAID = {
     "acknowledged": "acknowledged",
@@ -37,6 +38,21 @@ SAID = {
     "cannot": "cannot",
 }
 """How an acknowledgement's statement shows in the deliveries of its target."""
+
+
+MOST_UNREAD = 65_536
+"""Entries that could not be opened and may be taken back further on. With more of them nobody waits for that."""
+
+
+class Unread(Value, frozen=True):
+    """An entry that could not be opened: no more of it than is told, for anybody may send any number of large ones."""
+
+    state: str
+    """`body-missing`: it did not come. `bad-part`: it is not what was committed to."""
+    sender: str
+    expires_at: int | None
+    digests: frozenset[bytes]
+    """Of its bodies that are for this node."""
 
 
 class Reading:
@@ -57,9 +73,8 @@ class Reading:
         self.events = Events(shelf)
         self.inbox = Inbox(self.events)
         self.documents = Documents(log, self.events, self.inbox, shelf)
-        self.unread: dict[Ref, tuple[str, Header]] = {}
-        """Entries whose body did not come (`body-missing`) or is not what was committed to (`bad-part`). What is
-        recalled or erased further on in the log leaves again."""
+        self.unread: dict[Ref, Unread] = {}
+        """What is recalled or erased further on in the log leaves again."""
 
     def entry(self, verdict: Admitted, seen: Seen, view: DirectoryView, now: int) -> None:
         """Take one admitted entry of another node."""
@@ -78,7 +93,7 @@ class Reading:
             self._recalled(verdict, header, header.content, realm)
         elif isinstance(header.content, ErasureContent):
             gone = set(header.content.digests)
-            self.unread = {at: held for at, held in self.unread.items() if gone.isdisjoint(_digests(held[1]))}
+            self.unread = {at: held for at, held in self.unread.items() if gone.isdisjoint(held.digests)}
 
     def _granted(self, verdict: Admitted, header: Header, realm: str, seen: Seen, view: DirectoryView) -> None:
         sealed = next(iter(seen.item.bodies), None)
@@ -86,7 +101,8 @@ class Reading:
         if state != "stored":
             self._heartbeat.held(header.sender, verdict.signed.header_hash, state)
         if state == "body-missing":
-            self.unread[Ref(self._log, verdict.index, verdict.signed.header_hash)] = (state, header)
+            place = Ref(self._log, verdict.index, verdict.signed.header_hash)
+            self.unread[place] = _unread(state, header, self._me)
 
     def _message(self, verdict: Admitted, header: Header, realm: str, seen: Seen) -> None:
         place = Ref(self._log, verdict.index, verdict.signed.header_hash)
@@ -98,7 +114,7 @@ class Reading:
         flash = header.precedence == "FLASH"
         self._heartbeat.held(header.sender, place.header_hash, opened.state, flash=flash)
         if opened.state in ("body-missing", "bad-part"):
-            self.unread[place] = (opened.state, header)
+            self.unread[place] = _unread(opened.state, header, self._me)
         if opened.state != "stored" or header.label is None:
             return
         if header.type == RecallNotice.TYPE:
@@ -158,9 +174,10 @@ class Reading:
         )
 
 
-def _digests(header: Header) -> set[bytes]:
+def _unread(state: str, header: Header, me: str) -> Unread:
     sealed = header.content.nodes if isinstance(header.content, GrantContent) else ()
-    return {*(part.digest for part in header.parts), *(digest for _, _, digest in sealed)}
+    mine = (digest for node, _, digest in sealed if node == me)
+    return Unread(state, header.sender, header.expires_at, frozenset((*(part.digest for part in header.parts), *mine)))
 
 
 def _reason(opened: Opened) -> str:

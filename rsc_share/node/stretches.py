@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from rsc_share.envelope.entry import Signed
-from rsc_share.node.records.facts import grant_wire, read_grant, read_source
+from rsc_share.node.records.facts import grant_wire, read_grant
 from rsc_share.node.store.ledger import Ledger, fingerprint
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.rulebook.facts import (
@@ -37,6 +37,8 @@ GRANTS: Final = 1024
 """Grants in memory: those that were named last."""
 SOURCES: Final = 1024
 """Entries whose content is in memory; others are read when something refers to them."""
+LARGE: Final = 8_192
+"""Bytes of a header above which its content is not kept in memory: a member may write any number of fifty KB."""
 _INDEX, _ID = 0, 1
 
 
@@ -102,7 +104,7 @@ class Stretches(Mapping[Key, Fact]):
                 self._used(Judged(index, key[1], _id(key), fact.header_hash, known, admitted))
             self._changed.add(key[1])
         if admitted is not None:
-            _remember(self._sources, index, Source.of(index, admitted), SOURCES)
+            self._said(index, admitted)
 
     def _used(self, entry: Judged) -> None:
         """An id, and with it perhaps a grant."""
@@ -188,16 +190,20 @@ class Stretches(Mapping[Key, Fact]):
 
     def source(self, index: int) -> Source | None:
         """What the admitted entry at `index` said; None if there is none, or it is none of this node's."""
-        if index not in self._sources:
-            self._read(index)
-        return self._sources.get(index)
+        return self._sources.get(index) or self._read(index)
 
-    def _read(self, index: int) -> None:
+    def _read(self, index: int) -> Source | None:
         number = self._entries.bisect(index)
-        if number < len(self._entries) and self._entries.record(number)[_INDEX] == index:
-            *_, header, block = self._entries.value(number)
-            if header is not None:
-                _remember(self._sources, index, read_source(index, [header, block]), SOURCES)
+        if number == len(self._entries) or self._entries.record(number)[_INDEX] != index:
+            return None
+        *_, header, block = self._entries.value(number)
+        return None if header is None else self._said(index, Signed.parse(header, block))
+
+    def _said(self, index: int, signed: Signed) -> Source:
+        found = Source.of(index, signed)
+        if len(signed.header_bytes) <= LARGE:
+            _remember(self._sources, index, found, SOURCES)
+        return found
 
 
 def _id(key: Key) -> bytes:

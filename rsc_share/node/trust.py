@@ -39,6 +39,7 @@ class Trust:
         self.head: Head | None = None
         """The newest head that k members cosigned: what `header.directory` names."""
         self.newest = Newest(shelf)
+        self._closed: dict[str, int | None] = {}
         self._load()
 
     def _load(self) -> None:
@@ -77,6 +78,17 @@ class Trust:
             raise RemoteError("no witnessed directory yet", code="no-directory")
         return self.directory.at(self.witnessed)
 
+    def of(self, log: str) -> DirectoryView:
+        """Trust as of the newest witnessed size at which a log is in use. Who is behind when the charter closes one
+        reads what is left of it by the keys it had, and counts the witnesses it had."""
+        view = self.view
+        if log in view.logs:
+            return view
+        if log not in self._closed:
+            self._closed[log] = self.directory.last_using(log, self.witnessed)  # a log that is closed stays closed
+        size = self._closed[log]
+        return view if size is None else self.directory.at(size)
+
     def fresh(self, now: int) -> bool:
         """Whether this node may send, grant and admit: the k-th newest cosignature is younger than LAG/2 (I3)."""
         if self.confirmed_at is None:
@@ -96,26 +108,36 @@ class Trust:
         The order is: log signature and root first, then the objects, then the witnesses by the newest charter inside
         (I4). Raises `Misbehaviour` (equivocation) and `RemoteError`.
         """
+        entries = self.verify(tail, bodies, now)
+        for raw in entries:
+            self.add(raw, bodies)
+        self.end(tail, now)
+        return [found for found in map(object_of, entries) if found]
+
+    def verify(self, tail: Tail, first: Mapping[bytes, bytes], now: int) -> list[bytes]:
+        """The entries of a tail, which continue what is held as the log has signed it; to be added one by one. `first`:
+        the bodies of the very first one of all, which proves itself by the pinned digest: before it no key is known."""
         if tail.start != self.size:
             raise RemoteError(f"directory entries from {tail.start} where {self.size} follow", code="out-of-order")
         entries = [item.entry for item in tail.items if isinstance(item, Full)]
         if len(entries) != len(tail.items):
             raise RemoteError("a directory entry was kept back: every member reads all of them", code="kept-back")
-        self._begin(entries, bodies)
-        self._check_root(tail, entries, now)
-        for raw in entries:
-            if self.directory.size == self.size:
-                self._apply(raw, bodies)  # where a body is missing this raises, and the next tail begins here
-            self._keep(raw, bodies)
-            self.tree.append(leaf_hash(raw))
-            self.raw.append(raw)
-        self._note(tail.note, now)
-        return [found for found in map(object_of, entries) if found]
-
-    def _begin(self, entries: list[bytes], bodies: Mapping[bytes, bytes]) -> None:
-        """The first entry proves itself by the pinned digest, so it may be applied before any key is known."""
         if self.directory.size == 0 and entries:
-            self._apply(entries[0], bodies)
+            self._apply(entries[0], first)
+        self._check_root(tail, entries, now)
+        return entries
+
+    def add(self, raw: bytes, bodies: Mapping[bytes, bytes]) -> None:
+        """Apply the next one. Where a body is missing this raises `Refused`, and the next tail begins here."""
+        if self.directory.size == self.size:
+            self._apply(raw, bodies)
+        self._keep(raw, bodies)
+        self.tree.append(leaf_hash(raw))
+        self.raw.append(raw)
+
+    def end(self, tail: Tail, now: int) -> None:
+        """All entries of a tail are added: count the witnesses on its note."""
+        self._note(tail.note, now)
 
     def _apply(self, raw: bytes, bodies: Mapping[bytes, bytes]) -> None:
         """Fold an entry; one that does not apply, or cannot even be read, is void and reading goes on.

@@ -82,8 +82,11 @@ class Blobs:
 
     async def held(self, access: Access, origin: str, upload: Upload) -> int:
         """Chunks of an upload that are durable. Raises `Refused`, `Unavailable` where it may not be sent at all."""
-        await self.may(access, origin, upload)
-        return await self.store.upload(upload)
+        claim = await self.may(access, origin, upload)
+        held = await self.store.upload(upload)
+        # Who sent the last chunk may have gone before it was written: nobody took down then that the blob is whole.
+        claim.whole = held == upload.chunks
+        return held
 
     async def put(self, access: Access, origin: str, upload: Upload, index: int, chunk: bytes) -> int:
         """Take the next chunk. Raises `Refused`, `Unavailable` (`no-space`), `WrongChunk`, `WrongBlob`."""

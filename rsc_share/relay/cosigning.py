@@ -8,7 +8,7 @@ from rsc_share.crypto.signing import verify
 from rsc_share.envelope.parts import Head
 from rsc_share.errors import RemoteError
 from rsc_share.log.checkpoint import Checkpoint, checkpoint_text
-from rsc_share.log.note import parse_signatures
+from rsc_share.log.note import NoteSignature, parse_signatures
 from rsc_share.relay.access import Access
 from rsc_share.relay.live import LiveLog, State
 from rsc_share.relay.store.protocol import Note
@@ -91,9 +91,19 @@ class Cosigning:
             raise RemoteError(f"{len(lines)} lines for one checkpoint; at most {MAX_LINES}")
         view = self._relay.counting_view(origin, size)
         found = [signature for line in lines for signature in parse_signatures(line)]
+        if len(found) > MAX_LINES:  # or one call would have a relay verify a thousand
+            raise RemoteError(f"{len(found)} signatures for one checkpoint; at most {MAX_LINES}")
         mine = node_keys(view, origin, now, self._access.node)
         verified = verify_lines(found, Checkpoint(origin, size, log.notes[size].root), mine)
         if any(int.from_bytes(line.blob[:8], "big") * 1000 > now + view.parameters.skew for line in verified):
             raise RemoteError("a cosignature dated in the future would be fresh for ever", code="clock")
         if verified:
-            await self._relay.cosigned(log, self._access.node, await log.cosigned(size, verified))
+            new = _newer(verified, log.notes[size])  # what is held already costs no write, however often it comes
+            note = await log.cosigned(size, new) if new else log.notes[size]
+            await self._relay.cosigned(log, self._access.node, note)
+
+
+def _newer(lines: Sequence[NoteSignature], note: Note) -> list[NoteSignature]:
+    """Cosignatures that are later than those of the same key that a note has. Each begins with its time."""
+    held = {(line.name, line.key_id): line.blob[:8] for line in note.lines}
+    return [line for line in lines if held.get((line.name, line.key_id), b"") < line.blob[:8]]

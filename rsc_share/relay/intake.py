@@ -100,7 +100,13 @@ def _statements(header: Header, statements: tuple[Statement, ...]) -> tuple[Stat
 
 
 def _bodies(header: Header, bodies: tuple[bytes, ...]) -> dict[bytes, bytes]:
-    """By digest, named by the header. Nothing is hashed that cannot be all of what the header names."""
+    """By digest, named by the header. Nothing is hashed that cannot be all of what the header names.
+
+    None is empty: a row of a body without bytes says that they are a file's. A key hand-out with nothing as its sealed
+    key would have an export, and every check of the store, miss a file that never was.
+    """
+    if not all(bodies):
+        raise RemoteError("an empty body")
     within_limits(header)
     named = beside(header).keys()
     if len(bodies) <= len(named):

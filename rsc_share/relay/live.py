@@ -17,14 +17,13 @@ from rsc_share.log.merkle import leaf_hash
 from rsc_share.log.note import NoteSignature
 from rsc_share.relay.fanout import Line
 from rsc_share.relay.heads import OutsideHeads, Signed, proved
+from rsc_share.relay.lines import RECENT, RecentLines
 from rsc_share.relay.logtree import LogTree
 from rsc_share.relay.notes import PQ_EVERY, LogKeys, own_lines, shown
 from rsc_share.relay.store.protocol import Batch, Broken, Erasing, LogStore, Note, Stored, Writer
 from rsc_share.relay.witnessing import Witnessing
 from rsc_share.rulebook.view import Source
 
-RECENT = 4_096
-"""Parsed entries kept for readers near the end of the log."""
 NO_HURRY = 250
 """ms for which a node need not be told of entries that it does nothing about."""
 LOOKED_AT = 64
@@ -64,7 +63,7 @@ class LiveLog:
     """Whether the outside head says that nothing is missing here. If not, every reader must, or nothing goes on."""
     _written: dict[int, tuple[Note, bytes]] = field(default_factory=dict)
     """The notes as they were last told, by size."""
-    _lines: dict[int, Line] = field(default_factory=dict)
+    _lines: RecentLines = field(default_factory=RecentLines)
 
     @classmethod
     async def open(
@@ -165,13 +164,16 @@ class LiveLog:
         """Parsed channel entries from `start`: all up to `stop`, or as many as fit one read."""
         stop = min(stop, self.size)
         found = []
-        while start < stop and start in self._lines:
-            found.append(self._lines[start])
+        while start < stop and (line := self._lines.get(start)) is not None:
+            found.append(line)
             start += 1
         if found or start >= stop:
             return found
         async for stored in self.store.read(self.origin, start, stop, max_bytes=CHUNK):
-            found.append(self.remember(start + len(found), self._parsed(stored)))
+            index, line = start + len(found), self._parsed(stored)
+            if index >= self.writer.head.size - RECENT:
+                self._lines.offer(index, line)
+            found.append(line)
         return found
 
     def _parsed(self, stored: Stored) -> Line:
@@ -180,12 +182,9 @@ class LiveLog:
         except RemoteError as error:
             raise Broken(f"an entry of {self.origin} cannot be read: {error.what}", log=self.origin) from None
 
-    def remember(self, index: int, line: Line) -> Line:
-        if index >= self.writer.head.size - RECENT:  # a reader far behind must not push out what everybody else reads
-            self._lines[index] = line
-            if len(self._lines) > RECENT:
-                del self._lines[next(iter(self._lines))]
-        return line
+    def remember(self, index: int, line: Line) -> None:
+        """One that was just logged: its readers ask for it in a moment."""
+        self._lines.keep(index, line)
 
     def has_news(self, size: int, node: str, now: int) -> bool:
         """Whether a reader that knows `size` entries must be told of more at once. Its own, for which it has receipts,

@@ -23,6 +23,9 @@ BURST_SECONDS = 1.0
 """What a member that rested may send at once beyond its rate."""
 BUSY = Weather(CODE, 100)
 """Too much waits for its commit: that takes milliseconds."""
+OBJECT_BYTES = 16 << 10
+"""Of bodies that come with objects, a second. Only a charter has some, which is months after the one before; and a text
+takes a relay as long to read whoever has signed it: a second for the largest."""
 _EVERYWHERE = ""
 _USUAL, _RESERVE = "usual", "reserve"
 
@@ -81,6 +84,12 @@ class Quotas:
         for place in places:
             self._waiting[place] += size
         return Taken(self._waiting, places, size)
+
+    def objects(self, member: str, size: int) -> Weather | None:
+        """Let an object in whose bodies have `size` bytes (None), or say when to come again. Those without, which may
+        be urgent, are not asked about."""
+        late = self._charge(member, _USUAL, {_EVERYWHERE: {"object_bytes": OBJECT_BYTES}}, {"object_bytes": size})
+        return None if late is None else self._no(*late)
 
     def _charge(
         self, member: str, purse: str, bounds: Mapping[str, Mapping[str, int]], counts: Mapping[str, int]

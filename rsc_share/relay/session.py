@@ -100,6 +100,10 @@ class Session:
 
     async def submit_object(self, found: bytes, bodies: Mapping[bytes, bytes]) -> int:
         self.access.enter()
+        late = self._relay.quotas.objects(self.access.member, sum(map(len, bodies.values()))) if bodies else None
+        if late is not None:
+            after = (late.retry_after or 0) / 1000
+            raise Unavailable("objects with bodies come too fast", code=late.code, retry_after=after)
         return await self._relay.submit_object(found, bodies)
 
     # --- reading and cosigning

@@ -10,6 +10,7 @@ from rsc_share.envelope.approval import approval_bytes, approval_digest, release
 from rsc_share.envelope.contents import AcknowledgementContent, ReleaseContent
 from rsc_share.envelope.parts import Ref
 from rsc_share.errors import LocalError, Refused, RemoteError
+from rsc_share.labels.label import Label
 from rsc_share.labels.order import dominates, join
 from rsc_share.policy.decide import required_releases
 from rsc_share.rulebook.audience import decision
@@ -100,14 +101,21 @@ def _label_holds(case: Case, sources: list[Source]) -> bool:
         return False  # labels that cannot be compared do not hold
 
 
-def _new_readers(case: Case, sources: list[Source]) -> list[str]:
-    """Recipients whom policy would not give a source itself."""
-    return [
-        node
-        for node in case.header.nodes
-        for source in sources
-        if source.label is None or not decision(case, case.at, node, source.label, case.now).permitted
-    ]
+def _new_readers(case: Case, sources: list[Source]) -> bool:
+    """Whether policy would not give each source itself to every recipient."""
+    nodes = case.header.nodes
+    return bool(nodes) and not all(source.label is not None and _may_have(case, source.label) for source in sources)
+
+
+def _may_have(case: Case, label: Label) -> bool:
+    """Whether policy gives this label to every recipient. Asked once about all who may be addressed: a label of
+    hundreds of names is resolved for each question, and there may be as many recipients, and 16 sources."""
+    nodes, circle = case.header.nodes, case.circle
+    if len(nodes) > 1 and circle.active.issuperset(nodes):
+        found = case.view.decide(case.bundle, label, circle.readers, "receive", case.facets)
+        permitted = {node for node, decided in zip(circle.nodes, found, strict=True) if decided.permitted}
+        return permitted.issuperset(nodes)
+    return all(decision(case, case.at, node, label, case.now).permitted for node in nodes)
 
 
 def _originators(source: Source) -> set[str]:

@@ -31,6 +31,10 @@ from rsc_share.session.table import (
 )
 from rsc_share.session.transfer import Incoming, Outbound
 
+MAX_FAULTS = 1_024
+"""Faults that may wait to leave. They need no credit, and a call that is cancelled makes room for the next one: a node
+that takes nothing could have any number of them kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Called:
@@ -94,6 +98,8 @@ class RelaySide:
             raise RemoteError(f"call {call.id} is open already", code="malformed")
         if len(self._open) >= self.hello.calls or self._bytes + call.size > self.hello.bytes:
             raise RemoteError("more calls, or bytes of calls, than hello allows", code="credit")
+        if len(self._urgent) >= MAX_FAULTS:
+            raise RemoteError(f"{MAX_FAULTS} faults were not taken", code="credit")
         self._open[call.id] = _Open(call, Incoming(call.size))
         self._bytes += call.size
         return self._goes_on(More(call.id, call.piece))

@@ -82,7 +82,7 @@ def test_a_recall_behind_the_end_explains_the_body_that_went(cut: Cut) -> None:
     (told,) = [f for f in found.findings if f.code == "order-behind"]
     assert (told.who, told.evidence["index"], told.index) == ("EST/mod-1", index, None)
     assert sum(found.classes[CT].counts().values()) == cut.size, "it is none of the entries of this export"
-    assert found.bodies.counts(CT, found.newest)["erased"] == 1
+    assert found.bodies.counts(found.newest)[CT]["erased"] == 1
     wrong = cut.audit(orders, cut.first, reason="expired")
     assert grave(wrong) == [("body-reason", cut.first)], "the reason given is still held against what the log shows"
 

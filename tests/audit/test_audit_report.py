@@ -239,7 +239,9 @@ def test_trace_follows_a_message_through_everything() -> None:
     assert "released to FIN" in text
 
 
-@pytest.mark.parametrize("wrong", ["", "EST/mod-1/ct", "EST/mod-1/ct/x", "EST/mod-1/ct/²", "est/mod-1/ct/1"])
+@pytest.mark.parametrize(
+    "wrong", ["", "EST/mod-1/ct", "EST/mod-1/ct/x", "EST/mod-1/ct/²", "est/mod-1/ct/1", f"EST/mod-1/ct/{'9' * 5_000}"]
+)
 def test_trace_of_no_reference_is_refused(wrong: str, cheated: Replay) -> None:
     with pytest.raises(LocalError, match="is not a reference"):
         trace(cheated, wrong)

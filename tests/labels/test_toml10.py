@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsc_share.charter.source import invisible
-from rsc_share.labels.toml10 import loads, spelling_of_later
+from rsc_share.labels.toml10 import MAX_PARTS, loads, short_keys, spelling_of_later
 from rsc_share.labels.toml_values import read_toml
 
 ROOT = Path(__file__).parents[2]
@@ -85,3 +85,39 @@ def test_invisible_characters_are_those_of_a_fixed_unicode() -> None:
             assert kind in ("Cc", "Cf", "Zl", "Zp", "Cn"), hex(number)
         elif unicodedata.unidata_version <= "16.0.0":
             assert kind not in ("Cc", "Cf", "Zl", "Zp"), hex(number)
+
+
+LONG = ".".join("a" * 5_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{LONG} = 1\n",
+        f"x = 1\n[{LONG}]\n",
+        f"x = {{ {LONG} = 1 }}\n",
+        f"[[ {LONG.replace('.', ' . ')} ]]\n",
+        '"".' * 5_000 + "a = 1\n",
+        "'.'." * 5_000 + "a = 1\n",
+        f'x = """"#""""  # \'\'\'\ny = \'\'\'"""\'\'\'\n{LONG} = 1\n',
+    ],
+)
+def test_attack_a_key_of_thousands_of_parts_is_refused_before_it_is_read(text: str) -> None:
+    """40 KB of it took ten seconds and a gigabyte and a half, a charter's 256 KB more memory than there is."""
+    with pytest.raises(ValueError, match=f"more than {MAX_PARTS} parts"):
+        loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{'.'.join('a' * MAX_PARTS)} = 1\n",
+        f"x = [{'1.5, ' * 100}]\n",
+        f"x = \"{LONG}\"\ny = '{LONG}'  # {LONG}\n",
+        f'x = """\n{LONG}\n"""\n',
+        f"x = {{ {', '.join(f'a.b{n} = 1' for n in range(100))} }}\n",
+    ],
+)
+def test_dots_that_are_no_parts_of_one_key_are_read(text: str) -> None:
+    assert short_keys(text) == text
+    assert loads(text) == tomllib.loads(text)

@@ -276,6 +276,26 @@ async def test_only_blobs_may_lie_apart() -> None:
     assert [finding.code for finding in book.findings(10)] == ["body-missing"]
 
 
+async def test_attack_bodies_that_are_gone_are_counted_once_and_not_for_each_log() -> None:
+    """A member can have any number recalled, and a charter has 256 channels."""
+
+    class Counted(list[Missing]):
+        passes = 0
+
+        def __iter__(self) -> Any:
+            self.passes += 1
+            return super().__iter__()
+
+    book = BodyBook({}, {}, missing=Counted(), recalled={("b", 1)})
+    book.missing += [Missing(log, 1, digest * 32, "EST/mod-1", 5, None) for log in "abc" for digest in (b"d", b"e")]
+    gone = book.counts(10)
+    assert gone["a"] == gone["c"] == {"erased": 0, "missing": 2}
+    assert gone["b"] == {"erased": 2, "missing": 0}
+    assert gone["nothing is gone here"] == {"erased": 0, "missing": 0}
+    assert isinstance(book.missing, Counted)
+    assert book.missing.passes == 1
+
+
 async def test_a_reader_that_died_still_has_the_key(tmp_path: Path) -> None:
     async with Bench.create(tmp_path) as bench:
         await bench.started()

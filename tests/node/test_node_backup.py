@@ -71,7 +71,7 @@ async def test_a_backup_holds_no_prekey_no_witness_head_and_no_numbers(tmp_path:
         await bench.fw.node("LVA").channel("main").publish(indicator("q"), label=GREEN)
         await bench.fw.settle()
         secrets = [prekey.to_bytes() for prekey, _ in node.engine.keys._prekeys.values()]
-        secrets += [gk for gk, _ in node.engine.keys._grants.values()]
+        secrets += node.engine.keys._grants.values()
         await bench.close()
         assert await made(bench, tmp_path / "backup")
         contents = backup.read_backup(tmp_path / "backup", PASSPHRASE, tmp_path / "scratch")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from node_world import Bench
 from rsc_share.node import times as times_room
 from rsc_share.node.alarms import CODES, EACH, MORE, TOLD, Alarms
 from rsc_share.node.delivery import Addressed, Deliveries
+from rsc_share.node.store import ledger
 from rsc_share.node.store.memory import MemoryStore
 from rsc_share.node.store.protocol import Room, Shelf
 from rsc_share.node.times import Times
@@ -54,6 +56,27 @@ def test_ten_thousand_messages_to_a_dead_recipient_are_one_alarm() -> None:
         )
         assert (lva.fields["count"], lva.fields["oldest"]) == (9_999, "EST/mod-1/main/2")
     assert len(shelf.rows(Room.ALARM)) == 2
+
+
+def test_attack_statements_about_headers_that_never_were_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any node may say in any number of heartbeats that it holds one: a pass over all entries of ours each time."""
+    monkeypatch.setattr(ledger, "BLOCK", 16)
+    scanned = list[int]()
+    real = ledger.Ledger._scan
+
+    def counted(self: Any, field: int, value: int, start: int, stop: int) -> Any:
+        scanned.append(stop - start)
+        return real(self, field, value, start, stop)
+
+    monkeypatch.setattr(ledger.Ledger, "_scan", counted)
+    found, alarms = dead(Shelf(MemoryStore()), 1_000)
+    for number in range(100):
+        found.stated("LVA/mod-1", hashlib.sha256(f"never {number}".encode()).digest(), "stored", 1_001)
+    scanned.clear()
+    for number in range(100):
+        found.stated("LVA/mod-1", hashlib.sha256(f"neither {number}".encode()).digest(), "bad-part", 1_001)
+    assert sum(scanned) < 100 * 16
+    assert not alarms.codes() - {"undelivered"}
 
 
 def test_one_unconfirmed_message_is_told_as_one() -> None:

@@ -182,7 +182,7 @@ async def test_a_body_that_went_on_a_recall_nobody_has_witnessed_accuses_no_rela
     assert grave(result) == []
     (told,) = [finding for finding in result.findings if finding.code == "order-behind"]
     assert (told.who, told.evidence["index"]) == (EST, served.world.relay.logs[CT].size - 1)
-    assert result.bodies.counts(CT, result.newest)["erased"] == 1
+    assert result.bodies.counts(result.newest)[CT]["erased"] == 1
     await served.witnessed()
     (tmp_path / "out").rename(tmp_path / "earlier")
     assert export()["left_out"][CT] == 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from types import SimpleNamespace
 
 import pytest
 from relay_world import CT, EST, FIN, LVA, OPS, World
 
+from rsc_share import codec
+from rsc_share.errors import Refused, Unavailable
 from rsc_share.relay.net.limits import Limits
 from rsc_share.relay.net.sessions import Sessions
 from rsc_share.relay.quota import BUSY, Quotas, Rates, Taken
@@ -192,3 +195,34 @@ def test_sessions_are_as_many_as_the_most_generous_channel_and_the_operator_gran
     channels: dict[str, int | None], member: str, most: int
 ) -> None:
     assert Sessions(charter(**channels), Limits())._most(member) == most
+
+
+def test_bodies_of_objects_have_a_slow_rate_of_their_own() -> None:
+    made, clock, told = quotas()
+    assert made.objects("EST", 4 << 20) is None, "the first is taken whole"
+    weather = made.objects("EST", 1)
+    assert weather is not None
+    assert (weather.code, weather.retry_after) == ("rate-limited", 255_001)
+    assert made.objects("FIN", 1) is None
+    clock.now += 256
+    assert made.objects("EST", 1) is None
+    assert told == ["object_bytes"]
+
+
+async def test_attack_charters_that_nobody_signed_come_seldom() -> None:
+    """Each kept a relay from everything else for as long as its text takes to read."""
+    world = await World().ready()
+    text = b"x = [" + b"1," * 130_000 + b"]\n"
+    bodies = {hashlib.sha256(body).digest(): body for body in (text, b"keys", b"signatures")}
+    names = ("text", "keys", "signatures")
+    content = codec.pack({"version": 2, **dict(zip(names, bodies, strict=True))})
+    charter = codec.pack(["charter", content, []])
+    with pytest.raises(Refused):
+        await world.ports[EST].submit_object(charter, bodies)
+    for _ in range(3):
+        with pytest.raises(Unavailable) as found:
+            await world.ports[EST].submit_object(charter, bodies)
+        assert found.value.code == "rate-limited"
+        assert found.value.retry_after is not None
+    with pytest.raises(Refused):  # a revocation, say, waits for nothing
+        await world.ports[EST].submit_object(charter, {})

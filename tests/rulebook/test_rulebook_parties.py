@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from rulebook_desk import EST, FIN, LVA, MINUTE, Bench, bench
@@ -10,6 +11,10 @@ from rulebook_desk import EST, FIN, LVA, MINUTE, Bench, bench
 from rsc_share.envelope.entry import Stamp
 from rsc_share.envelope.parts import Opening, Ref, Refs
 from rsc_share.labels.label import Label
+from rsc_share.policy.bundle import Bundle
+from rsc_share.policy.decide import decide_each
+from rsc_share.policy.decision import Decision
+from rsc_share.policy.subject import Subject
 from rsc_share.rulebook.admit import Admitted, Void, judge
 from rsc_share.rulebook.case import Case
 from rsc_share.rulebook.facts import Fact, HeadFact, Key, count_key, effects_of, head_key, needs
@@ -236,3 +241,24 @@ def test_attack_sixteen_sources_of_sixty_originators_and_as_many_releases_are_lo
     assert isinstance(verdict, Admitted)
     assert [item.row for item in verdict.unchecked] == [12]
     assert len(asked) == 32
+
+
+def test_attack_sixteen_sources_with_labels_too_long_to_keep_are_decided_once_for_all_readers() -> None:
+    """Each was decided for each reader, and resolved anew each time: half a second for an entry to 160 of them."""
+    b = bench()
+    states = [f"A{i:03}".ljust(31, "A") for i in range(400)]
+    said = Label.of("REGIONAL", "SECRET", originators=["EST"], audience=["FIN", "LVA", *states])
+    source = replace(Source.of(b.logged["secret"][0], b.logged["secret"][1].signed), label=said)
+    refs = tuple(Ref(b.ground.log, n, bytes(32)) for n in range(16))
+    asked: list[Label] = []
+
+    def counted(bundle: Bundle, label: Label, subjects: tuple[Subject, ...], *rest: Any) -> list[Decision]:
+        asked.append(label)
+        return decide_each(bundle, label, subjects, *rest)
+
+    entry = b.message(label="REGIONAL SECRET REL TO FIN, LVA", refs=Refs(derived_from=refs))
+    assert len(entry.header.nodes) > 1
+    for party in (Party.RELAY, Party.NODE, Party.AUDITOR):
+        asked.clear()
+        judge(b.case(entry, party, known=lambda _: source, decide=counted))
+        assert asked.count(said) == 16

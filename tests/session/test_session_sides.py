@@ -12,7 +12,7 @@ from rsc_share.envelope.header import PRECEDENCES
 from rsc_share.errors import LocalError, RemoteError, Unavailable
 from rsc_share.session.fault import Fault
 from rsc_share.session.node_side import Answered, NodeSide, Opened
-from rsc_share.session.relay_side import Called, RelaySide
+from rsc_share.session.relay_side import MAX_FAULTS, Called, RelaySide
 from rsc_share.session.table import (
     MAX_FRAME,
     MAX_MESSAGE,
@@ -331,3 +331,15 @@ def test_heads_that_do_not_fit_the_greeting_are_left_out() -> None:
     greeting = pair.relay.receive(frame)
     assert isinstance(greeting, Greeting)
     assert 64 <= len(greeting.heads) <= 256
+
+
+def test_attack_calls_that_are_cancelled_and_whose_faults_nobody_takes(pair: Pair) -> None:
+    """Each made room for the next one, and left a frame with the relay."""
+    for id in range(1, MAX_FAULTS + 1):
+        pair.relay.receive(encode(Call(id, "logs", "ROUTINE", 2, b"\x90")))
+        pair.relay.receive(encode(Cancel(id)))
+    with pytest.raises(RemoteError) as found:
+        pair.relay.receive(encode(Call(100_000, "logs", "ROUTINE", 2, b"\x90")))
+    assert found.value.code == "credit"
+    assert pair.relay.next_frame() is not None
+    pair.relay.receive(encode(Call(100_000, "logs", "ROUTINE", 1, b"\x90")))

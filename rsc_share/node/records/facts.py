@@ -1,12 +1,10 @@
-"""Grants and entries of a followed log."""
+"""Grants of a followed log."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rsc_share.envelope.entry import Signed
 from rsc_share.rulebook.facts import GrantFact
-from rsc_share.rulebook.view import Source
 
 
 def grant_wire(fact: GrantFact) -> list[Any]:
@@ -16,8 +14,3 @@ def grant_wire(fact: GrantFact) -> list[Any]:
 def read_grant(value: list[Any]) -> GrantFact:
     index, logged_at, nodes = value
     return GrantFact(index, logged_at, tuple(nodes))
-
-
-def read_source(index: int, value: list[Any]) -> Source:
-    header, block = value
-    return Source.of(index, Signed.parse(header, block))

@@ -61,7 +61,8 @@ class Ledger(Generic[T]):
         often: int | None = None,
     ) -> None:
         """`late`: what is added is written before the next commit; otherwise when `write` is called. `often`: a field
-        that is searched often, and for what is not there; the first search costs 8 bytes more of everything."""
+        that is searched often, and for what is not there. Each search sorts a block of it, which costs 8 bytes more of
+        everything there: sorting all at once would hold up a node with a million messages for a second."""
         self._shelf, self._room, self._mark, self._wire = shelf, room, mark, wire
         self._struct = Struct(f">{fields}Q")
         self._records = bytearray()
@@ -176,7 +177,9 @@ class Ledger(Generic[T]):
             at = self._records.rfind(needle, low, at + FIELD - 1)
 
     def _sort(self, field: int) -> None:
-        for start in range(len(self._sorted) * BLOCK, len(self) - BLOCK + 1, BLOCK):
+        """One block more, if one is full."""
+        start = len(self._sorted) * BLOCK
+        if start + BLOCK <= len(self):
             records = self._struct.iter_unpack(self._slice(start, start + BLOCK))
             self._sorted.append(array("Q", sorted(record[field] for record in records)))
 
