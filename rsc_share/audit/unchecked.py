@@ -58,8 +58,9 @@ def _bodies(result: Replay) -> Iterator[str]:
     if held.absent:
         what = "1 attachment" if held.absent == 1 else f"{held.absent} attachments"
         yield f"{what} of {held.absent_bytes} bytes, apart from the export."
+    counts = result.bodies.counts(result.newest)
     for origin in result.walks:
-        gone = result.bodies.counts(origin, result.newest)["erased"]
+        gone = counts[origin]["erased"]
         if gone:
             what = "1 body that is" if gone == 1 else f"{gone} bodies that are"
             yield f"In {origin}: {what} gone in order (expired, recalled or erased), against the digest."

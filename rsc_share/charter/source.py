@@ -6,25 +6,19 @@ same on paper. So a text is UTF-8, LF, without control or format characters, and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 from rsc_share.errors import LocalError, RemoteError
+from rsc_share.labels.invisible import invisible
 from rsc_share.labels.toml10 import loads
 
 T = TypeVar("T")
 MAX_TEXT = 262_144
 """Bytes of a charter's text; 60 members take about 40 kB."""
 MAX_DEPTH = 8
-_INVISIBLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
-)
-"""The categories Cc, Cf, Zl and Zp of Unicode 16. Written out: a charter must not be valid under one Python only."""
 
 
 def decode(data: bytes, name: str) -> str:
@@ -48,12 +42,6 @@ def decode(data: bytes, name: str) -> str:
     if text.endswith("\n\n"):
         raise _refuse(name, text.count("\n"), "ends with empty lines")
     return text
-
-
-def invisible(text: str) -> str | None:
-    """The first control, format or line separator character."""
-    found = _INVISIBLE.search(text)
-    return None if found is None else found.group()
 
 
 def _refuse(name: str, line: int | None, what: str, **fields: Any) -> LocalError:

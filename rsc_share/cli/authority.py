@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rsc_share import names
-from rsc_share.charter.source import invisible
+from rsc_share.labels.invisible import invisible
 from rsc_share.cli import keys
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, new_passphrase, passphrase
 from rsc_share.cli.files import files_below, must_be_free

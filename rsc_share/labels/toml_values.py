@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from rsc_share import shape
 from rsc_share.labels.label import level_name, tag_name, tag_value
 from rsc_share.labels.scheme import Combination, Days, Obligations
+from rsc_share.labels.invisible import spelled_invisible, written_invisible
 from rsc_share.labels.toml10 import loads
 
 T = TypeVar("T")
@@ -21,15 +22,24 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def read_toml(data: bytes, where: str) -> dict[str, Any]:
-    """TOML in UTF-8 with LF and no BOM: what people read is what is hashed. Raises `RemoteError`."""
+    """TOML in UTF-8 with LF, without BOM and invisible characters: what people read is what is hashed. Raises
+    `RemoteError`."""
     if len(data) > MAX_FILE:
         raise shape.wrong(where, f"is longer than {MAX_FILE} bytes")
     if b"\r" in data or data.startswith(b"\xef\xbb\xbf"):
         raise shape.wrong(where, "has CR line ends or a byte order mark: it reads the same and hashes differently")
     try:
-        return loads(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        written = written_invisible(text)
+        if written is not None:
+            raise shape.wrong(where, f"has the invisible character U+{ord(written[1]):04X} in line {written[0]}")
+        values = loads(text)
+        spelled = spelled_invisible(values)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise shape.wrong(where, f"is not TOML: {error}") from None
+    if spelled is not None:
+        raise shape.wrong(where, f"spells the invisible character U+{ord(spelled):04X}, or a line end")
+    return values
 
 
 def table(value: Any, where: str, needed: Collection[str], allowed: Collection[str] = ()) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from rsc_share.errors import RemoteError
 from rsc_share.labels import Label, SchemeSet, load_scheme, map_label, shipped_schemes
 from rsc_share.labels.equivalence import equivalence_faults
 from rsc_share.labels.scheme import day_of
+from rsc_share.labels.toml_values import read_toml
+from rsc_share.policy.rows import parse_rows
 
 GOOD = """
 scheme = "ALPHA"
@@ -116,3 +118,16 @@ def test_value_without_equivalent_stops_the_mapping() -> None:
     day = day_of(NOVEMBER_2026)
     assert map_label(label, "NATO", shipped_schemes(), day) is None
     assert map_label(label, "REGIONAL", shipped_schemes(), day) is not None
+
+
+@pytest.mark.parametrize("line", ["# \u202e", 'basis = "\u202e"', 'basis = "\\u202e"', 'basis = "a\\nb"'])
+def test_attack_a_row_that_reads_one_way_and_is_in_force_another(line: str) -> None:
+    row = f'[[agreement]]\nid = "x"\neffect = "deny"\nfrom = ["EST"]\nto = ["FIN"]\n{line}\n'
+    assert parse_rows(row.replace(line, 'basis = "a"').encode(), "bundle")
+    with pytest.raises(RemoteError, match=r"invisible character U\+"):
+        parse_rows(row.encode(), "bundle")
+
+
+def test_escape_of_an_invisible_character_is_found_in_lists_and_tables() -> None:
+    with pytest.raises(RemoteError, match="spells the invisible"):
+        read_toml(b'a = [{ b = ["x", "\\u200b"] }]\n', "x.toml")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsc_share.charter.source import invisible
+from rsc_share.labels.invisible import invisible
 from rsc_share.labels.toml10 import MAX_PARTS, loads, short_keys, spelling_of_later
 from rsc_share.labels.toml_values import read_toml
 

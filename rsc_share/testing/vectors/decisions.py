@@ -57,6 +57,10 @@ _BAD_ROWS = {
     "TOML 1.1: a line end in an inline table": _ROW.format("deny", 'tags = {\n  caveat = ["CRYPTO"] }\n'),
     "TOML 1.1: the escape x": _ROW.format("deny", 'basis = "\\x41"\n'),
     "TOML 1.1: the escape e": _ROW.format("deny", 'basis = "\\e"\n'),
+    "a character that turns the direction of reading": _ROW.format("deny", 'basis = "\u202e"\n'),
+    "one in a comment": _ROW.format("deny", "# \u202e\n"),
+    "an invisible character by its escape": _ROW.format("deny", 'basis = "a\\u200b"\n'),
+    "a line end by its escape": _ROW.format("deny", 'basis = "a\\n"\n'),
     "an unknown obligation": _ROW.format(
         "permit", 'actions = ["open"]\nvalid = [2026-01-01, 2026-12-31]\nobligations = { burn = "yes" }\n'
     ),

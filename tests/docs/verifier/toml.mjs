@@ -2,7 +2,11 @@
 // arrays over lines, inline tables. A date is {day}. Everything else is refused.
 import { refuse } from './msgpack.mjs';
 
+// Section 5.1 writes them out: what a Unicode version adds later does not count.
+const INVISIBLE = /[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\u{110bd}\u{110cd}\u{13430}-\u{1343f}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0001}\u{e0020}-\u{e007f}]/u;
+
 export function parse(text) {
+  if (INVISIBLE.test(text)) refuse('an invisible character');
   let at = 0;
   const root = Object.create(null);
   const sealed = new WeakSet(), defined = new WeakSet(), listed = new WeakSet();
@@ -19,7 +23,8 @@ export function parse(text) {
     if (text.startsWith('"""', at) || text.startsWith("'''", at)) fail('a text over lines');
     if (text[at] === "'") return (match(/'[^'\n]*'/y) ?? fail('text')).slice(1, -1);
     const raw = match(/"(?:[^"\\\n]|\\(?:["\\bfnrt]|u[0-9A-Fa-f]{4}))*"/y) ?? fail('text');
-    return JSON.parse(raw.replaceAll('\t', '\\t'));
+    const said = JSON.parse(raw.replaceAll('\t', '\\t'));
+    return INVISIBLE.test(said) || /[\t\n]/.test(said) ? fail('an invisible character, or a line end') : said;
   };
   const key = () => {
     const found = [];
