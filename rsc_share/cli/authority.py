@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from rsc_share import names
-from rsc_share.labels.invisible import invisible
 from rsc_share.cli import keys
 from rsc_share.cli.ask import AsJson, UnlockEnv, UnlockFile, new_passphrase, passphrase
 from rsc_share.cli.files import files_below, must_be_free
@@ -16,6 +15,7 @@ from rsc_share.cli.keyfile import SUFFIX, KeyFile
 from rsc_share.cli.output import digits, note, say, show
 from rsc_share.crypto.keystore import Keystore
 from rsc_share.errors import LocalError
+from rsc_share.labels.invisible import invisible
 
 app = typer.Typer(rich_markup_mode=None)
 

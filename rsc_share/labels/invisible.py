@@ -1,6 +1,6 @@
 """Characters that no signed text holds: two texts that look the same on paper must not say two things.
 
-Written out from Unicode 16 (Cc, Cf, Zl, Zp), as `\\u202e` turns the direction of reading: a text must not be valid under one
+Written out from Unicode 16 (Cc, Cf, Zl, Zp; U+202E turns the direction of reading): a text must not be valid under one
 Python only.
 """
 

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rsc_share import shape
+from rsc_share.labels.invisible import spelled_invisible, written_invisible
 from rsc_share.labels.label import level_name, tag_name, tag_value
 from rsc_share.labels.scheme import Combination, Days, Obligations
-from rsc_share.labels.invisible import spelled_invisible, written_invisible
 from rsc_share.labels.toml10 import loads
 
 T = TypeVar("T")
