@@ -18,6 +18,13 @@ HEARTBEAT_SECONDS = 20.0
 CLOSE_SECONDS = 2.0
 
 
+def why(error: Exception) -> str:
+    """Why nobody answered, for people. What aiohttp says of a dial has the address of an object of ours in it."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+    return str(error) or type(error).__name__
+
+
 @asynccontextmanager
 async def dialled(url: str, pins: tuple[str, ...]) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
     """Raises what aiohttp does, `TimeoutError`, and `RemoteError` (`wrong-pin`, `wrong-host`)."""
