@@ -17,7 +17,7 @@ ADVICE = {
     "equivocation": "keep evidence/ and call the other members",
     "revoked": "ask your authority",
     "rolled-back": "stop every copy of this node; docs/operations.md says how to go on",
-    "token": "set this machine's clock; where it is right, compare `node` and `[relays]` in node.toml with the charter",
+    "token": "set this machine's clock; where it is right, compare each line of node.toml with the charter",
     "undelivered": "call that member's operator",
     "silent": "call that member's operator",
     "unexpected-certificate": "ask your authority; if it knows nothing of it, have it revoked by the duty key",
