@@ -20,7 +20,7 @@ ADVICE = {
     "token": "set this machine's clock; where it is right, compare each line of node.toml with the charter",
     "undelivered": "call that member's operator",
     "silent": "call that member's operator",
-    "unexpected-certificate": "ask your authority; if it knows nothing of it, have it revoked by the duty key",
+    "unexpected-certificate": "if it knows nothing of it, have that node revoked by the duty key",
     "unknown-sender": "look at this machine's clock, `node` in node.toml, and the last day of the certificate",
     "wrong-charter": "compare charter_digest in node.toml with the paper",
 }

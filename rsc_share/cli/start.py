@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -12,6 +13,7 @@ _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 def run() -> None:
     """Run the command line and leave with its exit code."""
     _fill_closed()
+    _spell_out()
     try:
         from rsc_share.cli.main import main
 
@@ -20,6 +22,13 @@ def run() -> None:
         sys.stderr.write("rsc-share: stopped: nothing was begun; now: run it again when you like [stopped]\n")
         code = STOPPED
     sys.exit(code)
+
+
+def _spell_out() -> None:
+    """What a terminal's encoding does not have is spelt out: a title with an umlaut is no bug under LC_ALL=C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fill_closed() -> None:

@@ -206,6 +206,19 @@ def test_closed_standard_streams_are_no_bug(founders: Founders, closed: str) -> 
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("command", ["show", "print"])
+def test_a_title_that_the_terminal_cannot_show_is_spelt_out(founders: Founders, tmp_path: Path, command: str) -> None:
+    text = (founders.packet / "charter.toml").read_text().replace("State of EST", "\u0112st S\u00fcd")
+    (tmp_path / "c.toml").write_text(text)
+    program = [sys.executable, "-c", "from rsc_share.cli.start import run; run()", "charter", command]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [*program, tmp_path / "c.toml"], capture_output=True, check=False, timeout=30, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"\\u0112st S\\xfcd" in done.stdout
+
+
 def test_an_interrupt_while_it_is_loaded_is_one_line(founders: Founders, tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")  # what Ctrl-C is to whatever is loaded then
     program = (
