@@ -70,4 +70,4 @@ test-compiled: compiled
 	  tests/rulebook tests/audit tests/attacks tests/docs
 
 clean: interpreted
-	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(OUT) $(OUT)-network .mypy_cache .ruff_cache .pytest_cache

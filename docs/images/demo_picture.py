@@ -45,7 +45,7 @@ def main() -> None:
     screen.begin()
     with TemporaryDirectory() as folder:
         parts = asyncio.run(play(read_inputs(None, None), Path(folder), screen))
-    screen.end(parts, "demo-out", time.monotonic() - began)
+    screen.end(parts, Path("demo-out"), None, "rsc-share", time.monotonic() - began)
     # No font from elsewhere: a picture in a repository loads nothing.
     form = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     OUT.write_text(console.export_svg(title="rsc-share demo (steps 4, 5, 8, 9 and 12)", code_format=form))

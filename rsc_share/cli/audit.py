@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rsc_share.audit import html, terminal
+from rsc_share.audit import html, layout, terminal
 from rsc_share.audit import trace as tracing
 from rsc_share.audit.disclose import disclose as match
 from rsc_share.audit.outcome import Exit as Outcome
@@ -24,7 +24,7 @@ from rsc_share.cli.frame import Exit
 from rsc_share.cli.output import GOOD, LOOK, PLAIN, WRONG, note, rows, say, show
 from rsc_share.collector import few_collections
 from rsc_share.durable import write_whole
-from rsc_share.errors import LocalError
+from rsc_share.errors import LocalError, StorageError
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -77,16 +77,27 @@ def replay(
         must_be_free(html_file)
     mandate = Mandate(asked_by, question, period, basis, examiner, label, digest_from)
     done = _audit(export, charter_digest, checkpoint, vkeys, member, mandate, blobs)
-    if html_file is not None:
-        write_whole(html_file, html.render(done.report).encode())
-    if save:
-        note(f"Wrote {' and '.join(map(str, write_reports(done, export)))}")
+    failed = _written(done, html_file, export if save else None)
     if as_json:
         show(done.report)
     else:
         for line in terminal.render(done.report).splitlines():
             say(line, _style(line))
+    if failed is not None:
+        raise failed
     raise typer.Exit(int(done.code))
+
+
+def _written(done: Done, page: Path | None, folder: Path | None) -> StorageError | None:
+    """Why a report could not be written, once it has been printed: an hour's work is not lost to a full disk."""
+    try:
+        if page is not None:
+            write_whole(page, html.render(done.report).encode())
+        if folder is not None:
+            note(f"Wrote {' and '.join(map(str, write_reports(done, folder)))}")
+    except StorageError as error:
+        return error
+    return None
 
 
 @app.command()
@@ -184,6 +195,9 @@ def _audit(
     blobs: Path | None = None,
 ) -> Done:
     anchors = anchors_from(digest, checkpoints or (), vkeys or ())
+    if export.is_dir() and not (export / layout.MANIFEST).exists():
+        advice = "name the folder in which manifest.json and export/ lie; where they do not, ask for the export again"
+        raise LocalError(f"{export.absolute()} holds no {layout.MANIFEST}", code="unreadable-export", advice=advice)
     with bars() as progress, few_collections():
         return run(export, anchors, member=member, mandate=mandate, progress=progress, blobs=blobs)
 

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import sys
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -18,7 +18,6 @@ from rich.console import Console
 
 from rsc_share.demo import folder
 from rsc_share.demo.inputs import Inputs, read_inputs
-from rsc_share.demo.network.count import NETWORK
 from rsc_share.demo.network.play import play as network_play
 from rsc_share.demo.network.troupe import Troupe
 from rsc_share.demo.parts import Part, failed
@@ -26,6 +25,7 @@ from rsc_share.demo.play import play
 from rsc_share.demo.screen import NETWORK_STEPS, STEPS, Screen
 from rsc_share.demo.summary import summary
 
+NAME = "rsc-share"
 WIDTH = 110
 """Columns where no terminal says how many it has."""
 
@@ -47,9 +47,10 @@ class Silent:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the export and the report are left.")] = Path(
-        "demo-out"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Where the export and the report are left; the network's in DIR-network."),
+    ] = Path("demo-out"),
     stix: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A STIX 2.1 bundle to publish instead of ours.")
     ] = None,
@@ -72,27 +73,33 @@ def demo(
     if screen is not None:
         screen.begin()
     telling = screen or Silent()
-    with folder.filling(out, force=force) as draft:
-        parts = asyncio.run(_play(inputs, draft, telling, in_process=in_process))
+    network = None if in_process else folder.beside(out)
+    with ExitStack() as stack:
+        draft = stack.enter_context(folder.filling(out, force=force))
+        other = None if network is None else stack.enter_context(folder.filling(network, force=force))
+        parts = asyncio.run(_play(inputs, draft, other, telling))
     seconds = time.monotonic() - began
     if screen is None:
-        sys.stdout.write(json.dumps(summary(parts, str(out), seconds), indent=2, sort_keys=True) + "\n")
+        sys.stdout.write(json.dumps(summary(parts, out, network, seconds), indent=2, sort_keys=True) + "\n")
     else:
-        screen.end(parts, str(out), seconds)
+        screen.end(parts, out, network, program(), seconds)
     return int(bool(failed(parts)))
 
 
-async def _play(inputs: Inputs, draft: Path, telling: Screen | Silent, *, in_process: bool) -> tuple[Part, ...]:
+async def _play(inputs: Inputs, draft: Path, network: Path | None, telling: Screen | Silent) -> tuple[Part, ...]:
     """Over the network first, with processes that are killed; then in memory, where a relay can be made to cheat."""
-    if in_process:
+    if network is None:
         return await play(inputs, draft, telling)
     telling.say("First half: over TLS, in processes that are killed while they work.")
-    with TemporaryDirectory(dir=draft.parent, prefix=folder.DRAFT) as beside:
-        first = await network_play(inputs, Path(beside), telling)
-        telling.say("Second half: in memory, where time can be moved and a relay be made to cheat.")
-        second = await play(inputs, draft, telling)
-        (Path(beside) / NETWORK).rename(draft / NETWORK)
-    return (*first, *second)
+    first = await network_play(inputs, network, telling)
+    telling.say("Second half: in memory, where time can be moved and a relay be made to cheat.")
+    return (*first, *await play(inputs, draft, telling))
+
+
+def program() -> str:
+    """How this program is called from here: after `make demo` it is on nobody's PATH."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == NAME and shutil.which(NAME) is None else NAME
 
 
 def console() -> Console:

@@ -56,6 +56,8 @@ _VERDICTS = ("bad-signature", "quorum", "unsigned", "version", "previous", "wron
 """Codes that say that something was checked and found wanting, not that it could not be read."""
 _TEMPORARY = ("listen",)
 """Codes of a service that could not start and may soon: whoever watches it starts it again."""
+_AWAY = ("not-running",)
+"""Codes of a call that is right, to somebody who is not there now."""
 _FAULT: tuple[tuple[type[BaseException], str, Exit, str], ...] = (
     (Misbehaviour, "somebody cheated", Exit.FINDINGS, "keep the evidence and call the other members"),
     (RemoteError, "the file or its sender", Exit.BAD_INPUT, "do not use it; ask its sender for it again"),
@@ -66,8 +68,11 @@ _FAULT: tuple[tuple[type[BaseException], str, Exit, str], ...] = (
     (LocalError, "your input", Exit.BAD_INPUT, "correct it and run the command again"),
     (RscError, "your input", Exit.BAD_INPUT, "correct it and run the command again"),
 )
+_DATABASE = "look at the disk; then `relay check` for a relay, a backup and `node restore` for a node"
 _ADVICE = {
-    "wrong-passphrase": "type it again; the keystore is as it was",
+    "wrong-passphrase": "give the right one; the keystore is as it was",
+    "unknown-sender": "look at this machine's clock, and at the last day of the node's certificate",
+    "no-socket": "give the node a home with a shorter path, on a file system of this machine",
     "no-passphrase": "give --unlock-env NAME or --unlock-file PATH, or run it on a terminal",
     "no-keystore": "name the file that `init` made",
     "damaged-keystore": "restore it from a backup",
@@ -114,15 +119,20 @@ def outcome(error: BaseException) -> tuple[int, str]:
     if isinstance(error, KeyboardInterrupt | typer.Abort | EOFError):
         return Exit.STOPPED, "stopped: nothing was half written; now: run it again when you like [stopped]"
     if isinstance(error, USAGE):
-        return Exit.BAD_INPUT, f"usage: {error}; now: `rsc-share COMMAND --help` shows what fits [usage]"
+        what = error.format_message().rstrip(".")  # type: ignore[attr-defined]  # names the option; `str` does not
+        return Exit.BAD_INPUT, f"usage: {what}; now: `rsc-share COMMAND --help` shows what fits [usage]"
     for known, fault, code, now in _FAULT:
         if isinstance(error, known) and isinstance(error, RscError):
             code = Exit.FINDINGS if error.code in _VERDICTS else code
             code = Exit.TEMPORARY if error.code in _TEMPORARY and code == Exit.UNAVAILABLE else code
+            if isinstance(error, LocalError) and error.code in _AWAY:
+                fault, code = "not available", Exit.UNAVAILABLE
             return code, f"{fault}: {error.what}; now: {error.advice or _now(error, now)} [{error.code}]"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return Exit.STORAGE, f"this machine: {where}{error.strerror or error}; now: {_FAULT[5][3]} [storage]"
+    if type(error).__module__ == "sqlite3":  # a page that was damaged shows only when it is read
+        return Exit.STORAGE, f"this machine: a store cannot be read: {error}; now: {_DATABASE} [damaged-state]"
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return Exit.BUG, f"a bug in rsc-share: {what}; now: run it with {TRACEBACK}=1 and report what it shows [bug]"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import io
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from rsc_share import __version__
 from rsc_share.cli.frame import EXIT_CODES, Exit, Frame
 from rsc_share.errors import LocalError
 
@@ -35,12 +36,27 @@ def build(wanted: str | None) -> typer.Typer:
         help="Signed, encrypted channels between states, and the audit of their logs.",
         epilog=EXIT_CODES,
     )
+    root.callback()(_version)
     for name, about in ROOMS.items():
         if name == wanted:
             _load(root, name, about)
         else:
             root.command(name, help=about)(_elsewhere)
     return root
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"rsc_share {__version__}\n")
+        raise typer.Exit
+
+
+def _version(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Options that stand before any command."""
 
 
 def _elsewhere() -> None:
@@ -74,11 +90,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise KeyboardInterrupt
         frame.code = code if isinstance(code, int) else Exit.OK
     return frame.code
-
-
-def run() -> None:
-    """The entry point."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A locale without UTF-8 cannot spell every name in a report: it is escaped, and no error.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(main())

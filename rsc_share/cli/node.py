@@ -70,7 +70,14 @@ def init(
         show(keys.facts_of(public, file=str(folder / public.file_name)))
         return
     keys.print_keys(public)
-    note(f"Send {folder / public.file_name} to {names.member_of(public.name)}'s authority; tell it the code.")
+    note(_next_step(folder, public, packet))
+
+
+def _next_step(folder: Path, public: KeyFile, packet: Packet | None) -> str:
+    named = {} if packet is None else packet.charter.members[names.member_of(public.name)].nodes
+    if public.name in named and named[public.name].signing == public.keys["signing"].fingerprint:
+        return f"The charter names this node: rsc-share node run {folder}"
+    return f"Send {folder / public.file_name} to {names.member_of(public.name)}'s authority; tell it the code."
 
 
 def _make(folder: Path, name: str, facts: dict[str, Any], secret: bytes) -> KeyFile:

@@ -20,6 +20,7 @@ from rsc_share.cli.bars import bars
 from rsc_share.cli.files import must_be_free
 from rsc_share.cli.json_log import JsonLog, Others
 from rsc_share.cli.node_state import Given
+from rsc_share.cli.node_watch import ADVICE, USUAL, Watch
 from rsc_share.cli.output import GOOD, LOOK, WRONG, note, rows, say, show
 from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError
@@ -52,11 +53,13 @@ async def _run(folder: Path, unlock: Given, log: JsonLog) -> None:
         asyncio.get_running_loop().add_signal_handler(number, asked, number.name)
     async with opened(folder, unlock) as node, Door(node, folder):
         log.info("running", node=node.name)
+        watching = asyncio.ensure_future(Watch(node, log).run())
         collector.freeze()
         stopping = asyncio.ensure_future(stop.wait())
         failing = asyncio.ensure_future(node.failed())
         async with notify.serving():
             await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
+        watching.cancel()
         stopping.cancel()
         if failing.done() and (error := failing.exception()) is not None:
             log.error("stopped", code=getattr(error, "code", "internal"), what=str(error))
@@ -105,8 +108,14 @@ def _text(body: Path | None) -> str:
 
 
 def _beginning(body: Path) -> bytes:
-    with body.open("rb") as file:
-        return file.read(MAX_FRAME + 1)
+    """Of a file, or of a pipe that a shell gave a name."""
+    try:
+        with body.open("rb") as file:
+            return file.read(MAX_FRAME + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise LocalError(f"there is no file {body}", code="no-file", advice="check the name") from None
+    except IsADirectoryError:
+        raise LocalError(f"{body} is a folder, not a file", code="no-file", advice="name a file") from None
 
 
 def listen(
@@ -131,7 +140,9 @@ async def _listen(folder: Path, channel: str, consumer: str, count: int | None, 
 def status(folder: Folder, as_json: AsJson = False) -> int:
     """How far the node has read, what waits, and what is wrong. Exit code 1: something is."""
     ((_, found),) = asyncio.run(_all(folder, "status", {}))
-    wrong = bool(found["stopped"] or found["turned_away"]) or not all(log["alive"] for log in found["logs"].values())
+    away = {host: why for host, why in sorted(found.get("relays", {}).items()) if why is not None}
+    wrong = bool(found["stopped"] or found["turned_away"] or away)
+    wrong = wrong or not all(log["alive"] for log in found["logs"].values())
     if as_json:
         show(found)
         return int(wrong)
@@ -146,7 +157,9 @@ def status(folder: Folder, as_json: AsJson = False) -> int:
     rows(("log", "read", "witnessed", "waiting", "sends"), lines)
     for alarm in found["alarms"]:
         when = datetime.fromtimestamp(alarm["time"] // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        say(f"{when} {alarm['code']}: {alarm['what']}", LOOK)
+        say(f"{when} {alarm['code']}: {alarm['what']}; now: {ADVICE.get(alarm['code'], USUAL)}", LOOK)
+    for host, why in away.items():
+        say(f"no session with {host}: {why['what']} [{why['code']}]; what is queued leaves when there is one", WRONG)
     for word in ("stopped", "turned_away"):
         if found[word]:
             say(f"{word.replace('_', ' ')}: {found[word]}", WRONG)

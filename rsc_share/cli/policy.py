@@ -150,9 +150,15 @@ def _values(found: Explanation) -> dict[str, Any]:
 
 
 def _print(found: Explanation) -> None:
-    said = "permitted" if found.permitted else "DENIED"
+    said = {True: "permitted", False: "DENIED", None: "NOT TOLD"}[found.permitted]
     subject = f"{found.subject}: {found.action} {found.label or '(the label is withheld from you)'}"
     say(f"{subject}: {said} ({found.code})", GOOD if found.permitted else WRONG)
+    if not found.steps:
+        say(
+            "Who asks (--asked-by; usual: the sender's first node) may not see this label itself: no step is told.",
+            LOOK,
+        )
+        return
     heads = ("step", "", "the label asks", "the node has")
     rows(
         heads,

@@ -195,7 +195,8 @@ def check(
             }
         )
     else:
-        rows(["log", "where", "what"], [([item.log, item.where, item.what], WRONG) for item in found.findings])
+        if found.findings:
+            rows(["log", "where", "what"], [([item.log, item.where, item.what], WRONG) for item in found.findings])
         verdict = _verdict(found)
         say(f"{found.entries} entries and {found.blobs} attachments read: {verdict}", GOOD if found.passed else WRONG)
         if found.released:
@@ -225,6 +226,8 @@ def rescue(config: Config) -> None:
     settings = checked_settings(config)
     if settings.store == MEMORY:
         raise LocalError(f"{config} keeps its logs in memory: there is no disk to make room on", code="store")
+    if not Path(settings.store).is_dir():
+        raise LocalError(f"there is no store in {settings.store}", advice=f"correct `store` in {config}")
     freed = Ballast(Path(settings.store), settings.ballast).release()
     if not freed:
         say("There is no ballast to give away: make room by other means.", WRONG)

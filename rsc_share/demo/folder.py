@@ -23,9 +23,10 @@ OURS = (
     layout.CHARTER_DIGEST,
     layout.CHECKPOINTS.rstrip("/"),
     layout.EXPORT.rstrip("/"),
-    NETWORK,
 )
 """What a run leaves; the manifest goes first and comes last, so that half a folder never looks whole."""
+FORMER = (NETWORK,)
+"""What earlier releases left besides. Beside an export an auditor would name each of its files."""
 DRAFT = ".rsc-share-demo-"
 
 
@@ -50,6 +51,12 @@ def filling(out: Path, *, force: bool = False) -> Iterator[Path]:
             out.rmdir()  # only where nothing was put there
 
 
+def beside(out: Path) -> Path:
+    """The folder of the networked half: not in `out`, where an audit would name each of its files as not looked at."""
+    found = out if out.name.strip(".") else out.absolute().resolve()
+    return found.parent / f"{found.name}-{NETWORK}"
+
+
 def check(out: Path, *, force: bool = False) -> None:
     """Whether a run may write here."""
     if not os.path.lexists(out):
@@ -63,21 +70,23 @@ def check(out: Path, *, force: bool = False) -> None:
 
 
 def _left_by_us(out: Path) -> bool:
+    """Our own export says so. That of the networked half was written by its relay, and has nothing else beside it."""
     try:
-        return Manifest.parse((out / layout.MANIFEST).read_bytes()).tool.endswith(DEMO)
+        tool = Manifest.parse((out / layout.MANIFEST).read_bytes()).tool
     except (OSError, RemoteError):
         return False
+    names = {path.name for path in out.iterdir() if not path.name.startswith(DRAFT)}
+    return tool.endswith(DEMO) or (out.name.endswith(f"-{NETWORK}") and names <= set(OURS))
 
 
 def _put(draft: Path, out: Path) -> None:
     for old in out.glob(f"{DRAFT}*"):
         if old != draft:
             _remove(old)  # a run that was killed
-    for name in OURS:
+    for name in OURS + FORMER:
         _remove(out / name)
     for name in reversed(OURS):
-        if name != NETWORK or (draft / name).exists():  # only a run over the network has one
-            (draft / name).rename(out / name)
+        (draft / name).rename(out / name)
 
 
 def _remove(path: Path) -> None:

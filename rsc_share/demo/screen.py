@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import singledispatchmethod
+from pathlib import Path
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -79,16 +80,18 @@ class Screen:
             self.console.print(Padding(line, (0, 0, 0, 7), expand=False))
         self.console.print(Padding(_claims(part), (0, 0, 0, 7), expand=False))
 
-    def end(self, done: tuple[Part, ...], out: str, seconds: float) -> None:
+    def end(self, done: tuple[Part, ...], out: Path, other: Path | None, program: str, seconds: float) -> None:
         wrong = parts.failed(done)
         count = sum(len(part.claims) for part in done)
         said = f"{count} claims checked, {len(wrong)} failed" if wrong else f"all {count} claims hold"
         self.console.print(Text(f"\n{said}; {seconds:.1f} s", style=WRONG if wrong else f"bold {GOOD}"))
         digest = next((part.digest for part in done if isinstance(part, parts.Founding)), "")
         self.console.print(Text(f"{out}/report.html       the auditor's report, for a browser"), soft_wrap=True)
+        if other is not None:
+            self.console.print(Text(f"{other}/report.html       of the relay that was killed"), soft_wrap=True)
         held = f"{out}/{layout.CHECKPOINTS}{MEMBER}"
         self.console.print(
-            Text(f"rsc-share audit replay {out} --charter-digest {digest} --checkpoint {held}"), soft_wrap=True
+            Text(f"{program} audit replay {out} --charter-digest {digest} --checkpoint {held}"), soft_wrap=True
         )
         hint = f"  ends with 0; without what {MEMBER} handed over itself, with 3: checked against itself only"
         self.console.print(Text(hint, style=QUIET), soft_wrap=True)

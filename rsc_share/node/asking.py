@@ -80,7 +80,8 @@ async def ask(
             try:
                 kind, found = await next_frame(reader)
             except (asyncio.IncompleteReadError, ConnectionError):
-                raise LocalError(f"the node in {folder} has stopped", code="not-running") from None
+                advice = f"its log says why; what it had queued leaves after: rsc-share node run {folder}"
+                raise LocalError(f"the node in {folder} has stopped", code="not-running", advice=advice) from None
             if kind == "error":
                 raise read_error(found["error"])
             if kind == "end":

@@ -15,8 +15,10 @@ from there, and cosigns from the newest tree that k others have cosigned.
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -95,6 +97,9 @@ def write_backup(out: Path, home: Home, store: Store, now: int) -> int:
     except OSError as error:
         out.unlink(missing_ok=True)
         raise StorageError(f"{out} cannot be written: {error.strerror}", code="not-written") from error
+    except BaseException:  # of the store it is read from
+        out.unlink(missing_ok=True)
+        raise
     return count
 
 
@@ -164,8 +169,30 @@ def _opened(file: BinaryIO, key: bytes, header: bytes) -> Iterator[bytes]:
 async def restore(path: Path, folder: Path, passphrase: bytes) -> Contents:
     """Make `folder` the home of a new instance. Raises as `read_backup`, and `LocalError` where a node is already.
 
-    The settings come last: a crash before that leaves a folder that is no node.
+    The settings come last: a crash before that leaves a folder that is no node. An error leaves nothing: who has
+    mistyped the passphrase names the same folder again.
     """
+    with _all_or_nothing(folder):
+        return await _restored(path, folder, passphrase)
+
+
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[None]:
+    there = folder.exists()
+    if there and any(folder.iterdir()):
+        raise LocalError(f"{folder} is not empty", code="exists", advice="restore into a new folder")
+    try:
+        yield
+    except BaseException:
+        for part in FOLDERS:
+            shutil.rmtree(folder / part, ignore_errors=True)
+        if not there:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+async def _restored(path: Path, folder: Path, passphrase: bytes) -> Contents:
     contents, settings, store = _prepared(path, folder, passphrase)
     try:
         Instance(os.urandom(16), settings.node, follows=True).begin(Shelf(store))
@@ -180,8 +207,6 @@ async def restore(path: Path, folder: Path, passphrase: bytes) -> Contents:
 
 def _prepared(path: Path, folder: Path, passphrase: bytes) -> tuple[Contents, Settings, Store]:
     """A home folder without settings: keystore, empty store, and what is to go into it."""
-    if folder.exists() and any(folder.iterdir()):
-        raise LocalError(f"{folder} is not empty", code="exists", advice="restore into a new folder")
     for part in FOLDERS:
         (folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
     contents = read_backup(path, passphrase, folder / KEYS)

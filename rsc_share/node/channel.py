@@ -97,6 +97,8 @@ class Channel:
             if label is None:
                 raise LocalError("a body needs a label", advice="publish(body, label=...)")
             what = Draft(what, label=label, key=key, precedence=precedence)
+        elif not isinstance(what, Draft):
+            raise LocalError(f"a {type(what).__name__} is no message", advice="a Body of a registered type, or a Draft")
         return (await self.publish_all([what], must_reach=must_reach, progress=progress))[0]
 
     async def publish_all(
@@ -104,6 +106,8 @@ class Channel:
     ) -> list[Submission]:
         """Queue all, or none."""
         self.raise_if_stopped()
+        if isinstance(must_reach, str):  # which is many members of one letter
+            raise LocalError("must_reach is one text", advice=f"a list of members: must_reach=[{must_reach!r}]")
         self.line.may_send(self._node.now())
         tickets = await self._publishing.queue(drafts, frozenset(must_reach), progress)
         self.nudge()  # signed at once, it is made durable with its signature and leaves a write earlier

@@ -19,7 +19,7 @@ from rsc_share.node.attachments import Prepared, check_allowed, wrap
 from rsc_share.node.draft import Draft
 from rsc_share.node.identity import Identity, Random
 from rsc_share.node.outbox import Item
-from rsc_share.node.plan import Reach, ReleasePlan, reach
+from rsc_share.node.plan import WHY, Reach, ReleasePlan, reach, why_not
 from rsc_share.node.ticket import Ticket
 from rsc_share.policy.bundle import Bundle
 from rsc_share.policy.decide import required_releases
@@ -130,7 +130,10 @@ def _parsed(text: str, authors: tuple[str, ...], bundle: Bundle) -> Label:
 def _sendable(reaches: Sequence[Reach], plan: ReleasePlan) -> None:
     """Somebody must be entitled, and nobody may get a portion without the frame it stands in."""
     if not reaches[0].nodes:
-        raise PolicyDenied("nobody but the originator is entitled to this label here", plan=plan)
+        others = [outcome.member for outcome in plan.outcomes if outcome.portion == 0]
+        said = f": {why_not(plan, others)}" if others else ""
+        what = f"nobody but the originator is entitled to this label here{said}"
+        raise PolicyDenied(what, plan=plan, advice=WHY)
     frame = set(reaches[0].nodes)
     for portion, found in enumerate(reaches):
         beyond = sorted(set(found.nodes) - frame)

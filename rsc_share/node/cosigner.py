@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rsc_share.envelope.parts import Head
-from rsc_share.errors import Misbehaviour, RemoteError
+from rsc_share.errors import Misbehaviour, RemoteError, RscError, StorageError
 from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.follower import Follower
@@ -51,16 +51,33 @@ class Cosigner:
         self._waited = True
 
     async def round(self, ports: Mapping[str, RelayPort], feeds: Mapping[str, Feed], gap: int) -> bool:
-        """Ask for offers and answer what is due; True if anything was. `gap`: ms between two lines for one log."""
+        """Ask for offers and answer what is due; True if anything was. `gap`: ms between two lines for one log.
+
+        Raises what the first relay that failed raised, once all others have been asked: what one relay of a framework
+        does is no reason to cosign nothing at another.
+        """
         self.pause = None
-        moved = False
+        moved, failed = False, None
         for host, port in ports.items():
-            offers = await feeds[host].offers(self._witness.sizes(), self._shown(host))
-            found = {**self._put_off.pop(host, {}), **{offer.log: offer for offer in offers}}
-            for offer in found.values():
-                if not self._too_soon(host, offer, gap):
-                    moved = await self._answer(port, offer) or moved
+            try:
+                moved = await self._at(host, port, feeds[host], gap) or moved
+            except StorageError:
+                raise  # nothing leaves here any more
+            except RscError as error:
+                failed = failed or error
         self._waited = False
+        if failed is not None:
+            raise failed
+        return moved
+
+    async def _at(self, host: str, port: RelayPort, feed: Feed, gap: int) -> bool:
+        """Ask one relay, and answer it."""
+        moved = False
+        offers = await feed.offers(self._witness.sizes(), self._shown(host))
+        found = {**self._put_off.pop(host, {}), **{offer.log: offer for offer in offers}}
+        for offer in found.values():
+            if not self._too_soon(host, offer, gap):
+                moved = await self._answer(port, offer) or moved
         return moved
 
     def due(self, feeds: Mapping[str, Feed], gap: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -198,6 +199,9 @@ class Home:
         except RscError as error:
             what = f"{self.path / STATE} cannot be read: {error.what}"
             raise StorageError(what, code="damaged-state", advice=error.advice or NEW) from error
+        except sqlite3.Error as error:  # a page that was overwritten shows only when it is read
+            what = f"{self.path / STATE} cannot be read: {error}"
+            raise StorageError(what, code="damaged-state", advice=NEW) from error
 
     def keep_evidence(self, code: str, parts: Mapping[str, bytes]) -> Path:
         """Signed proof of misbehaviour, one folder for each case."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from rsc_share.errors import LocalError
 from rsc_share.messages import Body, Registry, UnknownMessage
+from rsc_share.node.connect import failure_of
 from rsc_share.node.engine import Engine
 from rsc_share.node.message import Message
 from rsc_share.node.node import Node
@@ -88,6 +89,12 @@ def _readers(engine: Engine, log: str, now: int) -> list[str]:
     return [node for node in view.active_nodes(log, now) if view.prekey(node, now) is not None]
 
 
+def _away(port: object) -> dict[str, str] | None:
+    """Why there is no session with a relay; None while there is one."""
+    error = failure_of(port)
+    return None if error is None else {"code": error.code, "what": error.what}
+
+
 def status_of(node: Node) -> dict[str, Any]:
     """Who it is, how far it has read, what waits, and what is wrong. No content."""
     engine = node.engine
@@ -110,6 +117,7 @@ def status_of(node: Node) -> dict[str, Any]:
         "logs": logs,
         "node": node.name,
         "prekeys": len(engine.keys),
+        "relays": {host: _away(port) for host, port in sorted(engine.ports.items())},
         "stopped": None if engine.stopped is None else engine.stopped.what,
         "turned_away": None if engine.turned_away is None else engine.turned_away.what,
     }

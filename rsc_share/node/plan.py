@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,6 +48,20 @@ class ReleasePlan:
     def members(self, portion: int) -> frozenset[str]:
         """Who gets this portion: the ceiling that re-sealing never exceeds."""
         return frozenset(o.member for o in self.outcomes if o.released and o.portion == portion)
+
+
+WHY = "nothing was queued; the word in brackets is the step that says no: docs/embedding.md, or `policy explain`"
+MOST_SAID = 12
+"""Members of whom one line says why they are not reached; `withheld` has all."""
+
+
+def why_not(plan: ReleasePlan, wanted: Iterable[str]) -> str:
+    """`FIN (audience), LVA (agreement EST/row-7)`: why the message itself reaches none of these."""
+    steps = {o.member: " ".join(filter(None, (o.code, o.rule))) for o in plan.outcomes if o.portion == 0}
+    missing = sorted(set(wanted))
+    said = [f"{member} ({steps.get(member, 'no other member of this channel')})" for member in missing[:MOST_SAID]]
+    more = len(missing) - len(said)
+    return ", ".join(said) + (f" and {more} more" if more else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rsc_share.node.compose import Composition, compose, items_of, refs_of
 from rsc_share.node.desk import Host
 from rsc_share.node.draft import Draft
 from rsc_share.node.line import Line
-from rsc_share.node.plan import ReleasePlan
+from rsc_share.node.plan import WHY, ReleasePlan, why_not
 from rsc_share.node.ticket import Ticket
 from rsc_share.progress import Progress
 
@@ -67,6 +67,4 @@ class Publishing:
 def _check_reach(plan: ReleasePlan, wanted: frozenset[str]) -> None:
     missing = sorted(member for member in wanted if 0 not in plan.released_to.get(member, frozenset()))
     if missing:
-        raise PolicyDenied(
-            f"it would not reach {', '.join(missing)}", plan=plan, advice="see plan.withheld for the rule"
-        )
+        raise PolicyDenied(f"it would not reach {why_not(plan, missing)}", plan=plan, advice=WHY)

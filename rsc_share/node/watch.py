@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from rsc_share.errors import RscError
+from rsc_share.errors import RscError, Unavailable
 from rsc_share.node.engine import IDLE_SECONDS, Engine
 from rsc_share.session.frames import News
 
@@ -34,10 +34,14 @@ class Watch:
         """
         self._ask()
         pause = self._engine.cosigner.pause
-        waits = [*self._asked.values(), *self._engine.under_way()]
+        asked = list(self._asked.values())
+        waits = [*asked, *self._engine.under_way()]
 
-        def heard(_: asyncio.Future[Any]) -> None:
-            work.set()
+        def heard(answer: asyncio.Future[Any]) -> None:
+            # What failed for want of a relay is begun again by the next turn, and would fail at once: for as long as the
+            # relay is away it wakes nobody. That a question failed (`asked`) does, and is asked again a second later.
+            if answer in asked or answer.cancelled() or not isinstance(answer.exception(), Unavailable):
+                work.set()
 
         for answer in waits:
             answer.add_done_callback(heard)

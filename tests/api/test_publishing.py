@@ -12,6 +12,7 @@ from rsc_share import Draft, LocalError, PolicyDenied, Portion
 from rsc_share.charter.compose import compose, next_charter
 from rsc_share.charter.text import parse_charter
 from rsc_share.messages import Indicator, ThreatAssessment
+from rsc_share.node import plan as plans
 from rsc_share.node.store.protocol import Room
 from rsc_share.session.frames import Logged, Outcome, Submission
 from rsc_share.testing import Framework
@@ -73,6 +74,34 @@ async def test_publish_all_queues_all_or_none() -> None:
         drafts = [Draft(indicator(), label=GREEN), Draft(indicator(), label="REGIONAL SECRET REL TO EST")]
         with pytest.raises(PolicyDenied):
             await channel.publish_all(drafts)
+        assert not len(channel.line.sending.outbox)
+
+
+async def test_a_denial_says_in_its_line_who_is_not_reached_and_at_which_step() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        channel, label = fw.node("EST").channel("main"), "REGIONAL RESTRICTED REL TO FIN"
+        with pytest.raises(PolicyDenied, match=r"reach EZT \(no other member of this channel\), LVA \(audience\)"):
+            await channel.publish(indicator(), label=label, must_reach=["LVA", "FIN", "EZT"])
+        await fw.suspend("LVA")
+        with pytest.raises(PolicyDenied, match=r"reach LVA \(inactive\)"):
+            await channel.publish(indicator(), label=GREEN, must_reach=["LVA"])
+        with pytest.raises(PolicyDenied, match=r"label here: FIN \(audience\), LVA \(inactive\)") as denied:
+            await channel.publish(indicator(), label="REGIONAL RESTRICTED REL TO FIM")
+        assert "docs/embedding.md" in denied.value.advice
+
+
+async def test_one_line_names_a_dozen_of_many() -> None:
+    plan = plans.ReleasePlan(tuple(plans.Outcome(0, f"M{n:02}", False, "audience", None) for n in range(30)))
+    assert plans.why_not(plan, [o.member for o in plan.outcomes]).endswith("M11 (audience) and 18 more")
+
+
+async def test_what_is_no_message_and_who_is_no_list_is_said() -> None:
+    async with Framework.create("EST", "LVA", "FIN") as fw:
+        channel = fw.node("EST").channel("main")
+        with pytest.raises(LocalError, match=r"must_reach is one text: a list of members: must_reach=\[\'LVA\'\]"):
+            await channel.publish(indicator(), label=GREEN, must_reach="LVA")
+        with pytest.raises(LocalError, match="a dict is no message"):
+            await channel.publish({"pattern": "p"}, label=GREEN)  # type: ignore[call-overload]
         assert not len(channel.line.sending.outbox)
 
 

@@ -200,7 +200,7 @@ def test_findings_are_the_same_bytes_in_every_process(folder: Path) -> None:
     command = [
         sys.executable,
         "-c",
-        "from rsc_share.cli.main import run; run()",
+        "from rsc_share.cli.start import run; run()",
         "audit",
         "replay",
         str(folder),

@@ -33,7 +33,7 @@ from rsc_share.value import replace
 HONEST = ran()
 FACE = "\U0001fae8"
 """Of Unicode 15: printable to Python 3.12, no character at all to 3.11."""
-REPLAY = "from rsc_share.cli.main import run; run()", "audit", "replay"
+REPLAY = "from rsc_share.cli.start import run; run()", "audit", "replay"
 
 
 def written(folder: Path) -> Path:

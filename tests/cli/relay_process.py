@@ -20,7 +20,7 @@ from rsc_share.messages import ThreatAssessment
 LABEL = "REGIONAL RESTRICTED REL TO @members"
 DURABLE = {'store = "memory:"': 'store = "store"'}
 """For `folder_of`: a store that outlives the relay."""
-PROGRAM = "from rsc_share.cli.main import run; run()"
+PROGRAM = "from rsc_share.cli.start import run; run()"
 PATIENCE = 60.0
 """Seconds for an event of the log: for a machine that is busy, not for one that is broken."""
 

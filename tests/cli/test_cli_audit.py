@@ -124,6 +124,24 @@ def test_what_cannot_be_audited_is_one_line(exported: Exported, run: Run, tmp_pa
     assert page.read_text() == "mine"
 
 
+def test_the_folder_inside_an_export_is_no_damaged_export(exported: Exported, run: Run) -> None:
+    ran = run("audit", "trace", exported.reference, "--export", exported.folder / "export")
+    ran.fails(2, "unreadable-export")
+    assert "your input: " in ran.err, "whoever typed it is told, not its sender"
+    assert f"{exported.folder / 'export'} holds no manifest.json; now: name the folder in which" in ran.err
+
+
+@pytest.mark.parametrize("to_json", [(), ("--json",)])
+def test_a_report_that_cannot_be_written_is_printed_all_the_same(
+    exported: Exported, run: Run, tmp_path: Path, to_json: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    ran = run("audit", "replay", exported.folder, *exported.anchors(), "--html", tmp_path / "file/x.html", *to_json)
+    ran.fails(74, "not-written")
+    assert "NO FINDINGS" in ran.out
+    assert not to_json or ran.json["content"]["findings"] == []
+
+
 def test_reports_are_saved_beside_the_export(exported: Exported, run: Run, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(exported.folder, tmp_path / "copy"))
     assert run("audit", "replay", copy, *exported.anchors(), "--save").code == 0
@@ -150,7 +168,7 @@ def test_bar_only_on_a_terminal(exported: Exported, run: Run, monkeypatch: pytes
 
 def test_output_nobody_reads_to_its_end_is_not_a_finding(tmp_path: Path) -> None:
     """`... | head` ends the reader early."""
-    command = [sys.executable, "-c", "from rsc_share.cli.main import run; run()", "--help"]
+    command = [sys.executable, "-c", "from rsc_share.cli.start import run; run()", "--help"]
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)

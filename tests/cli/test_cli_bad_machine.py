@@ -6,15 +6,17 @@ import contextlib
 import errno
 import io
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from cli_world import SECRET, Founders, Run
+from cli_world import LINE, SECRET, Founders, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rsc_share import __version__
 from rsc_share.cli import files, main
 from rsc_share.cli.frame import EXIT_CODES, Exit, outcome, visible
 from rsc_share.errors import LocalError, Misbehaviour, PolicyDenied, Refused, RemoteError, StorageError, Unavailable
@@ -79,7 +81,11 @@ def test_room_that_is_not_installed(run: Run, monkeypatch: pytest.MonkeyPatch) -
     ("error", "code", "now"),
     [
         (LocalError("x"), 2, "correct it"),
-        (LocalError("x", code="wrong-passphrase"), 2, "type it again"),
+        (LocalError("x", code="wrong-passphrase"), 2, "give the right one"),
+        (LocalError("x", code="not-running"), 69, "not available"),
+        (Refused("unknown-sender", "x", row=3), 1, "clock"),
+        (StorageError("x", code="no-socket"), 74, "shorter path"),
+        (sqlite3.DatabaseError("database disk image is malformed"), 74, "[damaged-state]"),
         (LocalError("x", advice="do that"), 2, "do that"),
         (RemoteError("x"), 2, "do not use it"),
         (RemoteError("x", code="bad-signature"), 1, "do not use it"),
@@ -120,6 +126,23 @@ def test_a_pipe_is_no_file(run: Run, tmp_path: Path) -> None:
 
 
 # --- the command line itself
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out == f"rsc_share {__version__}\n"
+    assert "--version" in run("--help").out
+
+
+def test_a_usage_error_names_the_option(run: Run) -> None:
+    assert "'--seed'" in run("audit", "sample", "x").err
+    assert "'--n'" in run("audit", "sample", "x", "--seed", "s", "--n", "0").err
+    assert "'folder'" in run("node", "status").err
+
+
+def test_a_message_file_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    told = ("--channel", "main", "--type", "cyber/indicator/1", "--label", "TLP:GREEN REL TO @members", "--body")
+    for body in (tmp_path / "none.json", tmp_path, tmp_path / "none.json" / "x"):
+        run("node", "publish", tmp_path, *told, body).fails(2, "no-file")
 
 
 def test_usage_errors(run: Run) -> None:
@@ -170,10 +193,41 @@ def test_help_is_quick_and_loads_no_cryptography() -> None:
 
 
 def test_interrupted_and_piped_processes_end_quietly(founders: Founders) -> None:
-    program = "from rsc_share.cli.main import run; run()"
+    program = "from rsc_share.cli.start import run; run()"
     shell = f"{sys.executable} -c '{program}' charter print {founders.packet} | head -c 1"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, check=False, timeout=30)
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_bug(founders: Founders, closed: str) -> None:
+    shell = f"{sys.executable} -c 'from rsc_share.cli.start import run; run()' charter show {founders.packet} {closed}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("command", ["show", "print"])
+def test_a_title_that_the_terminal_cannot_show_is_spelt_out(founders: Founders, tmp_path: Path, command: str) -> None:
+    text = (founders.packet / "charter.toml").read_text().replace("State of EST", "\u0112st S\u00fcd")
+    (tmp_path / "c.toml").write_text(text)
+    program = [sys.executable, "-c", "from rsc_share.cli.start import run; run()", "charter", command]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [*program, tmp_path / "c.toml"], capture_output=True, check=False, timeout=30, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"\\u0112st S\\xfcd" in done.stdout
+
+
+def test_an_interrupt_while_it_is_loaded_is_one_line(founders: Founders, tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")  # what Ctrl-C is to whatever is loaded then
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = ['--help'];"
+        "from rsc_share.cli.start import run; run()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=30)
+    assert done.returncode == 130
+    assert LINE.fullmatch(done.stderr.decode()), done.stderr
 
 
 def test_secret_never_appears(founders: Founders, run: Run, tmp_path: Path) -> None:

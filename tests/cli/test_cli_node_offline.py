@@ -43,6 +43,6 @@ async def test_a_node_starts_without_its_relay_and_sends_when_it_is_back(founder
 async def test_a_node_that_never_read_a_directory_needs_its_relay(founders: Founders, tmp_path: Path) -> None:
     home = home_of(founders, tmp_path, "EST", 1)  # nobody listens there
     for _ in range(2):
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match=r"does not answer: 127\.0\.0\.1:1: Connection refused"):
             async with Node.open(home, unlock=Unlock.file(founders.secret)):
                 pass

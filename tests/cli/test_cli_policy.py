@@ -61,6 +61,13 @@ def test_explain_denied_names_the_nearest_change(founders: Founders, run: Run) -
     assert run(*args(founders, "REGIONAL TOP SECRET REL TO FIN", asked_by="FIN/mod-1"), "--json").json["steps"] == []
 
 
+def test_what_is_not_told_is_not_called_denied(founders: Founders, run: Run) -> None:
+    ran = run(*args(founders, "REGIONAL TOP SECRET REL TO FIN", asked_by="EST/mod-1"))
+    assert (ran.code, "NOT TOLD (withheld)" in ran.out, "DENIED" in ran.out) == (1, True, False)
+    assert "--asked-by" in ran.out
+    assert "the label asks" not in ran.out, "no head of a table without lines"
+
+
 @pytest.mark.parametrize(
     ("label", "changes", "code"),
     [

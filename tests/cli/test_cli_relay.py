@@ -7,6 +7,7 @@ import http.client
 import json
 import shutil
 import signal
+import socket
 import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -160,7 +161,29 @@ def test_a_store_in_memory_is_not_checked(run: Run, founders: Founders, tmp_path
 
 
 def test_a_relay_without_a_charter_serves_nobody(run: Run, founders: Founders, tmp_path: Path) -> None:
-    run("relay", "run", folder_of(founders, tmp_path) / "relay.toml").fails(2, "no-charter")
+    ran = run("relay", "run", folder_of(founders, tmp_path) / "relay.toml")
+    ran.fails(2, "no-charter")
+    assert "not founded again: correct `store`" in ran.err, "who mistypes a folder must not be told to fork the logs"
+
+
+def test_no_ballast_and_no_check_where_there_is_no_store(run: Run, founders: Founders, tmp_path: Path) -> None:
+    folder = folder_of(founders, tmp_path, **{'store = "store"': 'store = "stoer"'})
+    for command in ("check", "rescue"):
+        ran = run("relay", command, folder / "relay.toml")
+        ran.fails(2, "local")
+        assert "there is no store in" in ran.err
+    assert not (folder / "stoer").exists()
+
+
+def test_an_address_in_use_is_said_once(run: Run, founders: Founders, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        folder = folder_of(founders, tmp_path)
+        text = (folder / "relay.toml").read_text().replace('listen = "127.0.0.1:0"', f'listen = "{address}"')
+        (folder / "relay.toml").write_text(text)
+        ran = run("relay", "run", folder / "relay.toml", "--found", founders.packet)
+    ran.fails(75, "listen")
+    assert f"{address} cannot be listened at: Address already in use; now: " in ran.err
 
 
 def test_a_packet_of_another_framework_founds_nothing(run: Run, founders: Founders, tmp_path: Path) -> None:

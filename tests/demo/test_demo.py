@@ -21,7 +21,6 @@ from rsc_share.demo import inspection, parts
 from rsc_share.demo.cheats import ForkingWire
 from rsc_share.demo.folder import OURS, filling
 from rsc_share.demo.inputs import read_inputs
-from rsc_share.demo.network.count import NETWORK
 from rsc_share.demo.parts import Ledger, Part, failed
 from rsc_share.demo.play import play
 from rsc_share.demo.screen import STEPS, Screen, ledger
@@ -56,7 +55,7 @@ def run_into(out: Path, console: Console) -> tuple[Part, ...]:
     screen.begin()
     with filling(out) as draft:
         done = asyncio.run(play(read_inputs(None, None), draft, screen))
-    screen.end(done, str(out), 1.0)
+    screen.end(done, out, None, "rsc-share", 1.0)
     return done
 
 
@@ -75,7 +74,7 @@ def test_every_claim_holds(run: Run) -> None:
 
 
 def test_the_folder_holds_what_is_promised(run: Run) -> None:
-    assert {path.name for path in run.out.iterdir()} == set(OURS) - {NETWORK}
+    assert {path.name for path in run.out.iterdir()} == set(OURS)
     assert (run.out / "export/charter/0001/charter.toml").is_file()
     assert (run.out / "export/charter/0002/charter.toml").is_file()
     assert sorted(path.name for path in (run.out / "export/logs").iterdir()) == list(CHANNELS)
@@ -136,7 +135,7 @@ def test_the_folder_can_be_replayed_again(run: Run) -> None:
 
 
 def test_the_summary_says_what_the_table_says(run: Run) -> None:
-    said = json.loads(json.dumps(summary(run.parts, "out", 1.0)))
+    said = json.loads(json.dumps(summary(run.parts, Path("out"), None, 1.0)))
     part = next(part for part in run.parts if isinstance(part, Ledger))
     wide = Console(file=io.StringIO(), width=400)
     wide.print(ledger(part, wide.width))
@@ -162,7 +161,7 @@ def word(cell: dict[str, object] | None) -> str:
 
 
 def test_rules_of_three_kinds_withheld_something(run: Run) -> None:
-    found = {(cell["outcome"], cell["member"], cell["rule"]) for cell in summary(run.parts, "", 0)["table"]}
+    found = {(cell["outcome"], cell["member"], cell["rule"]) for cell in summary(run.parts, Path(), None, 0)["table"]}
     assert {
         ("level", "LTU", None),
         ("agreement", "LVA", "EST/EST-withholds-from-LVA"),

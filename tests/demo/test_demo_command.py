@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rsc_share.cli.demo import program
 from rsc_share.cli.main import main
-from rsc_share.demo.folder import OURS, check, filling
-from rsc_share.demo.network.count import NETWORK
+from rsc_share.demo.folder import OURS, beside, check, filling
 from rsc_share.demo.screen import printable
 from rsc_share.errors import LocalError
 
@@ -36,7 +36,8 @@ def test_a_second_run_replaces_the_first(tmp_path: Path, capsys: pytest.CaptureF
         assert said["ok"]
         assert said["out"] == str(out)
         assert said["failed"] == []
-    assert {path.name for path in out.iterdir()} == set(OURS) - {NETWORK}
+    assert {path.name for path in out.iterdir()} == set(OURS)
+    assert not beside(out).exists()
 
 
 def test_a_folder_of_others_is_refused_and_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +62,30 @@ def test_a_manifest_of_another_program_is_no_permission(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(LocalError):
         check(tmp_path)
+
+
+def test_the_networks_folder_of_others_is_refused_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out-network").mkdir()
+    (tmp_path / "out-network/thesis.txt").write_text("years of work")
+    assert main(["demo", "--out", str(tmp_path / "out")]) == 2
+    assert "[not-empty]" in one_line(capsys)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out-network", "thesis.txt"]
+
+
+def test_the_networks_folder_lies_beside_whatever_the_other_is_called(tmp_path: Path) -> None:
+    assert beside(Path("demo-out")) == Path("demo-out-network")
+    assert beside(Path()) == Path.cwd().with_name(f"{Path.cwd().name}-network")
+    assert beside(Path("..")) == Path.cwd().parent.with_name(f"{Path.cwd().parent.name}-network")
+
+
+def test_the_command_at_the_end_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/rsc-share", "demo"])
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert program() == ".venv/bin/rsc-share"
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/rsc-share")
+    assert program() == "rsc-share"
 
 
 def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:

@@ -16,12 +16,11 @@ import pytest
 from rsc_share.audit.files import Folder
 from rsc_share.audit.replay import Anchors, replay
 from rsc_share.cli.main import main
-from rsc_share.demo.folder import OURS
+from rsc_share.demo.folder import OURS, beside, check
 from rsc_share.demo.network import acts
-from rsc_share.demo.network.count import NETWORK
 from rsc_share.demo.network.troupe import Troupe
 
-PROGRAM = "from rsc_share.cli.main import run; run()"
+PROGRAM = "from rsc_share.cli.start import run; run()"
 PATIENCE = 90
 """Seconds: for a machine that is busy, not for one that is broken."""
 
@@ -46,7 +45,10 @@ def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path, capsys: pytest.Cap
     said = json.loads(printed.out)
     assert said["failed"] == []
     assert code == 0
-    assert {path.name for path in out.iterdir()} == set(OURS)
+    network = beside(out)
+    assert (network.name, said["network"]) == ("out-network", str(network))
+    for folder in (out, network):
+        assert {path.name for path in folder.iterdir()} == set(OURS)
     started, crossed, survived, counted = said["steps"][:4]
     pids = {seat["pid"] for step in (started, survived) for seat in step["nodes" if step is started else "seats"]}
     pids |= {started["relay"]["pid"], survived["relay"]["pid"]}
@@ -57,10 +59,16 @@ def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path, capsys: pytest.Cap
     assert survived["sent"] == acts.SERIES * 4
     assert survived["away"] >= acts.WHILE_AWAY
     assert counted["exit_code"] == 0
-    held = {path.name: path.read_bytes() for path in (out / NETWORK / "checkpoints/FIN").iterdir()}
-    result = replay(Folder(out / NETWORK), Anchors(bytes.fromhex(started["digest"]), held))
+    held = {path.name: path.read_bytes() for path in (network / "checkpoints/FIN").iterdir()}
+    result = replay(Folder(network), Anchors(bytes.fromhex(started["digest"]), held))
     assert all(head.source in held for head in result.anchored.heads)
     assert len(result.anchored.heads) == 4
+    founded = next(step["digest"] for step in said["steps"] if step["title"].startswith("Four states found"))
+    anchors = ["--charter-digest", founded, "--checkpoint", str(out / "checkpoints/EST"), "--json"]
+    assert main(["audit", "replay", str(out), *anchors]) == 0, "as the demonstration ends with"
+    assert json.loads(capsys.readouterr().out)["content"]["findings"] == [], "nothing lies beside it"
+    check(out)  # both may be written by the next run
+    check(network)
 
 
 def test_a_process_that_ends_by_itself_ends_the_run_in_one_line(
@@ -81,7 +89,7 @@ def test_a_process_that_ends_by_itself_ends_the_run_in_one_line(
     assert err.count("\n") == 1
     assert "LVA's node ended by itself with -9" in err
     assert err.endswith("[child]\n")
-    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.iterdir()) == []
     assert len(pids) == 5
     assert all(gone(pid) for pid in pids)
 

@@ -4,6 +4,6 @@ from no_sync import if_asked
 
 if_asked()
 
-from rsc_share.cli.main import run  # noqa: E402
+from rsc_share.cli.start import run  # noqa: E402
 
 run()

@@ -63,10 +63,52 @@ async def test_run_stops_at_sigterm_and_leaves_nothing_behind(
         assert not (bench.path / "socket").exists()
         assert (tmp_path / "b").exists()
         said = [json.loads(line) for line in out.getvalue().splitlines()]
-        assert [line["event"] for line in said] == ["running", "asked to stop", "stopped"]
-        assert (said[0]["node"], said[1]["why"]) == ("EST/mod-1", "SIGTERM")
+        assert [line["event"] for line in said] == ["running", "relay answers", "asked to stop", "stopped"]
+        assert (said[0]["node"], said[2]["why"]) == ("EST/mod-1", "SIGTERM")
         await bench.started()  # the lock was given back
         capsys.readouterr()
+
+
+async def test_a_restore_with_a_wrong_passphrase_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Bench.create(tmp_path) as bench:
+        await bench.started()
+        await bench.close()
+        unlock, file, new = ["--unlock-file", str(tmp_path / "unlock")], str(tmp_path / "b"), tmp_path / "new"
+        assert await run("node", "backup", str(bench.path), "--out", file, *unlock) == 0
+        (tmp_path / "wrong").write_text("something else\n")
+        for _ in range(2):
+            assert await run("node", "restore", file, str(new), "--unlock-file", str(tmp_path / "wrong")) == 2
+            assert "[wrong-passphrase]" in capsys.readouterr().err
+            assert not new.exists()
+        new.mkdir()  # one that was there stays, empty as it was
+        assert await run("node", "restore", file, str(new), "--unlock-file", str(tmp_path / "wrong")) == 2
+        assert list(new.iterdir()) == []
+        assert await run("node", "restore", file, str(new), *unlock) == 0
+
+
+@pytest.mark.parametrize("begin", [0, 4_096, 8_192])
+async def test_a_store_that_was_overwritten_is_code_74_and_no_bug(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], begin: int
+) -> None:
+    async with Bench.create(tmp_path) as bench:
+        await bench.started()
+        await bench.close()
+        store = bench.path / "state/store.db"
+        data = store.read_bytes()
+        store.write_bytes(data[:begin] + b"\xa5" * (len(data) - begin))  # behind the header it opens, and is read later
+        (store.parent / "store.db-wal").unlink(missing_ok=True)
+        with pytest.raises(StorageError) as refused:
+            await node_talk._run(bench.path, Given(b"not a secret"), JsonLog(StringIO()))
+        code, line = outcome(refused.value)
+        assert code == 74
+        assert "[damaged-state]" in line
+        assert "; now: run `rsc-share node restore`" in line
+        unlock = ["--unlock-file", str(tmp_path / "unlock")]
+        assert await run("node", "backup", str(bench.path), "--out", str(tmp_path / "b"), *unlock) == 74
+        assert "[damaged-state]" in capsys.readouterr().err
+        assert not (tmp_path / "b").exists()
 
 
 async def test_an_old_copy_is_one_line_and_code_74(tmp_path: Path) -> None:

@@ -8,14 +8,17 @@ import os
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from node_world import GREEN, Bench, indicator, patterns
 
 from rsc_share.charter.revocation import Revocation, revoke
+from rsc_share.cli.json_log import JsonLog
 from rsc_share.cli.main import main
-from rsc_share.errors import LocalError, PolicyDenied, RscError
+from rsc_share.cli.node_watch import Watch
+from rsc_share.errors import LocalError, PolicyDenied, RscError, Unavailable
 from rsc_share.log.checkpoint import Checkpoint
 from rsc_share.log.note import Note
 from rsc_share.names import channel_of
@@ -151,6 +154,73 @@ async def test_a_socket_left_by_a_dead_process_is_taken_over(tmp_path: Path) -> 
             assert await answers(bench.path, "status", {})
 
 
+async def test_a_door_that_closes_on_a_waiting_guest_logs_no_bug(tmp_path: Path) -> None:
+    bugs: list[dict] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: bugs.append(context))
+    async with running(tmp_path) as (bench, _):
+        stream = ask(bench.path, "listen", {"channel": "main", "consumer": "c", "save": None})
+        waiting = asyncio.ensure_future(anext(stream))
+        for _ in range(20):  # until it waits behind the door
+            await asyncio.sleep(0)
+    with pytest.raises(LocalError, match="has stopped") as stopped:
+        await waiting
+    assert "rsc-share node run" in (stopped.value.advice or "")
+    assert bugs == []
+
+
+async def test_status_names_a_relay_that_is_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with running(tmp_path) as (bench, node):
+        ((_, found),) = await answers(bench.path, "status", {})
+        assert found["relays"] == {HOST: None}
+        assert await asyncio.to_thread(main, ["node", "status", str(bench.path)]) == 0
+        node.engine.ports[HOST] = Away(node.engine.ports[HOST])  # type: ignore[index]
+        capsys.readouterr()
+        assert await asyncio.to_thread(main, ["node", "status", str(bench.path)]) == 1
+        assert f"no session with {HOST}: nobody answers [cut-off]" in capsys.readouterr().out
+
+
+async def test_status_says_what_to_do_about_an_alarm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with running(tmp_path) as (bench, node):
+        node.engine.alarms.raise_("token", "x", "the token is over", node.now())
+        assert await asyncio.to_thread(main, ["node", "status", str(bench.path)]) == 0
+        assert "token: the token is over; now: set this machine's clock" in capsys.readouterr().out
+
+
+class Away:
+    """A port that has lost its session."""
+
+    failure = Unavailable("nobody answers", code="cut-off")
+
+    def __init__(self, port: object) -> None:
+        self._port = port
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._port, name)
+
+
+async def test_the_log_tells_alarms_and_relays_that_go_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as (_, node):
+        out = StringIO()
+        watch = Watch(node, JsonLog(out))
+        port = node.engine.ports[HOST]
+        watch.look()
+        node.engine.ports[HOST] = Away(port)  # type: ignore[index]
+        watch.look()
+        watch.look()
+        node.engine.ports[HOST] = port  # type: ignore[index]
+        watch.look()
+        node.engine.alarms.raise_("token", "x", "the token is over", node.now())
+        said = [json.loads(line) for line in out.getvalue().splitlines()]
+        assert [line["event"] for line in said] == [
+            "relay answers",
+            "no session with relay",
+            "relay answers",
+            "alarm",
+        ]
+        assert (said[1]["code"], said[1]["relay"]) == ("cut-off", HOST)
+        assert "clock" in said[3]["now"]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -199,7 +269,7 @@ async def test_the_commands_talk_to_the_node_that_runs(tmp_path: Path, capsys: p
         assert code == 0
         assert "EST/mod-1" in out
         code, out = await run("node", "status", str(tmp_path))
-        assert code == 2
+        assert code == 69
 
 
 async def test_what_proves_itself_is_handed_in_once_by_anybodys_node(
@@ -274,5 +344,5 @@ async def test_checkpoints_are_what_this_member_saw_witnessed_and_nobody_is_writ
         assert await run() == 2, "what was handed over once is not replaced"
         assert "[exists]" in capsys.readouterr().err
     code = await asyncio.to_thread(main, ["node", "checkpoints", str(bench.path), "--out", str(tmp_path / "late")])
-    assert code == 2
+    assert code == 69, "the call is right; nobody is there"
     assert "[not-running]" in capsys.readouterr().err

@@ -68,3 +68,31 @@ async def test_a_relay_that_failed_is_asked_for_everything(watch, port):
     found = [await watch.rest(work) for _ in range(4)]
     assert None in found[:3]
     assert port.asked >= 2  # and again once the rest is over
+
+
+async def test_a_round_that_fails_at_once_is_not_begun_again_at_once(watch, port):
+    """Or a node whose relay is away would begin rounds as fast as its machine can, for as long as that lasts."""
+
+    async def cut_off():
+        raise Unavailable("no session with relay.example", code="cut-off")
+
+    failed = asyncio.ensure_future(cut_off())
+    await asyncio.wait([failed])
+    watch._engine.under_way = lambda: [failed]
+    work, woken = asyncio.Event(), []
+    work.set, honest = lambda: woken.append(1), work.set
+    for _ in range(3):
+        await watch.rest(work)
+    assert woken == []
+    work.set = honest
+
+
+async def test_a_round_that_moved_something_wakes_whoever_rests(watch, port):
+    done = asyncio.ensure_future(asyncio.sleep(0, True))
+    await asyncio.wait([done])
+    watch._engine.under_way = lambda: [done]
+    work, woken = asyncio.Event(), []
+    work.set = lambda: woken.append(1)
+    await watch.rest(work)
+    await asyncio.sleep(0)
+    assert woken

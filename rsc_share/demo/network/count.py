@@ -27,12 +27,11 @@ from rsc_share.log.note import Note
 from rsc_share.log.tiles import read_entries
 
 NETWORK = "network"
-"""The folder of a run's output that holds the export of the networked relay."""
+"""What the folder is named after that holds the export of the networked relay."""
 
 
-async def count(troupe: Troupe, folder: Path) -> Counted:
-    """Write the export below `folder`, end every process, count and replay."""
-    out = folder / NETWORK
+async def count(troupe: Troupe, out: Path) -> Counted:
+    """Write the export into `out`, end every process, count and replay."""
     await _export(troupe, out)
     for member, seat in troupe.seats.items():
         for log, note in (await seat.checkpoints()).items():
@@ -63,7 +62,6 @@ def _counted(troupe: Troupe, out: Path, codes: Sequence[int]) -> Counted:
     write_whole(out / layout.REPORT_HTML, html.render(made).encode())
     total = sum(map(len, sent.values()))
     return Counted(
-        folder=NETWORK,
         logs=tuple((name, len(entries)) for name, entries in logs.items()),
         first_line=made["first_line"],
         exit_code=made["exit_code"],

@@ -77,7 +77,6 @@ class Counted:
     """What the relay exported while it ran, replayed by an auditor, and counted against what was acknowledged."""
 
     title: ClassVar[str] = "The logs of the killed relay are exported, counted and replayed"
-    folder: str
     logs: tuple[tuple[str, int], ...]
     first_line: str
     exit_code: int

@@ -35,7 +35,7 @@ class Telling(Protocol):
 
 
 async def play(inputs: Inputs, folder: Path, telling: Telling) -> tuple[Part, ...]:
-    """Run it; the relay's export and its report are written into `folder`/network. Raises `RscError`.
+    """Run it; the relay's export and its report are written into `folder`. Raises `RscError`.
 
     What the processes keep is in a temporary folder of a short name: the path of a socket may have 107 bytes.
     """

@@ -93,6 +93,6 @@ def _(part: parts.Survived) -> Iterator[RenderableType]:
 
 @lines.register
 def _(part: parts.Counted) -> Iterator[RenderableType]:
-    yield ", ".join(f"{name} {n} entries" for name, n in part.logs) + f"; export and report in {part.folder}/"
+    yield ", ".join(f"{name} {n} entries" for name, n in part.logs)
     yield Text(part.first_line, style=GOOD if part.exit_code == 0 else WRONG)
     yield from (Text(line, style=WITHHELD) for line in part.findings[:4])

@@ -14,6 +14,7 @@ from rsc_share import shape
 from rsc_share.crypto.blobs import SEALED_CHUNK
 from rsc_share.errors import Refused, RemoteError, Unavailable
 from rsc_share.node.net.address import Address
+from rsc_share.node.net.dial import why
 from rsc_share.node.net.pins import PinCheck, client_context
 from rsc_share.session.token import Use
 
@@ -85,7 +86,7 @@ class BlobClient:
                     raise error
                 return found
         except (OSError, TimeoutError, aiohttp.ClientError) as error:
-            what = f"{self._address.host} does not answer: {str(error) or type(error).__name__}"
+            what = f"{self._address.host} does not answer: {why(error)}"
             raise Unavailable(what[:1000], code="cut-off") from None
 
     async def _session(self) -> aiohttp.ClientSession:

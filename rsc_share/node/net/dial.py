@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,6 +17,15 @@ DIAL_SECONDS = 15.0
 """From the first packet to a WebSocket, and from there to an open session."""
 HEARTBEAT_SECONDS = 20.0
 CLOSE_SECONDS = 2.0
+
+
+def why(error: Exception) -> str:
+    """Why nobody answered, for people. What aiohttp says of a dial has the address of an object of ours in it."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        said = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
+        return f"{error.host}:{error.port}: {said or error.os_error}"
+    return str(error) or type(error).__name__
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from rsc_share.node.connect import MOST_RETRY_SECONDS, Pins
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.net.address import Address
 from rsc_share.node.net.backoff import Backoff
-from rsc_share.node.net.dial import DIAL_SECONDS, dialled
+from rsc_share.node.net.dial import DIAL_SECONDS, dialled, why
 from rsc_share.session.calls import Own
 from rsc_share.session.fault import Fault
 from rsc_share.session.node_side import Answered, NodeSide, Opened
@@ -133,7 +133,7 @@ class Link:
             except RscError as error:
                 self._why = _local(error) if isinstance(error, LocalError) else Fault.of(error)
             except (OSError, TimeoutError, aiohttp.ClientError) as error:
-                what = f"{self.address.host} does not answer: {str(error) or type(error).__name__}"
+                what = f"{self.address.host} does not answer: {why(error)}"
                 self._why = Fault("unavailable", "cut-off", what[:1000])
             except Exception as error:  # noqa: BLE001 - a node that stopped dialling for a bug would be silent for ever
                 self._why = Fault("unavailable", "bug", f"a bug in this node's link: {error!r}"[:1000])

@@ -229,7 +229,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def failed(folder: Path, error: Exception) -> StorageError:
+    """What an error of the disk or of the database means. A disk that is well again does not mend a damaged file."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        return StorageError(f"the store in {folder} is damaged: {error}", code="damaged-state", advice=NEW)
     advice = "look at the disk; start again when it is well: nothing acknowledged is lost"
     return StorageError(f"the store in {folder} failed: {error}", code="not-written", advice=advice)
 

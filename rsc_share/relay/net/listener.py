@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -27,7 +28,9 @@ def bind(address: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         found = socket.create_server((address, port), family=family, backlog=BACKLOG, reuse_port=False)
     except OSError as error:
-        what = f"{address}:{port} cannot be listened at: {error.strerror}"
+        # `create_server` repeats the address within its words; the system's own do not.
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        what = f"{address}:{port} cannot be listened at: {why}"
         if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL):
             raise Unavailable(what, code="listen", advice="stop who holds it, or start again later") from None
         raise LocalError(what, code="listen", advice="choose another address") from None

@@ -158,7 +158,11 @@ class Process:
     def _fits(self, relay: Relay, pin: str) -> None:
         """The keys here are those the charter names. Others would sign what nobody believes, or serve nobody."""
         if not relay.directory.size:
-            advice = "log charter version 1 once: `relay run relay.toml --found PACKET`"
+            # Found again, a relay that mistook its folder would sign a second history of every log it has.
+            advice = (
+                "a relay that has served before is not founded again: correct `store`, or put the store back; "
+                "a new one logs charter version 1 once: `relay run relay.toml --found PACKET`"
+            )
             raise LocalError("this store has no charter yet", code="no-charter", advice=advice)
         view = relay.view
         named = _relay_of(view, relay.host)
