@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from rsc_share.errors import Unavailable
+from rsc_share.errors import RscError, StorageError, Unavailable
 from rsc_share.node.cosigner import Cosigner
 from rsc_share.node.rounds import Rounds
 
@@ -90,3 +91,49 @@ async def test_a_node_that_closes_prints_nothing_of_rounds_under_way(printed: li
     cosigner.fail(0, "first")
     await rounds.aclose()
     assert all(task.done() for task in rounds.tasks())
+
+
+class Answering(Cosigner):
+    """Asks for offers, and takes down what it would cosign."""
+
+    def __init__(self) -> None:
+        self._put_off: dict[str, dict[str, Any]] = {}
+        self._witness = SimpleNamespace(sizes=dict)  # type: ignore[assignment]
+        self.answered: list[str] = []
+
+    def _shown(self, host: str) -> dict[str, Any]:
+        return {}
+
+    def _too_soon(self, host: str, offer: Any, gap: int) -> bool:
+        return False
+
+    async def _answer(self, port: Any, offer: Any) -> bool:
+        self.answered.append(offer.log)
+        return True
+
+
+class Offering:
+    def __init__(self, *logs: str, error: RscError | None = None) -> None:
+        self._offers, self._error = [SimpleNamespace(log=log) for log in logs], error
+
+    async def offers(self, *known: Any) -> list[Any]:
+        if self._error is not None:
+            raise self._error
+        return self._offers
+
+
+async def test_relay_that_is_away_keeps_nobody_from_cosigning_the_logs_of_another() -> None:
+    cosigner = Answering()
+    feeds: Any = {"a.example": Offering(error=Unavailable("no session")), "b.example": Offering("b.example/f/ct")}
+    with pytest.raises(Unavailable, match="no session"):
+        await cosigner.round(dict.fromkeys(feeds), feeds, 0)
+    assert cosigner.answered == ["b.example/f/ct"]
+
+
+async def test_store_that_failed_ends_the_round() -> None:
+    """What is not on disk must not be cosigned, at any relay."""
+    cosigner = Answering()
+    feeds: Any = {"a.example": Offering(error=StorageError("no disk")), "b.example": Offering("b.example/f/ct")}
+    with pytest.raises(StorageError):
+        await cosigner.round(dict.fromkeys(feeds), feeds, 0)
+    assert cosigner.answered == []
