@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import textwrap
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +22,8 @@ from rsc_share.cli.files import read_file
 from rsc_share.codec import pack
 from rsc_share.crypto.signing import PublicKey, Suite
 from rsc_share.errors import LocalError, RemoteError
+from rsc_share.labels import toml10
 from rsc_share.labels.label import level_name, scheme_id
-from rsc_share.labels.toml10 import short_keys
 
 SUFFIX = ".keys"
 Kind = Literal["authority", "node", "relay"]
@@ -113,7 +112,7 @@ def spelled(value: Any) -> str:
 def _parse(data: bytes, name: str) -> KeyFile:
     try:
         text = data.decode("utf-8")
-        values = tomllib.loads(short_keys(text))
+        values = toml10.loads(text)
     except (ValueError, RecursionError) as error:
         what = f"{name} is not a key file: {type(error).__name__ if isinstance(error, RecursionError) else error}"
         raise LocalError(what, code="key-file", advice="ask its owner for it again") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import textwrap
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from rsc_share.charter.source import Source, Table
 from rsc_share.cli.packet import Packet
 from rsc_share.crypto.signing import PublicKey, Signer
 from rsc_share.errors import LocalError, RscError
-from rsc_share.labels.toml10 import short_keys
+from rsc_share.labels import toml10
 
 _HEAD = "# One signature under a charter. Send it to whoever collects them; it is of no use for anything else."
 
@@ -37,7 +36,7 @@ class SigFile:
         """Raises `LocalError`. Line ends may be the mail gateway's: the signature is what counts."""
         try:
             text = data.decode("utf-8")
-            table = Table(Source(name, tuple(text.split("\n"))), (), tomllib.loads(short_keys(text)))
+            table = Table(Source(name, tuple(text.split("\n"))), (), toml10.loads(text))
             table.closed("charter", "member", "key", "signature")
             signature = base64.b64decode("".join(str(table.need("signature")).split()), validate=True)
             return cls(table.digest("charter"), table.text("member"), table.digest("key"), signature)

@@ -8,12 +8,12 @@ which leaves gaps between its bands on purpose. Other scales are data: `Scale.fr
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from rsc_share.errors import LocalError, RemoteError
+from rsc_share.labels import toml10
 from rsc_share.shape import closed, each, integer, row, text
 
 LOW, HIGH = 1, 9999
@@ -54,7 +54,7 @@ class Scale:
     def from_toml(cls, data: bytes, where: str) -> Scale:
         """Read `name` and `bands = [[low, high, percent, [terms]], ...]`. Raises `RemoteError` with the place."""
         try:
-            value = tomllib.loads(data.decode())
+            value = toml10.loads(data.decode())
         except (ValueError, RecursionError) as error:
             raise RemoteError(f"{where}: {error}", where=where) from None
         table = closed(value, where, ("name", "source", "confirmed", "bands"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from rsc_share.crypto.keystore import MODERATE, Cost, Keystore
 from rsc_share.crypto.signing import PrivateKey
 from rsc_share.durable import write_whole
 from rsc_share.errors import LocalError, RemoteError, RscError, StorageError
+from rsc_share.labels import toml10
 from rsc_share.node.connect import close, connect, raise_unreached
 from rsc_share.node.engine import Engine
 from rsc_share.node.identity import Identity, World
@@ -69,7 +69,7 @@ class Settings:
     def parse(cls, data: bytes, where: str) -> Settings:
         """As `read`, from bytes that stand in `where`."""
         try:
-            value = tomllib.loads(data.decode("utf-8")) if len(data) <= MAX_CONFIG else {}
+            value = toml10.loads(data.decode("utf-8")) if len(data) <= MAX_CONFIG else {}
         except (ValueError, RecursionError) as error:
             raise LocalError(f"{where}: not TOML: {error}") from None
         try:

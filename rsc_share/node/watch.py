@@ -38,8 +38,8 @@ class Watch:
         waits = [*asked, *self._engine.under_way()]
 
         def heard(answer: asyncio.Future[Any]) -> None:
-            # What failed for want of a relay is begun again by the next turn, and would fail at once: for as long as the
-            # relay is away it wakes nobody. That a question failed (`asked`) does, and is asked again a second later.
+            # What failed for want of a relay is begun again by the next turn, and would fail at once: for as long as
+            # the relay is away it wakes nobody. A question that failed does: it is asked again a second later.
             if answer in asked or answer.cancelled() or not isinstance(answer.exception(), Unavailable):
                 work.set()
 

@@ -23,7 +23,6 @@ Paths are as seen from the folder of the file.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -32,6 +31,7 @@ from typing import Any, TypeVar
 from rsc_share import names
 from rsc_share.charter.source import Source, Table
 from rsc_share.errors import LocalError
+from rsc_share.labels import toml10
 from rsc_share.relay.net.limits import Limits
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ def read_settings(data: bytes, name: str, folder: Path = Path()) -> Settings:
         if len(data) > MAX_FILE:
             raise ValueError(f"more than {MAX_FILE} bytes")  # noqa: TRY301 - one place says it
         text = data.decode("utf-8")
-        values = tomllib.loads(text)
+        values = toml10.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadSettings(name, [f"{name}: is not TOML: {error}"]) from None
     return _Reader(Table(Source(name, tuple(text.split("\n"))), (), values), folder).settings()
