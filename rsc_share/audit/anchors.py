@@ -67,7 +67,7 @@ class Anchored:
 def hold_against(anchors: Anchors, trust: Trust, trees: Mapping[str, LogTree]) -> Anchored:
     """Compare every anchor with what the export says. One that does not verify anchors nothing and is a finding."""
     if not trust.directory.size:
-        return Anchored(False, (), (), ())
+        return Anchored(anchors.charter_digest is not None, (), (), ())
     view = trust.directory.at(trust.directory.size)
     now = trust.directory.logged_at(trust.directory.size - 1)
     findings: list[Finding] = []

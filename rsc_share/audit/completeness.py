@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rsc_share.audit.replay import Replay
@@ -39,6 +40,14 @@ def statements(result: Replay) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def witnessed(log: Mapping[str, Any]) -> str:
+    """By whom a log was witnessed, in words. `log`: one of `statements`."""
+    if log["needed"] is None:
+        return "nobody that can be told: its checkpoint was not verified"
+    members = ", ".join(log["witnessed_by"]) or "none"
+    return f"{len(log['witnessed_by'])} of {log['may_witness']} members ({log['needed']} needed): {members}"
 
 
 def _senders(walk: Walk) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from rsc_share.audit.completeness import witnessed
 from rsc_share.audit.findings import Grade
 from rsc_share.audit.markup import bullets, cell, css_text, facts, groups, para, section, table, time_cell
 from rsc_share.audit.outcome import Exit
@@ -149,13 +150,12 @@ def _reconciliation(found: Mapping[str, Any]) -> str:
 def _completeness(found: Mapping[str, Any]) -> str:
     parts = []
     for log in found["logs"]:
-        witnesses = f"{len(log['witnessed_by'])} of {log['may_witness']} ({log['needed']} needed)"
         parts.append(f"<h3>{escape(log['log'])}</h3>")
         parts.append(
             facts(
                 [
                     ("up to", f"{log['size']} entries, root {log['root']}"),
-                    ("witnessed by", f"{witnesses}: {', '.join(log['witnessed_by'])}"),
+                    ("witnessed by", witnessed(log)),
                     ("between", f"{dtg(log['witnessed_from'])} and {dtg(log['witnessed_until'])}"),
                 ]
             )

@@ -15,6 +15,8 @@ from rsc_share.audit.classes import CHECKED, FINDING
 from rsc_share.audit.findings import Grade
 from rsc_share.audit.replay import Replay
 
+_OF_ANOTHER = ("wrong-framework", "wrong-charter")
+
 
 class Exit(IntEnum):
     CLEAN = 0
@@ -38,11 +40,16 @@ def looked_at(result: Replay) -> int:
 
 def first_line(result: Replay) -> str:
     """What stands above everything else in every form of the report."""
-    if not result.anchored.firm:
+    if not result.anchored.firm and not _refuted(result):
         return AGAINST_ITSELF
     if exit_code(result) is Exit.FINDINGS:
         return "FINDINGS"
     return "NO FINDINGS ABOVE AN OBSERVATION" if result.findings else "NO FINDINGS"
+
+
+def _refuted(result: Replay) -> bool:
+    """Whether it was held against a charter digest from outside, and is of another framework."""
+    return result.anchored.pinned and any(found.code in _OF_ANOTHER for found in result.findings)
 
 
 def scope(result: Replay) -> str:

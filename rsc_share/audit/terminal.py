@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rsc_share.audit.completeness import witnessed
 from rsc_share.audit.findings import printable
 from rsc_share.audit.times import both
 
@@ -79,9 +80,9 @@ def _completeness(found: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "COMPLETENESS"
     for log in found["logs"]:
-        witnesses = f"{len(log['witnessed_by'])} of {log['may_witness']} members ({log['needed']} needed)"
-        yield f"  {log['log']} up to {log['size']}, witnessed by {witnesses}: {', '.join(log['witnessed_by'])}"
-        yield f"    between {both(log['witnessed_from'])} and {both(log['witnessed_until'])}"
+        yield f"  {log['log']} up to {log['size']}, witnessed by {witnessed(log)}"
+        if log["witnessed_from"] is not None:
+            yield f"    between {both(log['witnessed_from'])} and {both(log['witnessed_until'])}"
         for sender in log["senders"]:
             beat = both(sender["last_heartbeat"])
             gaps = f", gaps at {', '.join(map(str, sender['gaps']))}" if sender["gaps"] else ""

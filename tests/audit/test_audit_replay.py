@@ -13,6 +13,7 @@ from rsc_share.audit.export import whole_export
 from rsc_share.audit.files import MemoryFiles
 from rsc_share.audit.findings import Grade
 from rsc_share.audit.manifest import Manifest, line_of
+from rsc_share.audit.outcome import first_line, scope
 from rsc_share.audit.replay import Replay, replay
 from rsc_share.audit.source import cut_to
 from rsc_share.envelope.contents import AcknowledgementContent, ErasureContent, HeartbeatContent, RecallContent
@@ -152,6 +153,8 @@ def test_framework_made_again_with_other_keys_is_not_this_one(world: World) -> N
     result = audit(world, whole_export(impostor.source()), anchors=Anchors(world.id, {"FIN": world.note(CT)}))
     assert {"wrong-framework", "wrong-charter"} & set(codes(result))
     assert not result.anchored.firm
+    assert first_line(result) == "FINDINGS"  # it was held against the outside, and does not agree
+    assert "no charter digest" not in scope(result)
     assert CHECKED not in result.classes[CT].counts()
     check_sums(result)
 
