@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rsc_share.errors import Unavailable
+from rsc_share.errors import Refused, RemoteError, StorageError, Unavailable
 from rsc_share.node import watch as room
 from rsc_share.node.watch import ASK_RESTS, Watch
 from rsc_share.session.frames import News
@@ -70,15 +70,26 @@ async def test_a_relay_that_failed_is_asked_for_everything(watch, port):
     assert port.asked >= 2  # and again once the rest is over
 
 
-async def test_a_round_that_fails_at_once_is_not_begun_again_at_once(watch, port):
-    """Or a node whose relay is away would begin rounds as fast as its machine can, for as long as that lasts."""
+def failed_with(error):
+    found = asyncio.get_running_loop().create_future()
+    found.set_exception(error)
+    found.exception()
+    return found
 
-    async def cut_off():
-        raise Unavailable("no session with relay.example", code="cut-off")
 
-    failed = asyncio.ensure_future(cut_off())
-    await asyncio.wait([failed])
-    watch._engine.under_way = lambda: [failed]
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("no session with relay.example", code="cut-off"),
+        Refused("unknown-sender", "no node of this framework", row=3),
+        RemoteError("another key than the charter's", code="wrong-pin"),
+    ],
+    ids=lambda error: error.code,
+)
+async def test_a_round_that_fails_at_once_is_not_begun_again_at_once(watch, port, error):
+    """Or a node whose relay is away, or turns it away, would begin rounds as fast as its machine can, for as long as
+    that lasts."""
+    watch._engine.under_way = lambda: [failed_with(error)]
     work, woken = asyncio.Event(), []
     work.set, honest = lambda: woken.append(1), work.set
     for _ in range(3):
@@ -96,3 +107,53 @@ async def test_a_round_that_moved_something_wakes_whoever_rests(watch, port):
     await watch.rest(work)
     await asyncio.sleep(0)
     assert woken
+
+
+async def test_a_round_that_failed_for_want_of_a_disk_wakes_whoever_rests(watch, port):
+    watch._engine.under_way = lambda: [failed_with(StorageError("no disk"))]
+    work, woken = asyncio.Event(), []
+    work.set = lambda: woken.append(1)
+    await watch.rest(work)
+    assert woken
+
+
+async def test_a_relay_that_failed_once_is_asked_again_while_another_one_is_away(watch, port):
+    """Every rest ends with a round that failed at the other one: it is no less over for that."""
+    port.answer.set_exception(Unavailable("cut off", code="cut-off"))
+    work = asyncio.Event()
+    await watch.rest(work)
+    watch._engine.under_way = lambda: [failed_with(Unavailable("away", code="cut-off"))]
+    port.answer = asyncio.get_running_loop().create_future()
+    for _ in range(4):
+        await watch.rest(work)
+    assert port.asked == 2
+
+
+async def test_a_relay_that_failed_once_is_asked_again_while_there_is_much_to_do_elsewhere(watch, port, monkeypatch):
+    """A second in which nothing at all happens may never come."""
+    port.answer.set_exception(Unavailable("cut off", code="cut-off"))
+    work = asyncio.Event()
+    await watch.rest(work)
+    port.answer = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(room, "IDLE_SECONDS", 3600.0)  # the second is over, and no rest ever is
+    for _ in range(4):
+        work.set()
+        await watch.rest(work)
+    assert port.asked == 2
+
+
+async def test_what_a_round_put_off_is_due_though_it_failed_at_another_relay(watch, port, monkeypatch):
+    monkeypatch.setattr(room, "IDLE_SECONDS", 3600.0)
+    waited = []
+    watch._engine.cosigner.waited = lambda: waited.append(1)
+    round_ = asyncio.get_running_loop().create_future()
+    watch._engine.under_way = lambda: [round_]
+
+    def ends():
+        watch._engine.cosigner.pause = 0.0
+        round_.set_exception(Unavailable("away", code="cut-off"))
+
+    asyncio.get_running_loop().call_soon(ends)
+    async with asyncio.timeout(5):
+        await watch.rest(asyncio.Event())
+    assert waited
