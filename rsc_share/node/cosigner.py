@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rsc_share.envelope.parts import Head
-from rsc_share.errors import Misbehaviour, RemoteError, RscError, StorageError
+from rsc_share.errors import Misbehaviour, RemoteError, RscError, StorageError, Unavailable
 from rsc_share.log.note import parse_signatures
 from rsc_share.node.alarms import Alarms
 from rsc_share.node.follower import Follower
@@ -54,7 +54,7 @@ class Cosigner:
         """Ask for offers and answer what is due; True if anything was. `gap`: ms between two lines for one log.
 
         Raises what the first relay that failed raised, once all others have been asked: what one relay of a framework
-        does is no reason to cosign nothing at another.
+        does is no reason to cosign nothing at another. One that is only away keeps nobody from hearing what another did.
         """
         self.pause = None
         moved, failed = False, None
@@ -64,7 +64,7 @@ class Cosigner:
             except StorageError:
                 raise  # nothing leaves here any more
             except RscError as error:
-                failed = failed or error
+                failed = error if failed is None or isinstance(failed, Unavailable) else failed
         self._waited = False
         if failed is not None:
             raise failed

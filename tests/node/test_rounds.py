@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rsc_share.errors import RscError, StorageError, Unavailable
+from rsc_share.errors import RemoteError, RscError, StorageError, Unavailable
 from rsc_share.node.cosigner import Cosigner
 from rsc_share.node.rounds import Rounds
 
@@ -128,6 +128,16 @@ async def test_relay_that_is_away_keeps_nobody_from_cosigning_the_logs_of_anothe
     with pytest.raises(Unavailable, match="no session"):
         await cosigner.round(dict.fromkeys(feeds), feeds, 0)
     assert cosigner.answered == ["b.example/f/ct"]
+
+
+@pytest.mark.parametrize("first", ["a.example", "b.example"])
+async def test_relay_that_is_away_hides_nothing_that_another_did(first: str) -> None:
+    """Or nobody is told of it for as long as the one is away."""
+    errors = {"a.example": Unavailable("no session"), "b.example": RemoteError("a false proof", code="bad-proof")}
+    hosts = sorted(errors, reverse=first == "b.example")
+    feeds: Any = {host: Offering(error=errors[host]) for host in hosts}
+    with pytest.raises(RemoteError, match="false proof"):
+        await Answering().round(dict.fromkeys(feeds), feeds, 0)
 
 
 async def test_store_that_failed_ends_the_round() -> None:
