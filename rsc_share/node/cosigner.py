@@ -54,7 +54,7 @@ class Cosigner:
         """Ask for offers and answer what is due; True if anything was. `gap`: ms between two lines for one log.
 
         Raises what the first relay that failed raised, once all others have been asked: what one relay of a framework
-        does is no reason to cosign nothing at another. One that is only away keeps nobody from hearing what another did.
+        does is no reason to cosign nothing at another. One that is only away hides nothing that another did.
         """
         self.pause = None
         moved, failed = False, None

@@ -62,6 +62,8 @@ class Engine:
         self.keys = Keys(identity.node, identity.charter_digest, shelf)
         self.witness = Witness(identity, shelf, lost=self.instance.follows)
         self.lines: dict[str, Line] = {}
+        self._kept: list[str] = shelf.get(Room.META, LOGS) or []
+        """Logs that were read here before: one that was closed since has messages that nobody took yet."""
         self._failures = Failures(directory_log, world, self.alarms, self.lines, keep_evidence, shelf)
         self.feed = DirectoryFeed(directory_log, identity, world, self.trust, self.alarms, self._failures.stop, shelf)
         self._cache = VerifyCache(SIGNATURES)
@@ -93,9 +95,9 @@ class Engine:
 
     def line(self, channel: str) -> Line:
         """The channel's line. `LocalError` if the charter has no such channel for this node."""
-        for line in self.lines.values():
-            if names.channel_of(line.log) == channel:
-                return line
+        found = [line for line in self.lines.values() if names.channel_of(line.log) == channel]
+        if found:  # a channel that has moved has a log that is closed as well
+            return next((line for line in found if line.log in self.trust.view.logs), found[-1])
         known = ", ".join(sorted(names.channel_of(log) for log in self.lines)) or "none yet"
         raise LocalError(f"{self.identity.node} takes part in no channel {channel}", advice=f"it has: {known}")
 
@@ -245,15 +247,20 @@ class Engine:
     def _open_lines(self) -> None:
         view, known = self.trust.view, len(self.lines)
         for log, spec in view.logs.items():
-            if log in self.lines or spec.spec is None or self.identity.member not in spec.members:
-                continue
-            line = self.lines[log] = Line(
-                log, self.identity, self.world, self.trust, self.keys, self._cache, self.alarms, self.store
-            )
-            line.tickets.forget_keys(self.world.now() - view.parameters.outbox_age)
+            if log not in self.lines and spec.spec is not None and self.identity.member in spec.members:
+                self._open_line(log)
+        for log in self._kept:
+            if log not in self.lines and view.closed(log) is not None and log in self.trust.of(log).logs:
+                self._open_line(log)
         if len(self.lines) > known:
             self._ask = True  # no relay was told yet where this node stands there
-            self._shelf.put(Room.META, LOGS, sorted(self.lines))
+            self._shelf.put(Room.META, LOGS, sorted({*self._kept, *self.lines}))
+
+    def _open_line(self, log: str) -> None:
+        line = self.lines[log] = Line(
+            log, self.identity, self.world, self.trust, self.keys, self._cache, self.alarms, self.store
+        )
+        line.tickets.forget_keys(self.world.now() - self.trust.view.parameters.outbox_age)
 
 
 def _of(ports: Mapping[str, P], log: str) -> P:

@@ -122,9 +122,10 @@ class Node:
     def channel(self, name: str) -> Channel:
         """No I/O. Raises `LocalError` if the charter has no such channel for this node."""
         self.raise_if_closed()
-        if name not in self._channels:
-            self._channels[name] = Channel(self, self.engine.line(name), name)
-        return self._channels[name]
+        line, known = self.engine.line(name), self._channels.get(name)
+        if known is None or known.line is not line:  # it has moved to another log
+            known = self._channels[name] = Channel(self, line, name)
+        return known
 
     async def failed(self) -> None:
         """Raise what keeps this node from ever signing again (`cloned`, `rolled-back`), or what has ended its

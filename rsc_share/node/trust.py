@@ -39,7 +39,7 @@ class Trust:
         self.head: Head | None = None
         """The newest head that k members cosigned: what `header.directory` names."""
         self.newest = Newest(shelf)
-        self._closed: dict[str, int | None] = {}
+        self._closed: dict[str, int] = {}
         self._load()
 
     def _load(self) -> None:
@@ -85,9 +85,11 @@ class Trust:
         if log in view.logs:
             return view
         if log not in self._closed:
-            self._closed[log] = self.directory.last_using(log, self.witnessed)  # a log that is closed stays closed
-        size = self._closed[log]
-        return view if size is None else self.directory.at(size)
+            size = self.directory.last_using(log, self.witnessed)
+            if size is None:
+                return view  # a later charter may begin it
+            self._closed[log] = size  # a log that is closed stays closed
+        return self.directory.at(self._closed[log])
 
     def fresh(self, now: int) -> bool:
         """Whether this node may send, grant and admit: the k-th newest cosignature is younger than LAG/2 (I3)."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
+from node_world import PASSPHRASE, Bench
 
 from rsc_share.charter.compose import compose, next_charter
 from rsc_share.charter.model import Closed
@@ -17,7 +19,7 @@ from rsc_share.testing import adversaries as adv
 from rsc_share.testing.founding import HOST, ChannelPlan, Plan
 
 GREEN = "TLP:GREEN REL TO @members"
-SECOND = f"{HOST}/test-framework/second"
+MAIN, SECOND = f"{HOST}/test-framework/main", f"{HOST}/test-framework/second"
 
 
 @pytest.fixture
@@ -28,10 +30,10 @@ async def fw() -> AsyncIterator[Framework]:
         yield framework
 
 
-async def said(fw: Framework, count: int) -> None:
+async def said(fw: Framework, count: int, channel: str = "second") -> None:
     for number in range(count):
         said = Indicator(pattern=f"{number}", stix_id="i")
-        await (await fw.node("EST").channel("second").publish(said, label=GREEN)).receipt()
+        await (await fw.node("EST").channel(channel).publish(said, label=GREEN)).receipt()
     await fw.settle()
 
 
@@ -92,3 +94,59 @@ async def test_attack_what_waited_for_the_directory_that_closes_its_log_is_not_l
     await fw.settle()
     assert not line(fw, "FIN").follower.waiting
     assert await received(fw, "FIN", 3) == ["0", "1", "2"]
+
+
+async def benched(fw: Framework, folder: Path) -> Bench:
+    """FIN's node, to be stopped and started."""
+    bench = Bench(fw, "FIN", folder / "node")
+    await fw.move_out("FIN", bench.path, PASSPHRASE)
+    await bench.started()
+    return bench
+
+
+async def test_who_was_not_running_when_a_log_was_closed_reads_it_to_its_end(fw: Framework, tmp_path: Path) -> None:
+    bench = await benched(fw, tmp_path)
+    bench.crash()
+    await said(fw, 3)
+    await closed(fw)
+    await bench.started()
+    assert await received(fw, "FIN", 3) == ["0", "1", "2"]
+    await bench.close()
+
+
+async def test_what_was_read_of_a_log_is_there_after_it_was_closed_and_its_reader_restarted(
+    fw: Framework, tmp_path: Path
+) -> None:
+    bench = await benched(fw, tmp_path)
+    await said(fw, 3)
+    await closed(fw)
+    assert SECOND not in fw.node("FIN").engine.trust.view.logs
+    for _ in range(2):  # what a start writes down must not forget it either
+        bench.crash()
+        await bench.started()
+    assert not fw.node("FIN").engine.alarms.codes()
+    assert await received(fw, "FIN", 3) == ["0", "1", "2"]
+    await bench.close()
+
+
+async def test_a_closed_log_keeps_no_prekey_from_being_forgotten(fw: Framework) -> None:
+    """Its time stands still: what was sealed to any prekey since could be opened for a week."""
+    await said(fw, 1)
+    await closed(fw)
+    for _ in range(16):
+        fw.clock.advance(seconds=3 * 3600)
+        await fw.settle()
+        await said(fw, 1, "main")
+    assert len(fw.node("FIN").engine.keys) <= 3
+
+
+async def test_a_channel_that_has_moved_is_the_one_that_goes_on(fw: Framework) -> None:
+    node = fw.node("FIN")
+    lines, old = node.engine.lines, "other.example/test-framework/main"
+    lines[old], main = lines.pop(SECOND), lines.pop(MAIN)
+    lines[old].log = old
+    assert node.channel("main").line.log == old, "there is no other one yet"
+    lines[MAIN] = main
+    assert node.channel("main").line.log == MAIN
+    lines[old] = lines.pop(old)
+    assert node.channel("main").line.log == MAIN, "in either order"
