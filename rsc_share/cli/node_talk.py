@@ -46,8 +46,8 @@ async def _run(folder: Path, unlock: Given, log: JsonLog) -> None:
     stop = asyncio.Event()
 
     def asked(why: str) -> None:
+        stop.set()  # first: it stops also where the log takes no line any more
         log.info("asked to stop", why=why)
-        stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked, number.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from rsc_share.node.alarms import Alarm
@@ -35,17 +36,22 @@ class Log(Protocol):
 
 
 class Watch:
-    """Of one node. `log` hears of each change once."""
+    """Of one node. `log` hears of each change once. Where it takes nothing, because its disk is full or its reader is
+    gone, the node goes on: it keeps its alarms itself, and tells them in its status."""
 
     def __init__(self, node: Node, log: Log) -> None:
         self._node, self._log = node, log
         self._away: dict[str, str | None] = {}
         if node.alarms:
-            self._log.warning("alarms from before", count=len(node.alarms), now="rsc-share node status")
+            self._warn("alarms from before", count=len(node.alarms), now="rsc-share node status")
         node.engine.alarms.listen(self._alarm)
 
     def _alarm(self, alarm: Alarm) -> None:
-        self._log.warning("alarm", code=alarm.code, what=alarm.what, now=ADVICE.get(alarm.code, USUAL))
+        self._warn("alarm", code=alarm.code, what=alarm.what, now=ADVICE.get(alarm.code, USUAL))
+
+    def _warn(self, event: str, **fields: Any) -> None:
+        with suppress(OSError):
+            self._log.warning(event, **fields)
 
     def look(self) -> None:
         """Once: which relays have come or gone since."""
@@ -56,10 +62,11 @@ class Watch:
                 continue
             self._away[host] = code
             if error is None:
-                self._log.info("relay answers", relay=host)
+                with suppress(OSError):
+                    self._log.info("relay answers", relay=host)
             else:
                 now = ADVICE.get(error.code, "wait: what is queued leaves when it is back")
-                self._log.warning("no session with relay", relay=host, code=error.code, what=error.what, now=now)
+                self._warn("no session with relay", relay=host, code=error.code, what=error.what, now=now)
 
     async def run(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Until cancelled."""

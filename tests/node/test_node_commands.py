@@ -69,6 +69,30 @@ async def test_run_stops_at_sigterm_and_leaves_nothing_behind(
         capsys.readouterr()
 
 
+class Gone(StringIO):
+    """A log whose reader is gone once it has read that the node runs."""
+
+    def write(self, text: str) -> int:
+        if "running" in self.getvalue():
+            raise BrokenPipeError(32, "Broken pipe")
+        return super().write(text)
+
+
+async def test_run_stops_at_sigterm_where_nobody_takes_its_log(tmp_path: Path) -> None:
+    async with Bench.create(tmp_path) as bench:
+        await bench.started()
+        await bench.close()
+        out = Gone()
+        running = asyncio.create_task(node_talk._run(bench.path, Given(b"not a secret"), JsonLog(out)))
+        while "running" not in out.getvalue():
+            await asyncio.sleep(0)
+            assert not running.done(), running
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(BrokenPipeError):  # its last line has no reader, which the command line says
+            await asyncio.wait_for(running, 10)
+        assert not (bench.path / "socket").exists()
+
+
 async def test_a_restore_with_a_wrong_passphrase_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

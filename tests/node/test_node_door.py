@@ -221,6 +221,22 @@ async def test_the_log_tells_alarms_and_relays_that_go_once(tmp_path: Path) -> N
         assert "clock" in said[3]["now"]
 
 
+class Unread(StringIO):
+    """A log whose reader is gone."""
+
+    def flush(self) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+async def test_a_node_whose_log_nobody_takes_any_more_goes_on(tmp_path: Path) -> None:
+    """An alarm is told in the midst of a turn: it would have been the last one."""
+    async with running(tmp_path) as (_, node):
+        watch = Watch(node, JsonLog(Unread()))
+        watch.look()
+        node.engine.alarms.raise_("token", "x", "the token is over", node.now())
+        assert [alarm.code for alarm in node.alarms] == ["token"]
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -95,8 +95,8 @@ class Process:
         self._journal.info("stopped")
 
     def stop(self, why: str) -> None:
+        self._stop.set()  # first: it stops also where the log takes no line any more
         self._journal.info("asked to stop", why=why)
-        self._stop.set()
 
     @asynccontextmanager
     async def _running(self, founding: Founding | None, restored: bool) -> AsyncIterator[Running]:
