@@ -21,12 +21,10 @@ class Makers:
 
     @cached_property
     def _keys(self) -> dict[tuple[str, bytes], PublicKey]:
-        """By node and key id: gathered where somebody asks, at each size behind which a charter may forget some."""
-        directory, usable = self._trust.directory, self._trust.usable
-        charters = {index for index, kind, _ in self._trust.kinds if kind == "charter"}
+        """By node and key id; gathered once somebody asks."""
         found: dict[tuple[str, bytes], PublicKey] = {}
-        for size in sorted(size for size in {*charters, usable} if 0 < size <= usable):
-            for party in directory.at(size).state.parties.values():
+        for size in self._trust.remembering if self._trust.usable else ():
+            for party in self._trust.directory.at(size).state.parties.values():
                 for fact in (fact for facts in party.nodes.values() for fact in facts):
                     made = fact.certificate
                     found[made.name, made.signing.key_id] = made.signing

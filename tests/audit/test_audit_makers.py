@@ -14,6 +14,7 @@ from rsc_share.audit.replay import Replay, replay
 from rsc_share.audit.trace import render, trace
 from rsc_share.charter.compose import channel, compose, next_charter
 from rsc_share.charter.text import parse_charter
+from rsc_share.log.note import KeyType, VerifierKey
 
 
 def leave(world: World, code: str) -> None:
@@ -52,3 +53,20 @@ def test_node_that_signs_after_its_member_has_left_is_named() -> None:
     (told,) = [f for f in audit(world).findings if (f.log, f.index) == (CT, index) and f.row]
     assert (told.code, told.who) == ("unknown-sender", "EST/mod-1")
     assert "Nothing here shows" not in told.what
+
+
+def test_older_list_of_keys_that_a_later_charter_names_no_more_is_taken_for_what_it_is() -> None:
+    world = small_world()
+    one = world.witness("EST/mod-1")[0].public
+    older = VerifierKey.of("regional/EST/mod-1", KeyType.COSIGNATURE, one)
+    assert codes(world, older) == []
+    leave(world, "EST")
+    assert codes(world, older) == []
+    stranger = VerifierKey.of("regional/EST/mod-1", KeyType.COSIGNATURE, world.signing("FIN/mod-1").public)
+    assert codes(world, stranger) == ["other-key"]
+
+
+def codes(world: World, key: VerifierKey) -> list[str]:
+    found = replay(MemoryFiles(whole_export(world.source())), Anchors(world.id, vkeys=(key,)))
+    assert found.anchored.firm is (not [f for f in found.findings if f.code == "other-key"])
+    return [f.code for f in found.findings if f.grade != Grade.OBSERVATION]
