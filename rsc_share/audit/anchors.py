@@ -10,7 +10,6 @@ from rsc_share.audit.heads import compare, ever_witnesses, knowing, match_vkeys,
 from rsc_share.audit.tree import LogTree
 from rsc_share.audit.trust import Trust
 from rsc_share.charter.directory import Directory
-from rsc_share.charter.view import DirectoryView
 from rsc_share.errors import RscError
 from rsc_share.log.note import VerifierKey
 from rsc_share.rulebook.witnesses import log_keys, witness_keys
@@ -68,7 +67,6 @@ def hold_against(anchors: Anchors, trust: Trust, trees: Mapping[str, LogTree]) -
     """Compare every anchor with what the export says. One that does not verify anchors nothing and is a finding."""
     if not trust.directory.size:
         return Anchored(anchors.charter_digest is not None, (), (), ())
-    view = trust.directory.at(trust.directory.size)
     now = trust.directory.logged_at(trust.directory.size - 1)
     findings: list[Finding] = []
     heads = []
@@ -78,7 +76,7 @@ def hold_against(anchors: Anchors, trust: Trust, trees: Mapping[str, LogTree]) -
         except RscError as error:
             what = f"the checkpoint from {source} does not verify under this export's directory: {error.what}"
             findings.append(Finding(Grade.INTEGRITY, "outside-checkpoint", what, evidence={"source": source}))
-    wrong, keys = _keys(anchors.vkeys, view, now)
+    wrong, keys = _keys(anchors.vkeys, trust, now)
     return Anchored(anchors.charter_digest is not None, tuple(heads), keys, (*findings, *wrong))
 
 
@@ -102,9 +100,13 @@ def _outside(
     return OutsideHead(source, checkpoint.origin, checkpoint.size, checkpoint.root, *times)
 
 
-def _keys(given: tuple[VerifierKey, ...], view: DirectoryView, now: int) -> tuple[list[Finding], tuple[str, ...]]:
+def _keys(given: tuple[VerifierKey, ...], trust: Trust, now: int) -> tuple[list[Finding], tuple[str, ...]]:
+    if not given:
+        return [], ()
+    view = trust.directory.at(trust.directory.size)
     held = [key for log in view.logs for key in (*log_keys(view, log), *witness_keys(view, log, now))]
-    once = {key.vkey for key in ever_witnesses(view)}  # of a node that was revoked since: the examiner's list is older
+    # Of a node that was revoked since, or that a charter names no more: the examiner's list is older.
+    once = {key.vkey for size in trust.remembering for key in ever_witnesses(trust.directory.at(size))}
     known = once.union(key.vkey for key in held)
     wrong = match_vkeys([key for key in given if key.vkey not in once], held)
     return wrong, tuple(sorted(key.vkey for key in given if key.vkey in known))

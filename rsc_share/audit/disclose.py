@@ -82,7 +82,7 @@ def disclose(result: Replay, payload: bytes, salt: bytes) -> tuple[Disclosure, .
                             logged_at=entry.stamp.logged_at,
                             verdict=walk.classes.of(index),
                             codes=codes_at(result, walk, index),
-                            made_by_sender=is_made(result, entry),
+                            made_by_sender=is_made(walk, entry),
                             nodes=h.nodes,
                             label=h.label.wire() if h.label is not None else None,
                         )

@@ -62,7 +62,7 @@ class Record:
         checked = []
         for verdict, case, _ in row:
             if isinstance(verdict, Void):
-                findings.append(void_finding(verdict, self._origin, case.at if case.stamp.directory > 0 else None))
+                findings.append(self._void(verdict, case))
                 continue
             h = case.header
             state = senders.get(h.sender) or senders.setdefault(h.sender, SenderState())
@@ -79,6 +79,10 @@ class Record:
             elif full and case.unaddressed:
                 notices.left_out(case, self.place(case), findings)
         self._classes.put_all(checked, CHECKED)
+
+    def _void(self, verdict: Void, case: Case) -> Finding:
+        made, held = self._setting.makers.made(verdict.signed), self._setting.usable
+        return void_finding(verdict, self._origin, case.at if case.stamp.directory > 0 else None, made=made, held=held)
 
     def _act(self, h: Header, state: SenderState, now: int) -> None:
         if h.kind == "heartbeat":

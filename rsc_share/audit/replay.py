@@ -23,6 +23,7 @@ from rsc_share.audit.findings import Finding, Grade, ordered
 from rsc_share.audit.heads import Head, check_closed, check_head, check_vkeys, knowing, unknown, verify_head
 from rsc_share.audit.load import Export, load
 from rsc_share.audit.log_files import LogFiles
+from rsc_share.audit.made import Makers
 from rsc_share.audit.notices import bounds_of, directory_times
 from rsc_share.audit.second import Ask, SecondOpinion
 from rsc_share.audit.setting import Awaited, CountingCache, Setting, roots_of
@@ -139,6 +140,7 @@ class _Audit:
             export=self.export,
             trust=trust,
             usable=trust.usable,
+            makers=Makers(trust),
             directory_roots=roots_of(trust.tree.tree or MemoryTree()),
             opinion=self.opinion,
             signatures=self.signatures,

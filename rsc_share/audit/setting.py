@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rsc_share.audit.bodies import BodyBook
 from rsc_share.audit.load import Export
+from rsc_share.audit.made import Makers
 from rsc_share.audit.second import SecondOpinion
 from rsc_share.audit.trust import Trust
 from rsc_share.crypto.signing import PublicKey, verify
@@ -87,6 +88,7 @@ class Setting:
     trust: Trust
     usable: int
     """Directory sizes above this are unknown (`Trust.usable`)."""
+    makers: Makers
     directory_roots: RootAt
     opinion: SecondOpinion
     signatures: CountingCache

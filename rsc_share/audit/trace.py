@@ -15,7 +15,6 @@ from typing import Any
 from rsc_share import names
 from rsc_share.audit.beside_checks import committed
 from rsc_share.audit.findings import Grade, plain, printable
-from rsc_share.audit.made import made_by_sender
 from rsc_share.audit.replay import Replay
 from rsc_share.audit.times import both
 from rsc_share.audit.walk import Walk
@@ -140,7 +139,7 @@ def _follow(result: Replay, walk: Walk, reference: str, index: int, entry: Unver
         logged_at=entry.stamp.logged_at,
         verdict=walk.classes.of(index),
         codes=codes_at(result, walk, index),
-        made_by_sender=is_made(result, entry),
+        made_by_sender=is_made(walk, entry),
         approvals=tuple(_officers(result, entry, verified=walk.admitted(index))),
         deliveries=tuple(_deliveries(walk, entry)),
         mentions=tuple(_mentions(result, walk.origin, index)),
@@ -153,10 +152,9 @@ def codes_at(result: Replay, walk: Walk, index: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f.code for f in here if f.grade is not Grade.OBSERVATION))
 
 
-def is_made(result: Replay, entry: UnverifiedEntry) -> bool:
+def is_made(walk: Walk, entry: UnverifiedEntry) -> bool:
     """Whether a key of whom an entry names as its sender has signed it, whatever else is wrong with it."""
-    size = result.trust.usable
-    return size > 0 and made_by_sender(result.trust.directory.at(size), entry.signed)
+    return walk.setting.makers.made(entry.signed)
 
 
 def _officers(result: Replay, entry: UnverifiedEntry, *, verified: bool) -> Iterator[str]:

@@ -39,6 +39,13 @@ class Trust:
         """Directory sizes above this are unknown; 0 where nothing can be trusted."""
         return self.directory.size if self.tree.tree is not None and self.head is not None else 0
 
+    @property
+    def remembering(self) -> tuple[int, ...]:
+        """Sizes of the directory that together know whatever was certified: a charter makes the next one forget what
+        it does not name, and members that leave."""
+        charters = {index for index, kind, _ in self.kinds if kind == "charter" and index}
+        return tuple(sorted({*charters, self.directory.size} - {0}))
+
 
 def establish(export: Export, pin: bytes, progress: Progress) -> Trust:
     """Fold the export's directory. Raises `RemoteError` (`unreadable-export`) where there is none, or more than one."""

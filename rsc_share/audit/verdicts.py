@@ -7,7 +7,6 @@ from typing import Any
 
 from rsc_share import names
 from rsc_share.audit.findings import Finding, Grade
-from rsc_share.audit.made import made_by_sender
 from rsc_share.charter.view import DirectoryView
 from rsc_share.rulebook.admit import Void
 
@@ -62,9 +61,10 @@ def rule_of(row: int | None) -> str:
     return _RULES.get(row or 0, "")
 
 
-def void_finding(void: Void, log: str, view: DirectoryView | None) -> Finding:
+def void_finding(void: Void, log: str, view: DirectoryView | None, *, made: bool, held: int) -> Finding:
     """An entry the rulebook refuses, standing in `log` (its header may name another): its sender's act where that is
-    shown, and the relay's for logging it."""
+    shown, and the relay's for logging it. `view`: the directory it is stamped with, if there is one. `made`: by its
+    sender (`Makers`). `held`: size of the directory."""
     h, refused = void.signed.header, void.refused
     quoted = names.reference(h.sender, names.channel_of(h.log), h.seq)
     pairs = _pairs(refused.fields.get("pairs"))
@@ -75,10 +75,9 @@ def void_finding(void: Void, log: str, view: DirectoryView | None) -> Finding:
         evidence["received"] = [[node, code, rule] for node, code, rule in pairs]
     if h.label is not None:
         evidence["label"] = f"{h.label.scheme} {h.label.level}"
-    made = view is not None and made_by_sender(view, void.signed)
     unproved = "" if made else f" Nothing here shows that {h.sender} made it."
-    # Where it stands and what is stamped on it nobody but the relay says.
-    sent = made and h.log == log and refused.row != _STAMPED
+    # Where it stands nobody but the relay says.
+    sent = made and h.log == log and not _stamped_wrong(void, held)
     return Finding(
         grade=GRADES.get(refused.code, Grade.INTEGRITY),
         code=refused.code,
@@ -92,6 +91,13 @@ def void_finding(void: Void, log: str, view: DirectoryView | None) -> Finding:
         basis=_basis(view, void.stamp.logged_at, row_ids),
         evidence=evidence,
     )
+
+
+def _stamped_wrong(void: Void, held: int) -> bool:
+    """Whether it is void by what is stamped on it, which nobody but the relay says: a time or a directory that goes
+    back, or one that is smaller than that its sender acted on, where there is such a one."""
+    ahead = void.refused.code == "directory-ahead" and void.signed.header.directory.size <= held
+    return ahead or void.refused.row == _STAMPED
 
 
 def _subject(kind: str) -> str:

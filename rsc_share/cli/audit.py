@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -195,11 +196,22 @@ def _audit(
     blobs: Path | None = None,
 ) -> Done:
     anchors = anchors_from(digest, checkpoints or (), vkeys or ())
-    if export.is_dir() and not (export / layout.MANIFEST).exists():
+    if _holds_none(export):
         advice = "name the folder in which manifest.json and export/ lie; where they do not, ask for the export again"
         raise LocalError(f"{export.absolute()} holds no {layout.MANIFEST}", code="unreadable-export", advice=advice)
     with bars() as progress, few_collections():
         return run(export, anchors, member=member, mandate=mandate, progress=progress, blobs=blobs)
+
+
+def _holds_none(export: Path) -> bool:
+    """Whether this is a folder without a manifest. What cannot be looked into its reader has the right words for."""
+    try:
+        os.stat(export / layout.MANIFEST)
+    except FileNotFoundError:
+        return os.path.isdir(export)
+    except OSError:
+        return False
+    return False
 
 
 def _first_line(result: Replay) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -97,9 +98,13 @@ async def _play(inputs: Inputs, draft: Path, network: Path | None, telling: Scre
 
 
 def program() -> str:
-    """How this program is called from here: after `make demo` it is on nobody's PATH."""
+    """How this program is called from here: after `make demo` it is on nobody's PATH. For a shell to read."""
     called = Path(sys.argv[0])
-    return str(called) if called.name == NAME and shutil.which(NAME) is None else NAME
+    if shutil.which(NAME) is not None:
+        return NAME
+    if called.name == "__main__.py":
+        return f"{quote(sys.executable)} -m rsc_share"
+    return quote(str(called)) if called.name == NAME else NAME
 
 
 def console() -> Console:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import singledispatchmethod
 from pathlib import Path
+from shlex import quote
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -89,10 +90,9 @@ class Screen:
         self.console.print(Text(f"{out}/report.html       the auditor's report, for a browser"), soft_wrap=True)
         if other is not None:
             self.console.print(Text(f"{other}/report.html       of the relay that was killed"), soft_wrap=True)
-        held = f"{out}/{layout.CHECKPOINTS}{MEMBER}"
-        self.console.print(
-            Text(f"{program} audit replay {out} --charter-digest {digest} --checkpoint {held}"), soft_wrap=True
-        )
+        held = quote(f"{out}/{layout.CHECKPOINTS}{MEMBER}")
+        command = f"{program} audit replay {quote(str(out))} --charter-digest {digest} --checkpoint {held}"
+        self.console.print(Text(command), soft_wrap=True)
         hint = f"  ends with 0; without what {MEMBER} handed over itself, with 3: checked against itself only"
         self.console.print(Text(hint, style=QUIET), soft_wrap=True)
 

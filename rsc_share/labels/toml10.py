@@ -20,8 +20,9 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _PIECE = re.compile(
-    r'"""(?:[^\\]|\\.)*?"{3,5}|"(?:[^"\\\n]|\\.)*"'
-    r"|'''.*?'{3,5}|'[^'\n]*'"
+    r'"""(?:[^\\]|\\.)*?"{3,5}|"(?!"")(?:[^"\\\n]|\\.)*"'
+    r"|'''.*?'{3,5}|'(?!'')[^'\n]*'"
+    r"|(?P<open>[\"'])"
     r"|\#[^\n]*"
     r"|(?P<dot>\.)"
     r"|[A-Za-z0-9_-]+|[ \t]+"
@@ -55,6 +56,8 @@ def short_keys(text: str) -> str:
                 dots += 1
                 if dots >= MAX_PARTS:
                     raise ValueError(f"a key of more than {MAX_PARTS} parts")
+            elif found["open"] is not None:
+                break  # never closed: `tomllib` goes no further, and each quote behind it would be looked for anew
             elif found["end"] is not None:
                 dots = 0
     return text

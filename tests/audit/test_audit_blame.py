@@ -88,6 +88,34 @@ def test_relay_that_stamps_an_earlier_time_is_named_and_not_the_sender() -> None
     assert of(audit(world), index) == [("stamp", Grade.INTEGRITY, HOST)]
 
 
+def test_relay_that_stamps_a_directory_older_than_the_senders_is_named_and_not_the_sender() -> None:
+    """Row 5 of both: which of the two sizes is wrong shows in what the directory holds."""
+    world = small_world()
+    header, openings = world.header("LVA/mod-1", "heartbeat", world.others("LVA/mod-1"), content=HeartbeatContent(()))
+    index = world.submit(header, openings, forced=True, stamp=Stamp(world.now, world.directory.size - 1))
+    assert of(audit(world), index) == [("directory-ahead", Grade.IRREGULARITY, HOST)]
+
+
+def test_sender_that_acts_on_a_directory_that_nobody_has_is_named() -> None:
+    world = small_world()
+    header, openings = world.header("LVA/mod-1", "heartbeat", world.others("LVA/mod-1"), content=HeartbeatContent(()))
+    header = replace(header, directory=replace(header.directory, size=header.directory.size + 1))
+    index = world.submit(header, openings, forced=True)
+    assert of(audit(world), index) == [("directory-ahead", Grade.IRREGULARITY, "LVA/mod-1")]
+
+
+def test_entry_stamped_with_a_directory_before_its_sender_is_not_said_to_be_nobodys() -> None:
+    """Who made it is asked of the newest directory, as `trace` asks it."""
+    world = small_world()
+    header, openings = world.header("LVA/mod-1", "heartbeat", world.others("LVA/mod-1"), content=HeartbeatContent(()))
+    index = world.submit(header, openings, forced=True, stamp=Stamp(world.now, 0))
+    found = audit(world)
+    (told,) = [f for f in found.findings if f.index == index and f.log == CT and f.row]
+    assert told.who == HOST
+    assert "Nothing here shows" not in told.what
+    assert trace(found, f"LVA/mod-1/ct/{header.seq}").made_by_sender
+
+
 def test_relay_that_puts_an_entry_into_another_log_is_named_and_not_the_sender() -> None:
     world = World(channels=("ct", "mar"))
     header, openings = world.header("LVA/mod-1", "heartbeat", world.others("LVA/mod-1"), content=HeartbeatContent(()))

@@ -13,6 +13,8 @@ from rsc_share.audit.findings import Grade
 from rsc_share.audit.outcome import Exit, exit_code
 from rsc_share.audit.replay import Replay, replay
 from rsc_share.audit.source import ExportSource
+from rsc_share.charter.directory import Directory
+from rsc_share.charter.view import DirectoryView
 from rsc_share.envelope.entry import UnverifiedEntry
 from rsc_share.log.checkpoint import Checkpoint, sign_checkpoint
 from rsc_share.log.cosignature import cosign_ed25519, cosign_mldsa44
@@ -54,6 +56,25 @@ def test_directory_in_time_is_no_finding() -> None:
     world.now += HOUR
     world.certify_node("FIN/mod-2")
     assert told(audit(world, {"FIN": seen})) == []
+
+
+def test_attack_times_of_a_long_directory_take_no_view_of_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each view holds everybody: thirty thousand certificates would take the square of that."""
+    world = small_world()
+    seen = world.note(DIRECTORY)
+    for number in range(20):
+        world.now += 1_000
+        world.officer(f"EST/officer-{number}")
+    asked: list[int] = []
+    true = Directory.at
+
+    def at(self: Directory, size: int) -> DirectoryView:
+        asked.append(size)
+        return true(self, size)
+
+    monkeypatch.setattr(Directory, "at", at)
+    assert told(audit(world, {"FIN": seen})) == []
+    assert len(set(asked)) < 10
 
 
 def closed_long_ago(size: int) -> tuple[World, ExportSource]:

@@ -8,8 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_world import Run
@@ -129,6 +131,25 @@ def test_the_folder_inside_an_export_is_no_damaged_export(exported: Exported, ru
     ran.fails(2, "unreadable-export")
     assert "your input: " in ran.err, "whoever typed it is told, not its sender"
     assert f"{exported.folder / 'export'} holds no manifest.json; now: name the folder in which" in ran.err
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_as_that_and_not_as_a_broken_disk(
+    exported: Exported, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever packs an export chooses modes. These tests may run as root, who may read all."""
+    true_stat, true_open = os.stat, os.open
+
+    def barred(call: Callable[..., Any]) -> Callable[..., Any]:
+        def asked(path: Any, *args: Any, **more: Any) -> Any:
+            if os.fspath(path) in (str(exported.folder / "manifest.json"), b"manifest.json"):
+                raise PermissionError(13, "Permission denied", path)
+            return call(path, *args, **more)
+
+        return asked
+
+    monkeypatch.setattr(os, "stat", barred(true_stat))
+    monkeypatch.setattr(os, "open", barred(true_open))
+    run("audit", "replay", exported.folder).fails(2, "not-readable")
 
 
 @pytest.mark.parametrize("to_json", [(), ("--json",)])

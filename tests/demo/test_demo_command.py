@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from rsc_share.cli.demo import program
 from rsc_share.cli.main import main
 from rsc_share.demo.folder import OURS, beside, check, filling
-from rsc_share.demo.screen import printable
+from rsc_share.demo.screen import Screen, printable
 from rsc_share.errors import LocalError
 
 VECTORS = Path(os.environ.get("RSC_VECTORS", Path(__file__).parents[3] / "shared/vectors")) / "messages"
@@ -86,6 +89,22 @@ def test_the_command_at_the_end_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -
     assert program() == ".venv/bin/rsc-share"
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/rsc-share")
     assert program() == "rsc-share"
+
+
+def test_the_command_at_the_end_can_be_pasted_by_who_ran_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m rsc_share` is for whoever has no `rsc-share` on the path."""
+    monkeypatch.setattr("sys.argv", ["/lib/rsc_share/__main__.py", "demo"])
+    monkeypatch.setattr("sys.executable", "/my tools/python")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert program() == "'/my tools/python' -m rsc_share"
+
+
+def test_the_command_at_the_end_can_be_pasted_whatever_the_folder_is_called() -> None:
+    out = io.StringIO()
+    Screen(Console(file=out, width=80)).end((), Path("two words"), None, "rsc-share", 1.0)
+    (line,) = [line for line in out.getvalue().splitlines() if "audit replay" in line]
+    assert "two words" in shlex.split(line)
+    assert "two words/checkpoints/EST" in shlex.split(line)
 
 
 def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:

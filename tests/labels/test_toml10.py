@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsc_share.labels import toml10
 from rsc_share.labels.invisible import invisible
 from rsc_share.labels.toml10 import MAX_PARTS, loads, short_keys, spelling_of_later
 from rsc_share.labels.toml_values import read_toml
@@ -121,3 +124,29 @@ def test_attack_a_key_of_thousands_of_parts_is_refused_before_it_is_read(text: s
 def test_dots_that_are_no_parts_of_one_key_are_read(text: str) -> None:
     assert short_keys(text) == text
     assert loads(text) == tomllib.loads(text)
+
+
+@pytest.mark.parametrize("opened", ['"' + '\\"' * 500, '"""' + '\\"""' * 500, "'a", "'''a", '"""a'])
+def test_attack_a_text_is_not_looked_through_from_each_of_its_quotes(
+    opened: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From each to the end, where none is closed: escaped quotes of 256 KB took eight minutes to be refused."""
+    pieces = Pieces()
+    monkeypatch.setattr(toml10, "_PIECE", pieces)
+    with pytest.raises(tomllib.TOMLDecodeError):
+        loads(f"# {'.' * MAX_PARTS}\nx = {opened}")
+    assert pieces.found[-1]["open"] is not None
+    assert len(pieces.found) == len(("comment", "\n", "x", " ", "=", " ", "quote"))
+
+
+class Pieces:
+    """What a text was taken apart into."""
+
+    def __init__(self) -> None:
+        self.found: list[re.Match[str]] = []
+        self._true = toml10._PIECE
+
+    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+        for found in self._true.finditer(text):
+            self.found.append(found)
+            yield found
