@@ -134,7 +134,7 @@ def _recorded(framework: _TapedFramework, sender: Any, leaves: tuple[bytes, ...]
     tails = {node: framework.lines[node].shown for node in header.nodes}
     keys = framework.node(header.nodes[0]).engine.keys
     place = (framework.founded.framework_id, log, "operational", sender.name)
-    gk: bytes = keys._grants[sender.name, header.grant][0]  # nothing else has a reason to ask a node for it
+    gk: bytes = keys._grants[sender.name, header.grant]  # nothing else has a reason to ask a node for it
     return Recorded(
         framework_id=place[0],
         realm=place[2],

@@ -42,9 +42,11 @@ def _headers() -> tuple[bytes, ...]:
 
 
 def _manifests() -> tuple[bytes, ...]:
-    """A path that is not the export's, and what is one value in another spelling."""
+    """A path that is not the export's, another spelling of one value, half a surrogate, digits that are none."""
     text = bytes.fromhex(vectors("export")["files"]["manifest.json"])
-    return (text.replace(b'"export/', b'"import/'), b"{}", b'"\\u0041"\n')
+    half = text.replace(b'"tool": "', b'"tool": "\\ud800')
+    no_hex = text.replace(b'"signature": "', b'"signature": "x')
+    return (text.replace(b'"export/', b'"import/'), b"{}", b'"\\u0041"\n', text + b"\n", half, no_hex)
 
 
 def _charters() -> tuple[bytes, ...]:
@@ -234,7 +236,7 @@ INPUTS: dict[str, tuple[bytes, ...]] = {
     "cap": late_messages.alerts(),
     "openings": _packed([[0, [], []]], [[0, [], []], [0, [], []]]),
     "manifest": _manifests(),
-    "absent bodies": (b'{\n "' + b"0" * 64 + b'": "erased"\n}\n', b'{\n "x": "erased"\n}\n', b"{}\n", b"[]\n"),
+    "absent bodies": (b'{\n "' + b"0" * 64 + b'": "erased"\n}\n', b'{\n "x": "erased"\n}\n', b"{}\n", b"[]\n", b"1\n"),
     "export paths": _lines(
         f"export/bodies/00/{'0' * 62}", "export/logs/ct/checkpoint", "export/charter/0001/charter.toml"
     ),

@@ -71,7 +71,7 @@ class Loose(Body):
         (float("inf"), ".value"),
         (2**64, "64 bits"),
         ("\ud800", "surrogate"),
-        ([0] * 5000, "exceeds"),
+        ([0] * 5000, "more of it than is allowed"),
         ("x" * (MAX_PAYLOAD + 1), "bytes"),
         ({"$portion": 1}, "$portion"),
     ],
