@@ -129,6 +129,22 @@ async def test_what_was_read_of_a_log_is_there_after_it_was_closed_and_its_reade
     await bench.close()
 
 
+async def test_what_was_queued_for_a_log_that_is_closed_meanwhile_is_given_up_after_a_restart(
+    fw: Framework, tmp_path: Path
+) -> None:
+    bench = await benched(fw, tmp_path)
+    await fw.node("FIN").channel("second").publish(Indicator(pattern="p", stix_id="i"), label=GREEN)
+    await fw.node("FIN").engine.store.commit()
+    bench.crash()
+    await closed(fw)
+    fw.clock.advance(seconds=3600)
+    await fw.settle()
+    await bench.started()
+    await fw.settle()
+    assert not len(line(fw, "FIN").sending.outbox)
+    await bench.close()
+
+
 async def test_a_closed_log_keeps_no_prekey_from_being_forgotten(fw: Framework) -> None:
     """Its time stands still: what was sealed to any prekey since could be opened for a week."""
     await said(fw, 1)
