@@ -198,6 +198,8 @@ async def _restored(path: Path, folder: Path, passphrase: bytes) -> Contents:
         Instance(os.urandom(16), settings.node, follows=True).begin(Shelf(store))
         for room, log, key, value in contents.rows:
             store.put(room, log, key, value)
+        # The charter need not have all of them any more: what is left of a closed one is read by its name here.
+        Shelf(store).put(Room.META, LOGS, sorted({log for _, log, *_ in contents.rows} - {NODE}))
         await store.commit()
     finally:
         await store.close()

@@ -105,6 +105,12 @@ class Line:
         return self.follower.full and not self.follower.due
 
     @property
+    def over(self) -> bool:
+        """Whether the charter has closed this log, and it is read to its end."""
+        closed = self._trust.view.closed(self.log)
+        return closed is not None and self.follower.judged >= closed.size
+
+    @property
     def _slice(self) -> int | None:
         """How many of its own entries this node judges in a turn, once it knows which those are; None for all."""
         return OWN_ENTRIES if self._started and not self.behind and not self._world.busy() else None
@@ -228,6 +234,8 @@ class Line:
         now, view, directory = self._world.now(), self._trust.view, self._trust.head
         if self.behind or self._behind(port):
             return False
+        if self.over:  # also where this process has never sent here: nobody cosigns it any more
+            return self.sending.outbox.give_up(Refused("unknown-log", f"{self.log} is closed", row=2, log=self.log))
         if not self.ready(now) or directory is None or self.follower.head is None:
             if self._started and len(self.sending.outbox):
                 self._complaints.stale_directory(now)

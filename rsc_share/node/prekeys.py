@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rsc_share.charter.view import DirectoryView
 from rsc_share.crypto.sealing import PREKEY_SECRET_SIZE
 from rsc_share.node.identity import Identity, World
 from rsc_share.node.keys import Keys
@@ -30,7 +29,7 @@ class Prekeys:
         self._keys.published()
         now, parameters = self._world.now(), self._trust.view.parameters
         # A log's time is its relay's word: dated ahead, it would close what senders seal to in good faith.
-        settled = min(_read_up_to(lines, self._trust.view), now) - 2 * parameters.lag
+        settled = min(_read_up_to(lines), now) - 2 * parameters.lag
         self._keys.forget(superseded_before=settled, made_before=now - parameters.prekey_max)
         return True
 
@@ -44,13 +43,8 @@ class Prekeys:
         return self._keys.unpublished
 
 
-def _read_up_to(lines: Iterable[Line], view: DirectoryView) -> int:
+def _read_up_to(lines: Iterable[Line]) -> int:
     """The log time (ms) up to which every log of this node has been read: nothing older can still name a prekey. One
     that is closed and read to its end names none any more, and its last time would hold all prekeys for ever."""
-    lasts = [line.follower.last for line in lines if not _is_over(line, view)]
+    lasts = [line.follower.last for line in lines if not line.over]
     return min((last.logged_at if last is not None else 0 for last in lasts), default=0)
-
-
-def _is_over(line: Line, view: DirectoryView) -> bool:
-    closed = view.closed(line.log)
-    return closed is not None and line.follower.judged >= closed.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from rsc_share.charter.compose import compose, next_charter
 from rsc_share.charter.model import Closed
 from rsc_share.charter.text import parse_charter
 from rsc_share.messages import Indicator
+from rsc_share.node.backup import restore, write_backup
+from rsc_share.node.home import Home
 from rsc_share.node.line import Line
 from rsc_share.session.frames import Tail
 from rsc_share.testing import Framework
@@ -126,6 +129,42 @@ async def test_what_was_read_of_a_log_is_there_after_it_was_closed_and_its_reade
         await bench.started()
     assert not fw.node("FIN").engine.alarms.codes()
     assert await received(fw, "FIN", 3) == ["0", "1", "2"]
+    await bench.close()
+
+
+async def test_a_backup_brings_back_what_was_read_of_a_closed_log(fw: Framework, tmp_path: Path) -> None:
+    bench = await benched(fw, tmp_path)
+    await said(fw, 3)
+    await closed(fw)
+    bench.crash()
+    await bench.started()
+    await bench.close()
+    home = Home.open(bench.path, bench.unlock)
+    store = home.store()
+    write_backup(tmp_path / "backup", home, store, fw.clock.now)
+    await store.close()
+    home.close()
+    shutil.rmtree(bench.path)
+    await restore(tmp_path / "backup", bench.path, PASSPHRASE)
+    fw.clock.advance(seconds=601)
+    await bench.started()
+    assert await received(fw, "FIN", 3) == ["0", "1", "2"]
+    await bench.close()
+
+
+async def test_what_was_queued_for_a_log_that_is_closed_meanwhile_is_given_up_after_a_restart(
+    fw: Framework, tmp_path: Path
+) -> None:
+    bench = await benched(fw, tmp_path)
+    await fw.node("FIN").channel("second").publish(Indicator(pattern="p", stix_id="i"), label=GREEN)
+    await fw.node("FIN").engine.store.commit()
+    bench.crash()
+    await closed(fw)
+    fw.clock.advance(seconds=3600)
+    await fw.settle()
+    await bench.started()
+    await fw.settle()
+    assert not len(line(fw, "FIN").sending.outbox)
     await bench.close()
 
 
