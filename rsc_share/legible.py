@@ -26,10 +26,12 @@ def replaced(text: str) -> str:
     return text if is_legible(text) else "".join(c if _legible(c) else "?" for c in text)
 
 
-_SOFT_HYPHEN = "\xad"
-"""A dash in Unicode 3.2, and not seen since."""
+_UNSEEN = frozenset(
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
+)
+"""Not seen, though Unicode 3.2 calls them dashes, letters, marks or symbols: names that differ in one look alike."""
 
 
 def _legible(char: str) -> bool:
     # No control, format, private or unassigned character, no half of a pair, and of separators only the space.
-    return char == " " or (ucd_3_2_0.category(char)[0] not in "CZ" and char != _SOFT_HYPHEN)
+    return char == " " or (ucd_3_2_0.category(char)[0] not in "CZ" and char not in _UNSEEN)

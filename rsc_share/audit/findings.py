@@ -85,6 +85,14 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
+def spelled(value: Any) -> str:
+    """What `plain` made, as people read it: a list of rows is no bracket and no quote."""
+    if type(value) is not list:
+        return str(value)
+    rows = [[part for part in item if part is not None] if type(item) is list else [item] for item in value]
+    return ", ".join(" ".join(map(str, row)) for row in rows) or "none"
+
+
 def printable(text: str) -> str:
     """`text` without anything that moves a cursor or is no character: a file's name can hold both."""
     return text if is_legible(text) else text.encode("unicode_escape").decode("ascii")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from rsc_share.audit.findings import spelled
 from rsc_share.audit.times import dtg, iso
 
 
@@ -29,9 +30,7 @@ def facts(rows: Iterable[tuple[str, Any]]) -> str:
 def cell(value: Any) -> str:
     if value is None or value in ("", [], {}):
         return '<span class="none">none</span>'
-    if isinstance(value, list):
-        return ", ".join(escape(str(item)) for item in value)
-    return escape(str(value))
+    return escape(spelled(value))
 
 
 def time_cell(time: int | None) -> str:

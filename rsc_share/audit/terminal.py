@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rsc_share.audit.completeness import witnessed
-from rsc_share.audit.findings import printable
+from rsc_share.audit.findings import printable, spelled
 from rsc_share.audit.times import both
 
 
@@ -98,13 +98,14 @@ def _findings(content: Mapping[str, Any]) -> Iterator[str]:
     yield f"FINDINGS ({counts})"
     for number, finding in enumerate(content["findings"], 1):
         place = f"{finding['log']} {'' if finding['index'] is None else finding['index']}".strip()
-        yield f"  {number}. {finding['grade'].upper()} {finding['code']}  {place}  {both(finding['when'])}"
+        head = f"{number}. {finding['grade'].upper()} {finding['code']}"
+        yield f"  {head}  {place}  {both(finding['when'])}  {finding['who']}".rstrip()
         yield f"    {finding['what']}"
         if finding["rule"] or finding["basis"]:
             yield f"    rule: {finding['rule']}{'; basis: ' + finding['basis'] if finding['basis'] else ''}"
         for name, value in sorted(finding["evidence"].items()):
             if value not in ("", None):
-                yield f"    {name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+                yield f"    {name}: {spelled(value)}"
         yield "    reply of the party: none on file"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -62,7 +63,7 @@ def new(
     write_new(out, charter.text)
     for remark in concerns(charter):
         say(f"Remark: {remark}", LOOK)
-    note(f"Read {out}, change what is not right, then: rsc-share charter propose {out} --keys ...")
+    note(f"Read {out}, change what is not right, then: rsc-share charter propose {quote(str(out))} --keys ...")
 
 
 def _first(out: Path, plan: Path | None, keys: list[Path], policy: Path | None) -> Charter:

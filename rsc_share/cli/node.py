@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -76,7 +77,7 @@ def init(
 def _next_step(folder: Path, public: KeyFile, packet: Packet | None) -> str:
     named = {} if packet is None else packet.charter.members[names.member_of(public.name)].nodes
     if public.name in named and named[public.name].signing == public.keys["signing"].fingerprint:
-        return f"The charter names this node: rsc-share node run {folder}"
+        return f"The charter names this node: rsc-share node run {quote(str(folder))}"
     return f"Send {folder / public.file_name} to {names.member_of(public.name)}'s authority; tell it the code."
 
 

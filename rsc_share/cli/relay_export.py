@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -75,8 +76,8 @@ def export(
     for digest in kept.gone:
         say(f"Attachment {digest.hex()} is not here any more.", LOOK)
     note(
-        f"rsc-share audit replay {out} --charter-digest {settings.charter.hex()}"
-        + (f" --blobs {blobs}" if blobs else "")
+        f"rsc-share audit replay {quote(str(out))} --charter-digest {settings.charter.hex()}"
+        + (f" --blobs {quote(str(blobs))}" if blobs else "")
     )
 
 

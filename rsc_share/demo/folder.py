@@ -14,6 +14,7 @@ from rsc_share.audit import layout
 from rsc_share.audit.manifest import Manifest
 from rsc_share.demo.inspection import DEMO
 from rsc_share.demo.network.count import NETWORK
+from rsc_share.demo.stage import PLAN
 from rsc_share.errors import LocalError, RemoteError, StorageError
 
 OURS = (
@@ -70,20 +71,25 @@ def check(out: Path, *, force: bool = False) -> None:
 
 
 def _left_by_us(out: Path) -> bool:
-    """Our own export says so. That of the networked half was written by its relay, and has nothing else beside it."""
+    """Our own export says so. That of the networked half was written by its relay, as any relay's is: it is of our
+    framework, and has nothing else beside it."""
     try:
         tool = Manifest.parse((out / layout.MANIFEST).read_bytes()).tool
+        if tool.endswith(DEMO) or not out.name.endswith(f"-{NETWORK}"):
+            return tool.endswith(DEMO)
+        charter = (out / layout.charter_file(1, layout.CHARTER_FILES[0])).read_bytes()
     except (OSError, RemoteError):
         return False
     names = {path.name for path in out.iterdir() if not path.name.startswith(DRAFT)}
-    return tool.endswith(DEMO) or (out.name.endswith(f"-{NETWORK}") and names <= set(OURS))
+    return names <= set(OURS) and charter.startswith(f'framework = "{PLAN.framework}"\n'.encode())
 
 
 def _put(draft: Path, out: Path) -> None:
     for old in out.glob(f"{DRAFT}*"):
         if old != draft:
             _remove(old)  # a run that was killed
-    for name in OURS + FORMER:
+    former = FORMER if _left_by_us(out) else ()  # somebody's own folder may be called that
+    for name in (*OURS, *former):
         _remove(out / name)
     for name in reversed(OURS):
         (draft / name).rename(out / name)

@@ -140,6 +140,19 @@ def test_page_escapes_what_an_exporter_wrote() -> None:
     assert encode(made)
 
 
+def test_text_says_whose_act_it_was_and_nothing_in_brackets() -> None:
+    world = small_world()
+    world.message("EST/mod-1", world.grant("EST/mod-1"), said=label(to=("FIN",)), forced=True)
+    made = report(audit(world))
+    text, page = terminal.render(made), html.render(made)
+    (first,) = [line for line in text.splitlines() if line.startswith("  1. BREACH")]
+    assert first.endswith("  EST/mod-1")
+    for shown in (text, page):
+        assert "LTU/mod-1 audience, LVA/mod-1 audience" in shown
+        assert "['" not in shown
+        assert "[&#x27;" not in shown
+
+
 def test_no_list_is_cut() -> None:
     world = World()
     for _ in range(150):

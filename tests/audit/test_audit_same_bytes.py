@@ -57,7 +57,8 @@ def test_character_that_only_a_newer_python_prints_is_escaped_by_every_one() -> 
 
 
 @pytest.mark.parametrize(
-    "odd", ["\x1b[2J", "\u202e", "\u2066", "\u061c", "\u200b", "\u2028", "\ud800", "\ue000", "\u3000"]
+    "odd",
+    ["\x1b[2J", "\u202e", "\u2066", "\u061c", "\u200b", "\u2028", "\ud800", "\ue000", "\u3000", "\u3164", "\ufe0f"],
 )
 def test_what_turns_moves_or_hides_text_is_legible_nowhere(odd: str) -> None:
     assert not legible.is_legible(f"x{odd}")

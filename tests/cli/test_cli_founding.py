@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 from pathlib import Path
 
@@ -203,3 +204,11 @@ def test_what_is_only_read_may_be_folded_by_mail(packet: Path, run: Run, name: s
     path = packet / name
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert run("charter", "status", packet).code == 0
+
+
+def test_the_next_command_can_be_pasted_whatever_the_folder_is_called(
+    founders: Founders, run: Run, tmp_path: Path
+) -> None:
+    ran = run("charter", "new", tmp_path / "two words.toml", "--after", founders.packet)
+    assert ran.code == 0
+    assert str(tmp_path / "two words.toml") in shlex.split(ran.err.partition("then: ")[2])

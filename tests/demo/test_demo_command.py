@@ -16,6 +16,7 @@ from rsc_share.cli.main import main
 from rsc_share.demo.folder import OURS, beside, check, filling
 from rsc_share.demo.screen import Screen, printable
 from rsc_share.errors import LocalError
+from rsc_share.testing import Framework
 
 VECTORS = Path(os.environ.get("RSC_VECTORS", Path(__file__).parents[3] / "shared/vectors")) / "messages"
 needs_vectors = pytest.mark.skipif(not VECTORS.is_dir(), reason="RSC_VECTORS is not set and no vectors lie beside")
@@ -59,6 +60,23 @@ def test_force_replaces_our_files_only(tmp_path: Path) -> None:
             (draft / name).write_text("new")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
     assert (tmp_path / "report.html").read_text() == "new"
+
+
+def test_force_leaves_a_folder_that_is_called_as_ours_once_was(tmp_path: Path) -> None:
+    (tmp_path / "network").mkdir()
+    (tmp_path / "network/thesis.txt").write_text("years of work")
+    with filling(tmp_path, force=True) as draft:
+        for name in OURS:
+            (draft / name).write_text("new")
+    assert (tmp_path / "network/thesis.txt").read_text() == "years of work"
+
+
+async def test_an_export_of_a_true_relay_is_no_permission(tmp_path: Path) -> None:
+    """It has nothing else beside it either, and may be the only copy of what somebody is asked about."""
+    async with Framework.create("EST", "FIN", "LVA") as framework:
+        await framework.export(tmp_path / "ministry-network")
+    with pytest.raises(LocalError):
+        check(tmp_path / "ministry-network")
 
 
 def test_a_manifest_of_another_program_is_no_permission(tmp_path: Path) -> None:
