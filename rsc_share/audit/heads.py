@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -36,8 +36,7 @@ class Head:
     @property
     def quorum_time(self) -> int | None:
         """The k-th newest cosignature time (ms), None below k."""
-        newest = sorted(self.times.values(), reverse=True)
-        return newest[self.k - 1] if 0 < self.k <= len(newest) else None
+        return self._kth(sorted(self.times.values(), reverse=True))
 
     @property
     def seen_time(self) -> int | None:
@@ -46,8 +45,10 @@ class Head:
         Not the newest of all: one witness whose clock is ahead would hide whatever the relay dated ahead. Nor the k-th
         newest: where exactly k have signed, one whose clock is slow would have an honest relay accused.
         """
-        oldest = sorted(self.times.values())
-        return oldest[self.k - 1] if 0 < self.k <= len(oldest) else None
+        return self._kth(sorted(self.times.values()))
+
+    def _kth(self, times: Sequence[int]) -> int | None:
+        return times[self.k - 1] if 0 < self.k <= len(times) else None
 
 
 def knowing(directory: Directory, origin: str) -> DirectoryView:

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 from rsc_share.errors import LocalError, RemoteError
-from rsc_share.labels.invisible import invisible
+from rsc_share.labels.invisible import invisible, written_invisible
 from rsc_share.labels.toml10 import loads
 
 T = TypeVar("T")
@@ -31,12 +31,12 @@ def decode(data: bytes, name: str) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _refuse(name, data.count(b"\n", 0, error.start) + 1, "is not UTF-8") from None
-    for number, line in enumerate(text.split("\n"), 1):
-        if "\r" in line:
+    written = written_invisible(text)
+    if written is not None:
+        number, odd = written
+        if "\r" in text.split("\n")[number - 1]:
             raise _refuse(name, number, "has a carriage return: lines end with LF alone (a mail gateway adds CR)")
-        odd = invisible(line.replace("\t", ""))
-        if odd is not None:
-            raise _refuse(name, number, f"has the invisible character U+{ord(odd):04X}")
+        raise _refuse(name, number, f"has the invisible character U+{ord(odd):04X}")
     if not text.endswith("\n"):
         raise _refuse(name, text.count("\n") + 1, "does not end with a newline")
     if text.endswith("\n\n"):

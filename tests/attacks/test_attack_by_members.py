@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from hashlib import sha256
 
 import pytest
@@ -17,14 +16,6 @@ from rsc_share.session.frames import Logged, Statement, Turned
 from rsc_share.testing import Framework
 from rsc_share.testing import adversaries as adv
 from rsc_share.value import replace
-
-
-@pytest.fixture
-async def fw() -> AsyncIterator[Framework]:
-    async with Framework.create("EST", "LVA", "FIN", seed=11) as framework:
-        framework.clock.advance(seconds=30 * 60)
-        await framework.settle()
-        yield framework
 
 
 async def test_attack_a_key_hand_out_with_nothing_as_its_key_has_the_relay_accused(fw: Framework) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from attack_bench import admitted, audited, findings_at, told
@@ -26,14 +26,6 @@ from rsc_share.value import replace
 
 WIDE = "REGIONAL RESTRICTED REL TO @members"
 SAID = Indicator(pattern="p", stix_id="i")
-
-
-@pytest.fixture
-async def fw() -> AsyncIterator[Framework]:
-    async with Framework.create("EST", "LVA", "FIN", seed=11) as framework:
-        framework.clock.advance(seconds=30 * 60)
-        await framework.settle()
-        yield framework
 
 
 def engine(fw: Framework, member: str) -> Engine:
